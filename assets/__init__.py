@@ -1,0 +1,1 @@
+"""Files that are installed with the program: models, word vectors, word lists, demo traces."""

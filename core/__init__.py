@@ -1,0 +1,1 @@
+"""Attention, models, training and data: knows no screen."""

@@ -1,0 +1,79 @@
+"""Every folder and file the program touches on its own, and the one way it writes a file.
+
+`DLCC_HOME` moves all of it into one folder; without it the platform's own places are used.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+import platformdirs
+
+from dlcc.core.errors import DataError
+
+
+def cache_dir() -> Path:
+    """Downloads and decoded data sets: may be deleted at any time."""
+    return _home("cache") or Path(platformdirs.user_cache_dir("dlcc", appauthor=False))
+
+
+def runs_dir() -> Path:
+    """Training runs, one folder each: checkpoints, metrics, traces."""
+    data = _home("data") or Path(platformdirs.user_data_dir("dlcc", appauthor=False))
+    return data / "runs"
+
+
+def log_file() -> Path:
+    """Where the viewer writes what went wrong behind the screen."""
+    logs = _home("log") or Path(platformdirs.user_log_dir("dlcc", appauthor=False))
+    return logs / "dlcc.log"
+
+
+def asset(name: str) -> Path:
+    """A file or folder that was installed with the program.
+
+    Raises:
+        DataError: the installation lacks it.
+    """
+    path = Path(str(resources.files("dlcc.assets"))) / name
+    if not path.exists():
+        raise DataError(f"the installation lacks {name}: install dlcc again")
+    return path
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Have `write` fill a temporary file beside `path`, then rename it: all of it or nothing.
+
+    Raises:
+        DataError: the folder or the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 would hide a shared result
+        temporary.replace(path)
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _home(kind: str) -> Path | None:
+    home = os.environ.get("DLCC_HOME")
+    return Path(home).expanduser() / kind if home else None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

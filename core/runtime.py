@@ -1,0 +1,56 @@
+"""Where and how tensors are computed: device, number format, seeds."""
+
+import torch
+
+from dlcc.core.errors import DeviceError, UsageError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device called `name`, or with `auto` the fastest there is.
+
+    Raises:
+        UsageError: a name that is none of `DEVICES`.
+        DeviceError: a device that this machine lacks.
+    """
+    if name not in DEVICES:
+        raise UsageError(f"--device {name}: choose one of {', '.join(DEVICES)}")
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(kind for kind, there in present.items() if there))
+    if not present[name]:
+        raise DeviceError(f"--device {name}: this machine has none; use --device auto")
+    return torch.device(name)
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 products run faster than float32 on `device`.
+
+    A CPU without the AVX-512 bfloat16 instructions emulates them, slower than float32.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+    return False
+
+
+def autocast(device: torch.device, enabled: bool = True) -> torch.autocast:
+    """A context that computes products in bfloat16 where `device` is faster with it."""
+    return torch.autocast(device.type, torch.bfloat16, enabled and has_fast_bfloat16(device))
+
+
+def seeded_generator(seed: int, *stream: int) -> torch.Generator:
+    """A CPU generator for one purpose: the same (seed, stream) gives the same numbers.
+
+    `stream` numbers keep purposes apart, such as (epoch,) for shuffling.
+    """
+    mixed = seed
+    for number in stream:
+        mixed = (mixed * 1_000_003 + number + 1) % 2**63
+    return torch.Generator().manual_seed(mixed)
