@@ -1,0 +1,109 @@
+"""The `dlcc` command: its subcommands, the options they share, and the one place for errors."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from dlcc.cli.options import settings
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its code."""
+    app(prog_name="dlcc")
+
+
+class RootGroup(TyperGroup):
+    """The root command: whatever goes wrong below it becomes one line and an exit code."""
+
+    def main(self, args: Sequence[str] | None = None, **options: Any) -> Any:
+        arguments = list(sys.argv[1:] if args is None else args)
+        settings.debug, settings.quiet = False, False
+        options["standalone_mode"] = False
+        sys.exit(_exit_code(lambda: super(RootGroup, self).main(arguments, **options)))
+
+
+def _exit_code(run: Any) -> int:
+    from dlcc.cli import screen
+    from dlcc.core.errors import DlccError
+
+    try:
+        result = run()
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except (KeyboardInterrupt, typer.Abort):
+        screen.fail("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader, such as head, has what it wants
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except DlccError as error:
+        if settings.debug:
+            raise
+        screen.fail(str(error))
+        return error.exit_code
+    except Exception as error:
+        if settings.debug:
+            raise
+        if hasattr(error, "format_message"):  # typer's own: a wrong option or argument
+            screen.fail(f"{error.format_message()} (see --help)")
+            return int(getattr(error, "exit_code", 2))
+        screen.fail(f"{type(error).__name__}: {error}; run again with --debug and report it")
+        return 1
+
+
+class DefaultGroup(TyperGroup):
+    """A group whose command `run` is meant wherever no other command is named.
+
+    `dlcc translate TEXT` runs it on TEXT; `dlcc translate -- train` on the word "train".
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] not in self.commands:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return "" if name == "run" else name, command, rest  # "" keeps it out of the usage line
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        print(f"dlcc {version('dlcc')}")
+        raise typer.Exit()
+
+
+app = typer.Typer(
+    cls=RootGroup,
+    help="Attention you can run, train and look at, in a terminal.",
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def _add_commands() -> None:
+    from dlcc.cli import attend
+
+    app.add_typer(attend.app, name="attend", cls=DefaultGroup)
+
+
+_add_commands()
