@@ -1,0 +1,184 @@
+"""Arithmetic on attention maps, in numpy alone: combine heads and layers, merge, hide, compare.
+
+Shapes: L layers, H heads, Q query positions, K key positions. A map is float [Q, K].
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from dlcc.core.errors import UsageError
+
+Groups = tuple[tuple[int, ...], ...]
+"""Positions that belong together, group by group, each in rising order."""
+
+_REDUCTIONS: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "sum": np.sum, "max": np.max}
+REDUCTIONS = tuple(_REDUCTIONS)
+SCALES = ("map", "row", "clipped")
+_CLIP = 99.0  # percentile that "clipped" draws as the brightest
+
+
+def reduce_heads(weights: np.ndarray, how: str) -> np.ndarray:
+    """One map [Q, K] from the heads [H, Q, K] of a layer: their mean, sum or max."""
+    return _REDUCTIONS[how](weights, axis=0)
+
+
+def can_roll_out(shape: tuple[int, ...]) -> bool:
+    """Whether rollout is defined: self-attention [L, H, Q, Q] through more than one layer."""
+    return len(shape) == 4 and shape[0] > 1 and shape[2] == shape[3]
+
+
+def rollout(weights: np.ndarray) -> np.ndarray:
+    """What reaches each position through all layers (Abnar & Zuidema 2020, section 3).
+
+    Half of each layer's mean head is the residual path, each row is renormalised, and the layers
+    are multiplied from the first to the last.
+
+    Args:
+        weights: [L, H, Q, Q], self-attention.
+
+    Returns:
+        [Q, Q]; each row sums to 1.
+    """
+    if weights.ndim != 4 or weights.shape[2] != weights.shape[3]:
+        raise UsageError(f"rollout needs self-attention, these weights are {weights.shape[2:]}")
+    identity = np.eye(weights.shape[-1], dtype=np.float32)
+    total = identity
+    for layer in weights.mean(1):
+        mixed = layer + identity
+        total = (mixed / mixed.sum(-1, keepdims=True)) @ total
+    return total
+
+
+def row_entropy(row: np.ndarray) -> float:
+    """Entropy in bits of one row of weights [K], taken as shares of their sum; 0 for an empty row.
+
+    0 bits looks at one key; log2(K) bits looks at all alike.
+    """
+    total = row.sum()
+    if total <= 0:
+        return 0.0
+    shares = row[row > 0] / total
+    return abs(float(-(shares * np.log2(shares)).sum()))
+
+
+def rank_in_row(row: np.ndarray, key: int) -> int:
+    """1 for the largest of the row [K]; equal values share the better rank."""
+    return int((row > row[key]).sum()) + 1
+
+
+def top_keys(row: np.ndarray, count: int) -> list[int]:
+    """Positions of the `count` largest by magnitude, largest first, the earlier of equals first."""
+    return [int(key) for key in np.argsort(-np.abs(row), kind="stable")[:count]]
+
+
+def scaled(values: np.ndarray, how: str) -> np.ndarray:
+    """The map [Q, K] stretched for drawing: 0 to 1, or -1 to 1 where it has negatives.
+
+    Args:
+        values: finite.
+        how: `map` divides by the largest magnitude of all, `row` by that of each row, `clipped` by
+            the 99th percentile of the magnitudes, beyond which all is drawn alike.
+    """
+    sizes = np.abs(values)
+    if how == "row":
+        top = sizes.max(-1, keepdims=True)
+    elif how == "clipped":
+        top = np.percentile(sizes, _CLIP, keepdims=True)
+        top = np.where(top > 0, top, sizes.max())
+    else:
+        top = sizes.max(keepdims=True)
+    return np.clip(values / np.where(top > 0, top, 1), -1, 1)
+
+
+def kept_groups(groups: Groups, keep: Sequence[bool]) -> Groups:
+    """The groups less the positions that are not kept; a group without any is left out."""
+    kept = (tuple(place for place in group if keep[place]) for group in groups)
+    return tuple(group for group in kept if group)
+
+
+def word_groups(words: Sequence[int], length: int) -> Groups:
+    """Positions by word: neighbours with the same number. Without words each stands alone."""
+    groups: list[list[int]] = []
+    for place in range(length):
+        if words and groups and words[place] == words[place - 1]:
+            groups[-1].append(place)
+        else:
+            groups.append([place])
+    return tuple(tuple(group) for group in groups)
+
+
+def merge(values: np.ndarray, queries: Groups, keys: Groups) -> np.ndarray:
+    """A map of groups: the weights of a group's keys added, its queries averaged.
+
+    Args:
+        values: [Q, K].
+        queries: the groups that become rows; positions in none of them are dropped.
+        keys: the groups that become columns.
+
+    Returns:
+        [len(queries), len(keys)].
+    """
+    columns = _gather(values.T, keys).T
+    counts = np.array([[len(group)] for group in queries], dtype=values.dtype)
+    return _gather(columns, queries) / counts
+
+
+def renormalised(values: np.ndarray) -> np.ndarray:
+    """Each row divided by its sum; a row without weight stays zero."""
+    sums = values.sum(-1, keepdims=True)
+    return np.divide(values, sums, out=np.zeros_like(values), where=sums > 0)
+
+
+def difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """first - second, signed.
+
+    Raises:
+        UsageError: unequal shapes.
+    """
+    if first.shape != second.shape:
+        raise UsageError(f"maps of {first.shape} and {second.shape} cannot be subtracted")
+    return first - second
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Spearman's rank correlation of two vectors [K], equal values sharing their mean rank.
+
+    NaN where one of them is constant: it ranks nothing.
+    """
+    a, b = _ranks(first), _ranks(second)
+    a, b = a - a.mean(), b - b.mean()
+    norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / norm if norm else float("nan")
+
+
+def shrink(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """The map in at most [rows, columns] cells, each the largest magnitude of those it stands for.
+
+    A lone strong weight stays in sight, which an average would hide.
+    """
+    high, wide = min(rows, values.shape[0]), min(columns, values.shape[1])
+    tops = np.arange(high) * values.shape[0] // high
+    lefts = np.arange(wide) * values.shape[1] // wide
+
+    def blocks(of: np.ndarray, extreme: np.ufunc) -> np.ndarray:
+        return extreme.reduceat(extreme.reduceat(of, tops, 0), lefts, 1)
+
+    most = blocks(values, np.maximum)
+    if values.min() >= 0:
+        return most
+    least = blocks(values, np.minimum)
+    return np.where(-least > most, least, most)
+
+
+def _gather(values: np.ndarray, groups: Groups) -> np.ndarray:
+    """Sums of the rows of each group."""
+    order = [place for group in groups for place in group]
+    starts = np.cumsum([0] + [len(group) for group in groups[:-1]])
+    taken = values[order]
+    return taken if len(order) == len(groups) else np.add.reduceat(taken, starts, 0)
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[places.ravel()]
