@@ -25,7 +25,7 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """
     if mask is None:
         return scores.softmax(-1)
-    # The lowest finite number rather than -inf: an empty row then has no NaN to carry into gradients.
+    # The lowest finite number, not -inf: an empty row then carries no NaN into the gradients.
     lowest = torch.finfo(scores.dtype).min
     weights = scores.masked_fill(~mask, lowest).softmax(-1)
     return weights.masked_fill(~mask, 0.0)

@@ -195,7 +195,9 @@ def _check_tensors(trace: AttentionTrace) -> None:
     for name, array in trace.tensors.items():
         if not np.all(np.isfinite(array)):
             raise DataError(f"the trace's tensor {name} holds NaN or infinity")
-        if name in lengths and (array.ndim != 4 or array.shape[:3] != (layers, heads, lengths[name])):
+        if name in lengths and (
+            array.ndim != 4 or array.shape[:3] != (layers, heads, lengths[name])
+        ):
             raise DataError(f"the trace's tensor {name} has the shape {array.shape}")
         if name.startswith("explanation.") and array.shape != (keys,):
             raise DataError(f"the trace's {name} has the shape {array.shape} for {keys} keys")

@@ -1,0 +1,181 @@
+"""Checkpoints: a folder that holds a model, what it was built from, and how it was made.
+
+    model.safetensors           the weights
+    config.json                 format version, kind, model config, how it was made, checksums
+    vocab.json, tokenizer.json  whatever else the model needs
+    training_state.safetensors  only in a run's `last` folder, for resuming
+
+Nothing is pickled. A folder is written beside its place and renamed: it is whole or not there.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from dlcc.core.errors import DataError
+
+FORMAT_VERSION = 1
+_WEIGHTS = "model.safetensors"
+_CONFIG = "config.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `load_checkpoint` found, every file checked against its hash."""
+
+    folder: Path
+    kind: str
+    """The model family: translate, sentiment or vit."""
+    config: dict[str, Any]
+    """The model's configuration, as its Config dataclass takes it."""
+    about: dict[str, Any]
+    """How it was made: command, seed, data, metrics, versions."""
+    weights: dict[str, Tensor]
+    """float32, by the model's own names."""
+    files: dict[str, bytes]
+    """The further files, by name."""
+
+
+def save_checkpoint(
+    folder: Path,
+    *,
+    kind: str,
+    model: nn.Module,
+    config: Mapping[str, Any],
+    about: Mapping[str, Any],
+    files: Mapping[str, bytes] | None = None,
+    half: bool = False,
+) -> None:
+    """Write a checkpoint folder, replacing an older checkpoint there as a whole.
+
+    Args:
+        folder: where to; its parents are made.
+        kind: the model family.
+        model: its `state_dict` is saved.
+        config: JSON values that build the model.
+        about: JSON values that say how it was made.
+        files: further files by name.
+        half: save floating-point weights as float16, half the size.
+
+    Raises:
+        DataError: the folder holds something else, or cannot be written.
+    """
+    weights = {
+        name: (tensor.half() if half and tensor.is_floating_point() else tensor)
+        .detach()
+        .cpu()
+        .contiguous()
+        for name, tensor in model.state_dict().items()
+    }
+    contents = {_WEIGHTS: save(weights), **(files or {})}
+    header = {
+        "format_version": FORMAT_VERSION,
+        "kind": kind,
+        "config": dict(config),
+        "about": {**about, "versions": {name: version(name) for name in ("dlcc", "torch")}},
+        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
+    }
+    contents[_CONFIG] = json.dumps(header, indent=2, ensure_ascii=False).encode()
+    _write_folder(folder, contents)
+
+
+def load_checkpoint(folder: Path, kind: str) -> Checkpoint:
+    """Read a checkpoint folder and check every file of it.
+
+    Raises:
+        DataError: no checkpoint there, of another kind, of a newer format, or damaged.
+    """
+    folder = _whole(folder)
+    header = _read_header(folder)
+    if header["kind"] != kind:
+        raise DataError(f"{folder} holds a {header['kind']} model, {kind} was asked for")
+    contents = {name: _read(folder / name) for name in header["sha256"]}
+    for name, data in contents.items():
+        if hashlib.sha256(data).hexdigest() != header["sha256"][name]:
+            raise DataError(f"{folder / name} is damaged: its checksum differs from config.json")
+    try:
+        weights = load(contents.pop(_WEIGHTS))
+    except (SafetensorError, KeyError) as error:
+        raise DataError(f"{folder / _WEIGHTS} is damaged ({error})") from error
+    weights = {n: t.float() if t.is_floating_point() else t for n, t in weights.items()}
+    return Checkpoint(folder, kind, header["config"], header["about"], weights, contents)
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
+    """Copy `weights` into `model`.
+
+    Raises:
+        DataError: a name or a shape differs; the message names the first.
+    """
+    own = model.state_dict()
+    for name in sorted(own.keys() | weights.keys()):
+        here, there = own.get(name), weights.get(name)
+        if here is None or there is None or here.shape != there.shape:
+            shapes = [list(t.shape) if t is not None else "nothing" for t in (there, here)]
+            raise DataError(f"{source}: {name} is {shapes[0]} there, the model has {shapes[1]}")
+    model.load_state_dict(weights)
+
+
+def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
+    new, old = (folder.with_name(f".{folder.name}.{end}") for end in ("new", "old"))
+    if folder.exists() and not _is_checkpoint(folder):
+        raise DataError(f"{folder} exists and is no checkpoint: choose another folder")
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        for name, data in contents.items():
+            with (new / name).open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.replace(old)
+        new.replace(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise DataError(f"cannot write {folder}: {error.strerror}") from error
+
+
+def _is_checkpoint(folder: Path) -> bool:
+    return (folder / _CONFIG).is_file() or not any(folder.iterdir())
+
+
+def _whole(folder: Path) -> Path:
+    """`folder`, or the older one set aside when writing was cut off between two renames."""
+    old = folder.with_name(f".{folder.name}.old")
+    return old if not folder.exists() and old.exists() else folder
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _read_header(folder: Path) -> dict[str, Any]:
+    path = folder / _CONFIG
+    if not path.is_file():
+        raise DataError(f"no checkpoint in {folder}: it has no {_CONFIG}")
+    try:
+        header = json.loads(_read(path))
+        known = header["format_version"] == FORMAT_VERSION
+        fields = (header["kind"], header["config"], header["about"], header["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is damaged ({error})") from error
+    if not known:
+        raise DataError(f"{path} has format {header['format_version']}: install a newer dlcc")
+    if any("/" in name or "\\" in name for name in fields[3]):
+        raise DataError(f"{path} names a file outside its folder")
+    return header

@@ -1,0 +1,360 @@
+"""One training loop for all models. It yields events and knows neither Typer nor Rich.
+
+A run folder holds `last` (to resume from), `best` (the weights that validated best),
+`metrics.jsonl` (a line an epoch) and, where the task draws them, `traces/epoch-NNN.trace`.
+
+Every step draws its random numbers from its own seed, so a run that was killed and resumed ends
+with the same weights as one that was not, on one machine with the same number of threads. A limit
+in minutes ties the schedule to the clock and gives that up.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from dlcc.core.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from dlcc.core.errors import DataError, DlccError, UsageError
+from dlcc.core.events import EpochEnded, Event, Finished, Started, Stepped
+from dlcc.core.paths import write_atomically
+from dlcc.core.runtime import autocast, has_fast_bfloat16
+from dlcc.core.trace import AttentionTrace, save_traces
+
+_STATE = "training_state.safetensors"
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How to train: everything but the model and the data."""
+
+    epochs: int = 10
+    """Passes over the training data."""
+    minutes: float | None = None
+    """Time budget: the schedule reaches its end then, or with the last epoch if that is sooner."""
+    learning_rate: float = 1e-3
+    """Highest learning rate, reached after the warm-up."""
+    warmup: float = 0.05
+    """Share of the training in which the learning rate rises from 0."""
+    schedule: str = "cosine"
+    """How it falls afterwards, to 0: cosine or linear; or constant."""
+    weight_decay: float = 0.01
+    """AdamW's decay, on matrices only."""
+    beta2: float = 0.98
+    """AdamW's second moment decay."""
+    clip_norm: float = 1.0
+    """Gradients are scaled down to this norm; 0 leaves them."""
+    ema_decay: float = 0.0
+    """Decay of the averaged weights that are validated and kept; 0 keeps the raw ones."""
+    patience: int = 0
+    """Stop after this many epochs without a better validation; 0 never does."""
+    bfloat16: bool = True
+    """Compute products in bfloat16 where the device is faster with it."""
+    checkpoint_seconds: float = 120.0
+    """Longest time between two resumable states."""
+    seed: int = 0
+    """Seed of every step's random numbers."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "--epochs": (self.epochs, self.epochs >= 1),
+            "--minutes": (self.minutes, self.minutes is None or self.minutes > 0),
+            "--learning-rate": (self.learning_rate, 0 < self.learning_rate < math.inf),
+            "--warmup": (self.warmup, 0 <= self.warmup < 1),
+            "--weight-decay": (self.weight_decay, self.weight_decay >= 0),
+            "--ema-decay": (self.ema_decay, 0 <= self.ema_decay < 1),
+            "--patience": (self.patience, self.patience >= 0),
+            "--schedule": (self.schedule, self.schedule in ("cosine", "linear", "constant")),
+        }
+        for flag, (value, valid) in checks.items():
+            if not valid:
+                raise UsageError(f"{flag} {value}: see --help for what it takes")
+
+
+class Task(Protocol):
+    """A model, its data and what a good one is."""
+
+    kind: str
+    """The model family, as checkpoints name it."""
+    model: nn.Module
+    """On the device it is trained on."""
+    config: dict[str, Any]
+    """JSON values that build the model again."""
+    files: dict[str, bytes]
+    """What a checkpoint needs besides, such as tokenizer.json."""
+    about: dict[str, Any]
+    """JSON values for the checkpoint: command, data, split hash."""
+    metric: str
+    """The key of `validate` that decides which weights are best."""
+    higher_is_better: bool
+
+    def batches(self, epoch: int) -> Sequence[Any]:
+        """The batches of one epoch; the same for the same epoch."""
+        ...
+
+    def loss(self, batch: Any) -> tuple[Tensor, int]:
+        """Mean loss of a batch and the number of items (tokens, texts, images) in it."""
+        ...
+
+    def validate(self) -> dict[str, float]:
+        """Metrics on the validation part; the model is in eval mode, without gradients."""
+        ...
+
+    def sample(self) -> str:
+        """One line that shows what the model does now; may be empty."""
+        ...
+
+    def traces(self) -> list[AttentionTrace]:
+        """Attention on a fixed example, kept each epoch; may be empty."""
+        ...
+
+
+@dataclass
+class _Progress:
+    """Where a training is: what `last` keeps besides tensors."""
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    best: float | None = None
+    epochs_since_best: int = 0
+    loss_sum: float = 0.0
+    items: int = 0
+
+
+def fit(
+    task: Task,
+    config: FitConfig,
+    run: Path,
+    *,
+    resume: bool = False,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Event]:
+    """Train `task.model`, yielding what happens.
+
+    Args:
+        task: model, data, loss and validation.
+        config: how to train.
+        run: the run folder.
+        resume: go on from `run/last`; without it a folder that has one is refused.
+        should_stop: asked after every step; True saves a resumable state and ends.
+
+    Raises:
+        UsageError: the run folder holds a training and `resume` is False.
+        DataError: nothing to resume, or what is there is damaged or of another model.
+        DlccError: the loss is no longer a number.
+    """
+    trainer = _Trainer(task, config, run)
+    if resume:
+        trainer.restore()
+    elif (run / "last").exists():
+        raise UsageError(f"{run} holds a training: add --resume, or choose another --run")
+    yield from trainer.run_epochs(should_stop)
+
+
+class _Trainer:
+    """The state of one `fit`."""
+
+    def __init__(self, task: Task, config: FitConfig, run: Path) -> None:
+        self.task, self.config, self.run = task, config, run
+        self.model = task.model
+        self.device = next(self.model.parameters()).device
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizer = _adamw(self.parameters, config)
+        self.average = [p.detach().clone() for p in self.parameters] if config.ema_decay else []
+        self.at = _Progress()
+        self.saved_at = time.monotonic()
+
+    def run_epochs(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
+        config, at = self.config, self.at
+        batches = self.task.batches(at.epoch)
+        yield Started(
+            self.run,
+            len(batches),
+            at.step,
+            config.epochs,
+            sum(p.numel() for p in self.parameters),
+            str(self.device),
+            config.bfloat16 and has_fast_bfloat16(self.device),
+        )
+        reason = self._over()
+        while not reason:
+            for stepped in self._epoch(batches):
+                yield stepped
+                if should_stop():
+                    self._save_last()
+                    yield Finished("stopped", at.best or math.nan, at.seconds)
+                    return
+            yield self._end_epoch()
+            reason = self._over()
+            if not reason:
+                batches = self.task.batches(at.epoch)
+        yield Finished(reason, at.best or math.nan, at.seconds)
+
+    def _epoch(self, batches: Sequence[Any]) -> Iterator[Stepped]:
+        at, total = self.at, self.config.epochs * len(batches)
+        self.model.train()
+        while at.step_in_epoch < len(batches) and not self._out_of_time():
+            begun = time.monotonic()
+            done = at.step / total
+            if self.config.minutes:
+                done = max(done, at.seconds / (60 * self.config.minutes))
+            rate = _learning_rate(self.config, done)
+            loss, items = self._step(batches[at.step_in_epoch], rate)
+            at.step_in_epoch += 1
+            at.step += 1
+            at.loss_sum += loss * items
+            at.items += items
+            at.seconds += time.monotonic() - begun
+            if time.monotonic() - self.saved_at > self.config.checkpoint_seconds:
+                self._save_last()
+            yield Stepped(at.epoch, at.step, done, loss, items, rate, at.seconds)
+
+    def _step(self, batch: Any, rate: float) -> tuple[float, int]:
+        torch.manual_seed(self.config.seed * 1_000_003 + self.at.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with autocast(self.device, self.config.bfloat16):
+            loss, items = self.task.loss(batch)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise DlccError(
+                f"the loss became {value} at step {self.at.step}: lower --learning-rate"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.config.clip_norm:
+            nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
+        self.optimizer.step()
+        if self.average:
+            decay = min(self.config.ema_decay, (1 + self.at.step) / (10 + self.at.step))
+            with torch.no_grad():
+                torch._foreach_lerp_(self.average, self.parameters, 1 - decay)
+        return value, items
+
+    def _end_epoch(self) -> EpochEnded:
+        at, begun = self.at, time.monotonic()
+        self._swap_average()
+        self.model.eval()
+        with torch.no_grad():
+            metrics = self.task.validate()
+            sample, traces = self.task.sample(), self.task.traces()
+        value = metrics[self.task.metric]
+        sign = 1 if self.task.higher_is_better else -1
+        is_best = at.best is None or sign * value > sign * at.best
+        metrics = {"train_loss": at.loss_sum / max(at.items, 1), **metrics}
+        if is_best:
+            at.best, at.epochs_since_best = value, 0
+            self._save("best", {**metrics, "epoch": at.epoch + 1})
+        else:
+            at.epochs_since_best += 1
+        self._swap_average()
+        if traces:
+            save_traces(self.run / "traces" / f"epoch-{at.epoch + 1:03}.trace", traces)
+        ended = EpochEnded(at.epoch, metrics, is_best, sample)
+        at.seconds += time.monotonic() - begun
+        at.epoch, at.step_in_epoch, at.loss_sum, at.items = at.epoch + 1, 0, 0.0, 0
+        self._write_metrics({"epoch": at.epoch, "step": at.step, "seconds": at.seconds, **metrics})
+        self._save_last()
+        return ended
+
+    def _out_of_time(self) -> bool:
+        return self.config.minutes is not None and self.at.seconds >= 60 * self.config.minutes
+
+    def _over(self) -> str:
+        if self.at.epoch >= self.config.epochs:
+            return "epochs"
+        if self._out_of_time():
+            return "minutes"
+        if self.config.patience and self.at.epochs_since_best >= self.config.patience:
+            return "patience"
+        return ""
+
+    def _swap_average(self) -> None:
+        """Exchange the raw and the averaged weights, in place."""
+        for parameter, average in zip(self.parameters, self.average, strict=False):
+            parameter.data, average.data = average.data, parameter.data
+
+    def _save(self, name: str, metrics: dict[str, float], state: bytes | None = None) -> None:
+        about = {**self.task.about, "fit": asdict(self.config), "seconds": round(self.at.seconds)}
+        save_checkpoint(
+            self.run / name,
+            kind=self.task.kind,
+            model=self.model,
+            config=self.task.config,
+            about={**about, "metrics": metrics} if metrics else about,
+            files={**self.task.files, **({_STATE: state} if state else {})},
+        )
+
+    def _save_last(self) -> None:
+        tensors = {f"average.{n}": tensor for n, tensor in enumerate(self.average)}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
+        tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+        self._save("last", {}, save(tensors, {"progress": json.dumps(asdict(self.at))}))
+        self.saved_at = time.monotonic()
+
+    def restore(self) -> None:
+        """Go back to where `last` was saved."""
+        checkpoint = load_checkpoint(self.run / "last", self.task.kind)
+        if checkpoint.config != self.task.config:
+            raise DataError(
+                f"{self.run} trains another model: resume with the options it began with"
+            )
+        load_weights(self.model, checkpoint.weights, checkpoint.folder)
+        try:
+            self._restore_state(checkpoint)
+        except (KeyError, ValueError, TypeError) as error:
+            raise DataError(f"{checkpoint.folder} cannot be resumed ({error})") from error
+
+    def _restore_state(self, checkpoint: Checkpoint) -> None:
+        data = checkpoint.files[_STATE]
+        length = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + length])["__metadata__"]
+        self.at = _Progress(**json.loads(metadata["progress"]))
+        states: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in load(data).items():
+            owner, _, rest = name.partition(".")
+            if owner == "average":
+                self.average[int(rest)].copy_(tensor)
+            else:
+                number, _, field = rest.partition(".")
+                states.setdefault(int(number), {})[field] = tensor
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": states})
+
+    def _write_metrics(self, line: dict[str, float]) -> None:
+        """Append a line, dropping any that a killed run wrote after the state it resumed from."""
+        path = self.run / "metrics.jsonl"
+        earlier = path.read_text().splitlines() if path.exists() else []
+        lines = [text for text in earlier if json.loads(text)["epoch"] < line["epoch"]]
+        lines.append(json.dumps(line))
+        write_atomically(path, lambda temporary: temporary.write_text("\n".join(lines) + "\n"))
+
+
+def _adamw(parameters: list[nn.Parameter], config: FitConfig) -> torch.optim.AdamW:
+    matrices = [p for p in parameters if p.ndim >= 2]
+    others = [p for p in parameters if p.ndim < 2]
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2), fused=True)
+
+
+def _learning_rate(config: FitConfig, done: float) -> float:
+    """The rate when the share `done` of the schedule is behind."""
+    if done < config.warmup:
+        return config.learning_rate * max(done, 1e-3) / config.warmup
+    if config.schedule == "constant":
+        return config.learning_rate
+    rest = min(1.0, (done - config.warmup) / (1 - config.warmup))
+    if config.schedule == "linear":
+        return config.learning_rate * (1 - rest)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * rest))

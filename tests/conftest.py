@@ -1,0 +1,38 @@
+"""Fixtures for all tests: a home of their own, and the command line run in this process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run of the command line left."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DLCC_HOME", str(tmp_path_factory.mktemp("home")))
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def run_dlcc(tmp_path: Path) -> Callable[..., Result]:
+    """Run `dlcc ARGS` in this process; anything but an exit code is an error of the test."""
+    from dlcc.cli.app import app
+
+    def run(*args: object, input: str | bytes | None = None) -> Result:
+        result = CliRunner().invoke(app, [str(arg) for arg in args], input=input)
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Result(result.exit_code, result.stdout, result.stderr)
+
+    return run
