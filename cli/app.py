@@ -22,11 +22,11 @@ def main() -> None:
 class RootGroup(TyperGroup):
     """The root command: whatever goes wrong below it becomes one line and an exit code."""
 
-    def main(self, args: Sequence[str] | None = None, **options: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         arguments = list(sys.argv[1:] if args is None else args)
         settings.debug, settings.quiet = False, False
         options["standalone_mode"] = False
-        sys.exit(_exit_code(lambda: super(RootGroup, self).main(arguments, **options)))
+        sys.exit(_exit_code(lambda: super(RootGroup, self).main(arguments, *rest, **options)))
 
 
 def _exit_code(run: Any) -> int:
@@ -36,10 +36,9 @@ def _exit_code(run: Any) -> int:
     try:
         result = run()
         sys.stdout.flush()
-        return result if isinstance(result, int) else 0
+        code = result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort):
-        screen.fail("interrupted")
-        return INTERRUPTED
+        code = INTERRUPTED
     except BrokenPipeError:  # the reader, such as head, has what it wants
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -56,6 +55,9 @@ def _exit_code(run: Any) -> int:
             return int(getattr(error, "exit_code", 2))
         screen.fail(f"{type(error).__name__}: {error}; run again with --debug and report it")
         return 1
+    if code == INTERRUPTED:
+        screen.fail("interrupted")
+    return code
 
 
 class DefaultGroup(TyperGroup):

@@ -170,12 +170,14 @@ def _read_header(folder: Path) -> dict[str, Any]:
         raise DataError(f"no checkpoint in {folder}: it has no {_CONFIG}")
     try:
         header = json.loads(_read(path))
-        known = header["format_version"] == FORMAT_VERSION
-        fields = (header["kind"], header["config"], header["about"], header["sha256"])
+        version_there, files = header["format_version"], dict(header["sha256"])
+        missing = {"kind", "config", "about"} - header.keys()
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is damaged ({error})") from error
-    if not known:
-        raise DataError(f"{path} has format {header['format_version']}: install a newer dlcc")
-    if any("/" in name or "\\" in name for name in fields[3]):
+    if version_there != FORMAT_VERSION:
+        raise DataError(f"{path} has format {version_there}: install a newer dlcc")
+    if missing:
+        raise DataError(f"{path} is damaged (it lacks {', '.join(sorted(missing))})")
+    if any("/" in name or "\\" in name for name in files):
         raise DataError(f"{path} names a file outside its folder")
     return header

@@ -166,7 +166,7 @@ class _Trainer:
         self.task, self.config, self.run = task, config, run
         self.model = task.model
         self.device = next(self.model.parameters()).device
-        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.parameters: list[Tensor] = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = _adamw(self.parameters, config)
         self.average = [p.detach().clone() for p in self.parameters] if config.ema_decay else []
         self.at = _Progress()
@@ -338,7 +338,7 @@ class _Trainer:
         write_atomically(path, lambda temporary: temporary.write_text("\n".join(lines) + "\n"))
 
 
-def _adamw(parameters: list[nn.Parameter], config: FitConfig) -> torch.optim.AdamW:
+def _adamw(parameters: list[Tensor], config: FitConfig) -> torch.optim.AdamW:
     matrices = [p for p in parameters if p.ndim >= 2]
     others = [p for p in parameters if p.ndim < 2]
     groups = [

@@ -1,0 +1,109 @@
+"""The arrows of the house run one way, and nothing heavy is loaded before it is needed."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlcc.core.trace import AttentionTrace, save_traces
+
+ROOT = Path(__file__).parent.parent
+SCREEN = {"typer", "rich", "textual"}
+LIGHT = {"errors", "paths", "trace", "maps", "cell", "sentences", "embeddings", "events"}
+MODELS = {"attention", "layers", "seq2seq", "sentiment", "vit", "backbones", "cutmix"}
+TRAINING_MAY = {"checkpoint", "errors", "events", "paths", "runtime", "trace"}
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every module that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            if node.module in ("dlcc.core", "dlcc.cli"):
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def core_imports(path: Path) -> set[str]:
+    return {
+        name.split(".")[2]
+        for name in imports_of(path)
+        if name.startswith("dlcc.core.") and name.count(".") >= 2
+    }
+
+
+CORE = {path.stem: path for path in (ROOT / "core").glob("*.py")}
+
+
+@pytest.mark.parametrize("name", sorted(CORE))
+def test_core_knows_no_screen(name: str) -> None:
+    imported = imports_of(CORE[name])
+    assert not {module for module in imported if module.split(".")[0] in SCREEN}
+    assert not {module for module in imported if module.startswith("dlcc.cli")}
+
+
+@pytest.mark.parametrize("name", sorted(LIGHT & CORE.keys()))
+def test_light_modules_need_no_torch(name: str) -> None:
+    assert "torch" not in {module.split(".")[0] for module in imports_of(CORE[name])}
+    assert core_imports(CORE[name]) <= LIGHT
+
+
+@pytest.mark.parametrize("name", sorted(MODELS & CORE.keys()))
+def test_models_know_neither_data_nor_training(name: str) -> None:
+    forbidden = {"data", "reviews", "images", "training", "paths"}
+    assert not core_imports(CORE[name]) & forbidden
+
+
+def test_training_knows_only_modules_and_iterables() -> None:
+    assert core_imports(CORE["training"]) <= TRAINING_MAY
+
+
+def test_assets_are_data() -> None:
+    imported = imports_of(ROOT / "assets" / "__init__.py")
+    assert not {module for module in imported if module.startswith("dlcc")}
+
+
+def test_packages_are_the_folders_on_disk() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    listed = set(project["tool"]["setuptools"]["packages"])
+    on_disk = {
+        "dlcc." + ".".join(path.parent.relative_to(ROOT).parts)
+        for top in ("cli", "core", "assets")
+        for path in (ROOT / top).rglob("__init__.py")
+    }
+    assert listed == on_disk
+
+
+def modules_loaded_by(*arguments: str) -> set[str]:
+    script = (
+        "import sys\n"
+        "from dlcc.cli.app import app\n"
+        f"try: app({list(arguments)!r})\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "print('\\n'.join(sys.modules), file=sys.stderr)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(run.stderr.split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["attend", "--help"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    assert not modules_loaded_by(*arguments) & {"torch", "textual", "numpy", "torchvision"}
+
+
+def test_attention_on_sentences_loads_no_torch() -> None:
+    assert not modules_loaded_by("attend", "--json") & {"torch", "textual", "torchvision"}
+
+
+def test_a_saved_trace_opens_without_torch(tmp_path: Path) -> None:
+    weights = np.full((1, 1, 2, 2), 0.5, np.float32)
+    save_traces(tmp_path / "saved.trace", [AttentionTrace(weights, ("a", "b"), ("c", "d"))])
+    loaded = modules_loaded_by("view", str(tmp_path / "saved.trace"))
+    assert not loaded & {"torch", "torchvision"}
