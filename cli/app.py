@@ -39,7 +39,7 @@ def _exit_code(run: Any) -> int:
         code = result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except BrokenPipeError:  # the reader, such as head, has what it wants
+    except (BrokenPipeError, SystemExit):  # the reader has what it wants; typer exits then
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except DlccError as error:
