@@ -75,7 +75,7 @@ def save_checkpoint(
         .detach()
         .cpu()
         .contiguous()
-        for name, tensor in model.state_dict().items()
+        for name, tensor in _own_tensors(model).items()
     }
     contents = {_WEIGHTS: save(weights), **(files or {})}
     header = {
@@ -117,13 +117,21 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) 
     Raises:
         DataError: a name or a shape differs; the message names the first.
     """
-    own = model.state_dict()
+    own = _own_tensors(model)
     for name in sorted(own.keys() | weights.keys()):
         here, there = own.get(name), weights.get(name)
         if here is None or there is None or here.shape != there.shape:
             shapes = [list(t.shape) if t is not None else "nothing" for t in (there, here)]
             raise DataError(f"{source}: {name} is {shapes[0]} there, the model has {shapes[1]}")
-    model.load_state_dict(weights)
+    model.load_state_dict(weights, strict=False)  # tied tensors are there once
+
+
+def _own_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """The state of `model`, tensors that share their memory (tied weights) once."""
+    own: dict[int, tuple[str, Tensor]] = {}
+    for name, tensor in model.state_dict().items():
+        own.setdefault(tensor.data_ptr() or -len(own) - 1, (name, tensor))
+    return dict(own.values())
 
 
 def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:

@@ -92,6 +92,21 @@ def test_weights_of_another_shape_name_the_first_that_differs(tmp_path: Path) ->
         load_weights(nn.Linear(3, 2, bias=False), weights, tmp_path)
 
 
+def test_tied_weights_are_saved_once_and_stay_tied(tmp_path: Path) -> None:
+    def tied() -> nn.Sequential:
+        model = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5))
+        model[1].weight = model[0].weight
+        return model
+
+    model, other = tied(), tied()
+    save_checkpoint(tmp_path / "model", kind="line", model=model, config={}, about={})
+    weights = load_checkpoint(tmp_path / "model", "line").weights
+    assert set(weights) == {"0.weight", "1.bias"}
+    load_weights(other, weights, tmp_path)
+    assert torch.equal(other[1].weight, model[0].weight)
+    assert other[1].weight is other[0].weight
+
+
 def test_saving_replaces_a_checkpoint_but_no_other_folder(tmp_path: Path) -> None:
     save(tmp_path / "model")
     save(tmp_path / "model", half=True)
