@@ -58,6 +58,8 @@ class BlockConfig:
     """Share of samples for which a half is left out in training (Huang et al. 2016)."""
     layer_scale: bool = False
     """Whether what each half adds is scaled by learned factors (Touvron et al. 2021)."""
+    norm_eps: float = 1e-6
+    """Added to the variance in each normalisation."""
 
 
 class EncoderBlock(nn.Module):
@@ -70,9 +72,9 @@ class EncoderBlock(nn.Module):
         super().__init__()
         width = config.embed_dim
         self.config = config
-        self.attention_norm = nn.LayerNorm(width, eps=1e-6)
+        self.attention_norm = nn.LayerNorm(width, eps=config.norm_eps)
         self.attention = MultiHeadAttention(width, config.num_heads, config.dropout)
-        self.feed_forward_norm = nn.LayerNorm(width, eps=1e-6)
+        self.feed_forward_norm = nn.LayerNorm(width, eps=config.norm_eps)
         self.feed_forward = FeedForward(width, config.hidden_dim, config.dropout)
         if config.layer_scale:
             self.attention_scale = nn.Parameter(torch.full((width,), 1e-5))

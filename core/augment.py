@@ -1,0 +1,137 @@
+"""Augmentation of whole batches of pictures on their device, never one picture at a time.
+
+Every random number comes from the generator that is passed in.
+
+Shapes: B batch, C channels, S side of the square pictures.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """How far pictures are changed. 0 or False leaves a step out."""
+
+    flip: bool = True
+    """Mirror half of the pictures."""
+    shift: float = 0.125
+    """Largest shift in both directions, as a share of the side; the border is mirrored."""
+    warp: float = 0.0
+    """Share of pictures turned by up to 20°, sheared by up to 0.2, scaled by 0.8 to 1.2."""
+    colour: float = 0.0
+    """Share of pictures whose brightness, contrast and saturation change by up to 40 %."""
+    cutout: float = 0.0
+    """Side of a grey square that hides a part of each picture, as a share of the side."""
+
+
+LEVELS = {
+    "none": AugmentConfig(flip=False, shift=0.0),
+    "light": AugmentConfig(),
+    "strong": AugmentConfig(warp=0.5, colour=0.5, cutout=0.25),
+}
+"""By name, as --augment takes them."""
+
+
+def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
+    """Change each picture of a batch in its own way.
+
+    Args:
+        images: [B, C, S, S] float, values from 0 to 1.
+        config: what to do and how far.
+        generator: on the CPU.
+
+    Returns:
+        [B, C, S, S] float, values from 0 to 1.
+    """
+    if config.flip:
+        mirrored = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
+        images = torch.where(mirrored.to(images.device), images.flip(-1), images)
+    if config.shift:
+        images = _shift(images, config.shift, generator)
+    if config.warp:
+        images = _warp(images, config.warp, generator)
+    if config.colour:
+        images = _colour(images, config.colour, generator)
+    if config.cutout:
+        images = _cutout(images, config.cutout, generator)
+    return images
+
+
+def shifted(images: Tensor, down: Tensor, right: Tensor, pad: int) -> Tensor:
+    """Move each picture by its own whole pixels; the border mirrors the picture.
+
+    Args:
+        images: [B, C, S, S].
+        down: [B] int64, from -pad to pad.
+        right: [B] int64, from -pad to pad.
+        pad: the farthest a picture may move, less than S.
+    """
+    side = images.shape[-1]
+    padded = F.pad(images, (pad, pad, pad, pad), mode="reflect")
+    windows = padded.unfold(2, side, 1).unfold(3, side, 1)  # [B, C, 2p+1, 2p+1, S, S], a view
+    picked = torch.arange(len(images), device=images.device)
+    return windows[picked, :, (pad - down).to(picked), (pad - right).to(picked)]
+
+
+def _shift(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    pad = max(1, round(share * images.shape[-1]))
+    down, right = torch.randint(-pad, pad + 1, (2, len(images)), generator=generator)
+    return shifted(images, down, right, pad)
+
+
+def _warp(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Turn, shear and scale a share of the pictures around their middle."""
+    chosen = _chosen(len(images), share, generator)
+    if not len(chosen):
+        return images
+    turn, shear, scale = _signed(3, len(chosen), generator)
+    angle, scale = turn * math.radians(20), 1 + 0.2 * scale
+    cos, sin = angle.cos() * scale, angle.sin() * scale
+    zero = torch.zeros_like(cos)
+    first = torch.stack((cos, -sin + 0.2 * shear, zero), 1)
+    matrix = torch.stack((first, torch.stack((sin, cos, zero), 1)), 1)  # [b, 2, 3]
+    chosen = chosen.to(images.device)
+    picked = images[chosen]
+    grid = F.affine_grid(matrix.to(picked), list(picked.shape), align_corners=False)
+    warped = F.grid_sample(picked, grid, padding_mode="reflection", align_corners=False)
+    return images.index_copy(0, chosen, warped)
+
+
+def _colour(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Scale brightness, contrast (around the mean grey) and saturation of a share of pictures."""
+    chosen = _chosen(len(images), share, generator)
+    if not len(chosen):
+        return images
+    factors = (1 + 0.4 * _signed(3, len(chosen), generator)).to(images.device)
+    brightness, contrast, saturation = factors[:, :, None, None, None]
+    chosen = chosen.to(images.device)
+    picked = images[chosen] * brightness
+    grey = picked.mean(1, keepdim=True)
+    picked = grey + (picked - grey) * saturation
+    middle = grey.mean((2, 3), keepdim=True)
+    picked = middle + (picked - middle) * contrast
+    return images.index_copy(0, chosen, picked.clamp(0, 1))
+
+
+def _cutout(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Hide a square of each picture, anywhere (DeVries & Taylor 2017)."""
+    side = images.shape[-1]
+    half = max(1, round(share * side)) / 2
+    centre = torch.rand(2, len(images), 1, generator=generator) * side
+    near = ((torch.arange(side) + 0.5) - centre).abs() < half  # [2, B, S]
+    hidden = near[0][:, :, None] & near[1][:, None, :]
+    return images.masked_fill(hidden[:, None].to(images.device), 0.5)
+
+
+def _chosen(count: int, share: float, generator: torch.Generator) -> Tensor:
+    return (torch.rand(count, generator=generator) < share).nonzero().squeeze(1)
+
+
+def _signed(rows: int, count: int, generator: torch.Generator) -> Tensor:
+    """[rows, count] uniform from -1 to 1."""
+    return torch.rand(rows, count, generator=generator) * 2 - 1
