@@ -89,16 +89,17 @@ def save_checkpoint(
     _write_folder(folder, contents)
 
 
-def load_checkpoint(folder: Path, kind: str) -> Checkpoint:
-    """Read a checkpoint folder and check every file of it.
+def load_checkpoint(folder: Path, *kinds: str) -> Checkpoint:
+    """Read a checkpoint folder of one of `kinds` and check every file of it.
 
     Raises:
         DataError: no checkpoint there, of another kind, of a newer format, or damaged.
     """
     folder = _whole(folder)
     header = _read_header(folder)
-    if header["kind"] != kind:
-        raise DataError(f"{folder} holds a {header['kind']} model, {kind} was asked for")
+    if header["kind"] not in kinds:
+        wanted = " or ".join(kinds)
+        raise DataError(f"{folder} holds a {header['kind']} model, {wanted} was asked for")
     contents = {name: _read(folder / name) for name in header["sha256"]}
     for name, data in contents.items():
         if hashlib.sha256(data).hexdigest() != header["sha256"][name]:
@@ -108,7 +109,7 @@ def load_checkpoint(folder: Path, kind: str) -> Checkpoint:
     except (SafetensorError, KeyError) as error:
         raise DataError(f"{folder / _WEIGHTS} is damaged ({error})") from error
     weights = {n: t.float() if t.is_floating_point() else t for n, t in weights.items()}
-    return Checkpoint(folder, kind, header["config"], header["about"], weights, contents)
+    return Checkpoint(folder, header["kind"], header["config"], header["about"], weights, contents)
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
