@@ -103,9 +103,10 @@ def _root(
 
 
 def _add_commands() -> None:
-    from dlcc.cli import attend
+    from dlcc.cli import attend, view
 
     app.add_typer(attend.app, name="attend", cls=DefaultGroup)
+    app.command()(view.view)
 
 
 _add_commands()

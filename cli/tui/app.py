@@ -1,0 +1,216 @@
+"""The viewer as an app: what it was given to show, what it can compute, and its few own keys."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+from textual.app import App, ComposeResult, SystemCommand
+from textual.screen import Screen
+from textual.widgets import Static
+
+from dlcc.cli.palette import color_system
+from dlcc.cli.tui.dialogs import Read, help_text
+from dlcc.cli.tui.keys import APP_KEYS, Key, bindings
+from dlcc.cli.tui.map import MapScreen
+from dlcc.cli.tui.opening import frames_of
+from dlcc.cli.tui.start import StartScreen
+from dlcc.cli.tui.state import Frame, ViewState
+from dlcc.core.errors import DlccError
+from dlcc.core.paths import log_file
+from dlcc.core.trace import AttentionTrace
+
+_LEAST_WIDTH, _LEAST_HEIGHT = 40, 14
+_FEW_COLORS = (None, "standard", "windows")
+
+
+@dataclass(frozen=True)
+class ViewerActions:
+    """What the viewer can have computed; each runs in a thread, and the screen stays alive."""
+
+    attend: Callable[[str, str, str], list[AttentionTrace]] | None = None
+    """(query sentence, key sentence, mechanism) to traces."""
+    translate: Callable[[str], list[AttentionTrace]] | None = None
+    """English sentence to traces."""
+    retranslate: Callable[[AttentionTrace, int, str], list[AttentionTrace]] | None = None
+    """(trace, step, other word) to traces that go on from that word."""
+
+
+class SmallScreen(Screen[None]):
+    """Shown while the terminal is too small for anything else."""
+
+    def compose(self) -> ComposeResult:
+        yield Static(f"Please widen the terminal to {_LEAST_WIDTH} × {_LEAST_HEIGHT}; q leaves.")
+
+
+class ViewerApp(App[None]):
+    """Shows a state, or the start screen."""
+
+    TITLE = "dlcc view"
+    KEYS = APP_KEYS
+    BINDINGS = bindings(APP_KEYS)
+    CSS = """
+    ModalScreen { align: center middle; }
+    .dialog { width: 76; max-width: 95%; height: auto; max-height: 90%; padding: 0 1;
+              border: round $primary; background: $surface; }
+    .dialog.tall { width: 90%; max-width: 110; height: 90%; }
+    .dialog OptionList { height: auto; max-height: 16; }
+    """
+
+    def __init__(self, state: ViewState | None, actions: ViewerActions | None = None) -> None:
+        super().__init__()
+        self.actions = actions or ViewerActions()
+        self.color_system = None if self.no_color else color_system(self.console)
+        self._state = state
+        dark = "ansi-dark" if self.color_system in _FEW_COLORS else "textual-dark"
+        self.theme = dark
+
+    def on_mount(self) -> None:
+        if self._state is None:
+            self.push_screen(StartScreen())
+        else:
+            self.push_screen(MapScreen(self._state, self.actions))
+
+    def on_resize(self) -> None:
+        small = self.size.width < _LEAST_WIDTH or self.size.height < _LEAST_HEIGHT
+        if small and not isinstance(self.screen, SmallScreen):
+            self.push_screen(SmallScreen())
+        elif not small and isinstance(self.screen, SmallScreen):
+            self.pop_screen()
+
+    @property
+    def has_map(self) -> bool:
+        """Whether there is a map to go back to."""
+        return any(isinstance(screen, MapScreen) for screen in self.screen_stack)
+
+    # Opening
+
+    def open_traces(self, traces: list[AttentionTrace]) -> None:
+        """Show traces in place of whatever is shown."""
+        self._show(ViewState([Frame("", traces)]))
+
+    def open_path(self, path: Path) -> None:
+        """Show a trace file or a run folder, or say why not."""
+        try:
+            state = ViewState(frames_of(path), path=path)
+        except DlccError as error:
+            self.fail(error)
+        else:
+            self._show(state)
+
+    def _show(self, state: ViewState) -> None:
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.push_screen(MapScreen(state, self.actions))
+
+    # Work behind the screen
+
+    def compute(
+        self,
+        what: str,
+        work: Callable[[], list[AttentionTrace]],
+        then: Callable[[list[AttentionTrace]], None],
+    ) -> None:
+        """Run `work` in a thread, and `then` with what it gives; a failure becomes one line."""
+        self.notify(f"{what} ...", timeout=600, markup=False)
+
+        def run() -> None:
+            try:
+                traces = work()
+            except Exception as error:  # whatever it is, the screen lives on
+                self.call_from_thread(self.fail, error)
+            else:
+                self.call_from_thread(self._computed, then, traces)
+
+        self.run_worker(run, thread=True, exclusive=True, group="actions")
+
+    def _computed(
+        self, then: Callable[[list[AttentionTrace]], None], traces: list[AttentionTrace]
+    ) -> None:
+        self.clear_notifications()
+        then(traces)
+
+    def fail(self, error: Exception) -> None:
+        """Say in one line what went wrong; the log has the rest."""
+        self.clear_notifications()
+        _log(error)
+        said = str(error) if isinstance(error, DlccError) else f"{type(error).__name__}: {error}"
+        self.notify(" ".join(said.split()), severity="error", timeout=15, markup=False)
+
+    # Keys
+
+    def action_help(self) -> None:
+        groups = [
+            (group, [(key.shown, key.text) for key in keys if self._works(key)])
+            for group, keys in (*getattr(self.screen, "KEYS", {}).items(), *APP_KEYS.items())
+        ]
+        self.push_screen(Read("Keys", help_text([group for group in groups if group[1]])))
+
+    def action_theme(self) -> None:
+        family = self.theme.rpartition("-")[0]
+        self.theme = f"{family}-{'light' if self.current_theme.dark else 'dark'}"
+
+    def action_open(self) -> None:
+        if not isinstance(self.screen, StartScreen):
+            self.push_screen(StartScreen())
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Every key that works now, for the command palette."""
+        for keys in (*getattr(screen, "KEYS", {}).values(), *APP_KEYS.values()):
+            for key in keys:
+                if self._works(key) and key.action != "command_palette":
+                    run = self._runner(screen, key.action)
+                    yield SystemCommand(f"{key.text} ({key.shown})", f"Key {key.shown}", run)
+
+    def _runner(self, screen: Screen[Any], action: str) -> Callable[[], Any]:
+        owner = screen if hasattr(screen, f"action_{action.partition('(')[0]}") else self
+        return lambda: self.call_later(self.run_action, action, owner)
+
+    def _works(self, key: Key) -> bool:
+        name = key.action.partition("(")[0]
+        return self.screen.check_action(name, ()) is not False
+
+
+def is_interactive() -> bool:
+    """Whether there is a screen to draw on and a keyboard: a terminal, or textual's web driver."""
+    if "TEXTUAL_DRIVER" in os.environ:
+        return True
+    known = os.environ.get("TERM", "") not in ("", "dumb", "unknown") or os.name == "nt"
+    return known and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def view_traces(traces: list[AttentionTrace], actions: ViewerActions | None = None) -> None:
+    """Open the viewer on traces; where there is no screen to draw on, print them as tables."""
+    view(ViewState([Frame("", traces)]), actions)
+
+
+def view(state: ViewState | None, actions: ViewerActions | None = None) -> None:
+    """Open the viewer on a state, or on the start screen."""
+    if is_interactive():
+        ViewerApp(state, actions).run()
+    elif state is not None:
+        print_state(state)
+
+
+def print_state(state: ViewState) -> None:
+    """The chosen map in words, on stdout."""
+    from dlcc.cli import screen
+    from dlcc.cli.tui import info
+
+    screen.stdout().print(Text(info.table(state.shown)), soft_wrap=True)
+
+
+def _log(error: Exception) -> None:
+    try:
+        path = log_file()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as log:
+            log.write(f"{datetime.now().isoformat(timespec='seconds')}\n")
+            log.writelines(traceback.format_exception(error))
+    except OSError:  # a log that cannot be written must not hide the error itself
+        pass

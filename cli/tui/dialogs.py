@@ -1,0 +1,136 @@
+"""Small screens over the view: ask for a line or two, choose from a list, read a text."""
+
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+from dlcc.cli.tui.keys import Key, Keys, bindings
+
+_CLOSE = Key("escape", "Esc", "dismiss", "Close without a choice", "close")
+
+
+class Ask(ModalScreen[list[str] | None]):
+    """One or several lines of text; the answer is what was typed, or None."""
+
+    KEYS: ClassVar[Keys] = {
+        "Here": (
+            _CLOSE,
+            Key("enter", "Enter", "submit", "Done; with several lines, on to the next", "done"),
+        )
+    }
+    BINDINGS = bindings({"Here": (_CLOSE,)}, modal=True)
+
+    def __init__(self, title: str, fields: list[tuple[str, str]]) -> None:
+        """Ask for `fields`, each a label and what stands there already."""
+        super().__init__()
+        self._title, self._fields = title, fields
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Label(Text(self._title, "bold"))
+            for label, value in self._fields:
+                yield Label(Text(label))
+                yield Input(value, select_on_focus=False)
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        lines = list(self.query(Input))
+        if event.input is lines[-1]:
+            self.dismiss([line.value for line in lines])
+        else:
+            lines[lines.index(event.input) + 1].focus()
+
+
+class Choose(ModalScreen[Any]):
+    """A list; the answer is the chosen value, or None."""
+
+    KEYS: ClassVar[Keys] = {
+        "Here": (
+            _CLOSE,
+            Key("down,j", "↓ j", "move(1)", "Down"),
+            Key("up,k", "↑ k", "move(-1)", "Up"),
+            Key("enter", "Enter", "choose", "Take it", "choose"),
+        )
+    }
+    BINDINGS = bindings(KEYS, modal=True)
+
+    def __init__(self, title: str, options: list[tuple[str, Any]]) -> None:
+        """Choose from `options`, each a line and the value it stands for."""
+        super().__init__()
+        self._title, self._options = title, options
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Label(Text(self._title, "bold"))
+            yield OptionList(*(Option(Text(line)) for line, _ in self._options), markup=False)
+        yield Footer(compact=True, show_command_palette=False)
+
+    def action_move(self, step: int) -> None:
+        options = self.query_one(OptionList)
+        if step > 0:
+            options.action_cursor_down()
+        else:
+            options.action_cursor_up()
+
+    def action_choose(self) -> None:
+        self.query_one(OptionList).action_select()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(self._options[event.option_index][1])
+
+
+class Read(ModalScreen[None]):
+    """A text to read and scroll."""
+
+    KEYS: ClassVar[Keys] = {
+        "Here": (
+            Key("escape,enter,q", "Esc q", "dismiss", "Close", "close"),
+            Key("down,j", "↓ j", "scroll(1)", "Scroll down", "scroll"),
+            Key("up,k", "↑ k", "scroll(-1)", "Scroll up"),
+            Key("pagedown,space,ctrl+d", "PgDn", "page(1)", "One screen down"),
+            Key("pageup,ctrl+u", "PgUp", "page(-1)", "One screen up"),
+            Key("home,g", "Home", "ends(-1)", "To the beginning"),
+            Key("end,G", "End", "ends(1)", "To the end"),
+        )
+    }
+    BINDINGS = bindings(KEYS, modal=True)
+
+    def __init__(self, title: str, text: str | Text) -> None:
+        super().__init__()
+        self._title, self._text = title, text
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog tall"):
+            yield Label(Text(self._title, "bold"))
+            with VerticalScroll():
+                yield Static(self._text if isinstance(self._text, Text) else Text(self._text))
+        yield Footer(compact=True, show_command_palette=False)
+
+    def action_scroll(self, step: int) -> None:
+        self.query_one(VerticalScroll).scroll_relative(y=step, animate=False)
+
+    def action_page(self, step: int) -> None:
+        view = self.query_one(VerticalScroll)
+        view.scroll_relative(y=step * view.size.height, animate=False)
+
+    def action_ends(self, step: int) -> None:
+        view = self.query_one(VerticalScroll)
+        view.scroll_to(y=view.max_scroll_y if step > 0 else 0, animate=False)
+
+
+def help_text(groups: list[tuple[str, list[tuple[str, str]]]]) -> Text:
+    """Keys and what they do, by group, in two columns."""
+    width = max(len(shown) for _, rows in groups for shown, _ in rows)
+    text = Text()
+    for heading, rows in groups:
+        text.append(f"{heading}\n", "bold underline")
+        for shown, meaning in rows:
+            text.append(f"  {shown.ljust(width)}  ", "bold").append(f"{meaning}\n")
+        text.append("\n")
+    text.right_crop(1)
+    return text

@@ -1,0 +1,145 @@
+"""What the panel says of the cell under the cursor: short sections of a heading and a text."""
+
+import math
+from typing import Any
+
+import numpy as np
+from rich.text import Text
+
+from dlcc.cli.tui.labels import display
+from dlcc.cli.tui.state import ShownMap, ViewState
+from dlcc.core import maps
+from dlcc.core.trace import AttentionTrace
+
+_SCALE_NAMES = {
+    "map": "brightest = largest weight of the map",
+    "row": "brightest = largest weight of each row",
+    "clipped": "brightest = 99th percentile and above",
+}
+_PARTNERS = 5
+
+
+def describe(state: ViewState) -> list[tuple[str, str]]:
+    """(heading, text) of the cell, its row, its column, the selection and the alternatives."""
+    shown = state.shown
+    row, column = shown.values[state.row], shown.values[:, state.column]
+    cell = f"{shown.row_labels[state.row]} → {shown.column_labels[state.column]}"
+    sections = [(cell, _cell(state, shown)), ("row", _row(row, shown.signed))]
+    if not shown.signed:
+        sections += [
+            ("looks most at", _partners(row, shown.column_labels)),
+            ("looked at most by", _partners(column, shown.row_labels)),
+        ]
+    if state.rows or state.columns:
+        sections.append(_selection(state, shown))
+    words = alternatives(state.trace, shown.queries[state.row][0])
+    if words:
+        sections.append(("alternatives", _listed(words)))
+    return sections
+
+
+def as_lines(sections: list[tuple[str, str]]) -> Text:
+    """One line a section."""
+    parts = (
+        (f"{heading}: ", "bold") if n else (f"{heading}  ", "bold")
+        for n, (heading, _) in enumerate(sections)
+    )
+    return Text("\n").join(
+        Text.assemble(part, text) for part, (_, text) in zip(parts, sections, strict=True)
+    )
+
+
+def as_column(sections: list[tuple[str, str]]) -> Text:
+    """Headings above texts."""
+    return Text("\n\n").join(
+        Text.assemble((heading, "bold"), "\n", text) for heading, text in sections
+    )
+
+
+def drawn_as(state: ViewState, palette: str) -> str:
+    """How the map is drawn and what was changed in it: always on the screen."""
+    parts = [_SCALE_NAMES[state.scale], palette]
+    if state.minus is not None:
+        parts[0] += " difference" if state.scale == "map" else ""
+    if state.words:
+        parts.append("subwords merged into words")
+    if state.hide_special:
+        parts.append("special tokens hidden, rows renormalised")
+    return " · ".join(parts)
+
+
+def alternatives(trace: AttentionTrace, query: int) -> list[tuple[str, float]]:
+    """The words a model weighed at one step, best first; empty where the trace has none."""
+    steps: Any = trace.details.get("alternatives")
+    if not isinstance(steps, list | tuple) or query >= len(steps):
+        return []
+    try:
+        return [(str(token), float(probability)) for token, probability in steps[query]]
+    except (TypeError, ValueError):  # a file from elsewhere
+        return []
+
+
+def row_notes(state: ViewState) -> tuple[str, ...]:
+    """For each row its alternatives in a line, where the trace has them."""
+    steps = [alternatives(state.trace, group[0]) for group in state.shown.queries]
+    return tuple(map(_listed, steps)) if any(steps) else ()
+
+
+def table(shown: ShownMap) -> str:
+    """The whole map in words, one line a row: for screen readers and narrow pipes."""
+    lines = [shown.title, ""]
+    for label, row in zip(shown.row_labels, shown.values, strict=True):
+        lines.append(f"{label}: {_partners(row, shown.column_labels) or 'looks at nothing'}")
+    return "\n".join(lines)
+
+
+def _cell(state: ViewState, shown: ShownMap) -> str:
+    row = shown.values[state.row]
+    value = float(row[state.column])
+    if shown.signed:
+        return f"difference {value:+.4f}"
+    text = f"weight {value:.4f}, rank {maps.rank_in_row(row, state.column)} of {len(row)}"
+    place = single_cell(state, shown)
+    if place is not None and state.trace.scores is not None:
+        score = float(state.trace.scores[place])
+        text += ", masked" if math.isinf(score) else f", score {score:.3f}"
+    return text
+
+
+def single_cell(state: ViewState, shown: ShownMap) -> tuple[int, int, int, int] | None:
+    """Layer, head, query and key of the cell under the cursor, if it is one cell of one head."""
+    queries, keys = shown.queries[state.row], shown.keys[state.column]
+    head = state.choice.head
+    if state.minus is not None or not isinstance(head, int) or len(queries) + len(keys) > 2:
+        return None
+    return state.choice.layer, head, queries[0], keys[0]
+
+
+def _row(row: np.ndarray, signed: bool) -> str:
+    if signed:
+        return f"from {row.min():+.4f} to {row.max():+.4f}, sum of gains {row[row > 0].sum():.4f}"
+    most = math.log2(len(row))
+    return f"entropy {maps.row_entropy(row):.2f} of {most:.2f} bits, sum {row.sum():.3f}"
+
+
+def _partners(values: np.ndarray, labels: tuple[str, ...]) -> str:
+    top = [place for place in maps.top_keys(values, _PARTNERS) if values[place] != 0]
+    return ", ".join(f"{labels[place]} {values[place]:.3f}" for place in top)
+
+
+def _selection(state: ViewState, shown: ShownMap) -> tuple[str, str]:
+    """Sums of the selected rows or columns; where both are selected, of the cells they share."""
+    rows, columns = sorted(state.rows), sorted(state.columns)
+    names = [shown.row_labels[r] for r in rows] + [shown.column_labels[c] for c in columns]
+    if rows and columns:
+        total = float(shown.values[np.ix_(rows, columns)].sum())
+        return f"selected {' '.join(names)}", f"{total:.3f} where rows and columns meet"
+    if rows:
+        sums, labels = shown.values[rows].sum(0), shown.column_labels
+    else:
+        sums, labels = shown.values[:, columns].sum(1), shown.row_labels
+    return f"selected {' '.join(names)}", f"sum {sums.sum():.3f}, most {_partners(sums, labels)}"
+
+
+def _listed(words: list[tuple[str, float]]) -> str:
+    return ", ".join(f"{display(word)} {probability:.2f}" for word, probability in words)

@@ -1,0 +1,94 @@
+"""From a path to something to look at: a trace file, or the epochs of a run folder."""
+
+import re
+from pathlib import Path
+
+from dlcc.cli.tui.ink import PALETTE_NAMES
+from dlcc.cli.tui.state import ROLLOUT, Choice, Frame, ViewState
+from dlcc.core import maps
+from dlcc.core.errors import DataError, UsageError
+from dlcc.core.paths import asset
+
+_EPOCH = re.compile(r"epoch-(\d+)\.trace")
+_NEAR = 20  # traces of the current folder that are offered
+
+
+def frames_of(path: Path) -> list[Frame]:
+    """A frame of the file, or one an epoch of a run folder; the first is read at once.
+
+    Raises:
+        DataError: nothing there, or nothing that can be shown.
+    """
+    frames = _epochs(path) if path.is_dir() else [Frame(path.name, path)]
+    _ = frames[0].traces
+    return frames
+
+
+def _epochs(folder: Path) -> list[Frame]:
+    found = []
+    for file in folder.glob("traces/epoch-*.trace"):
+        match = _EPOCH.fullmatch(file.name)
+        if match:
+            found.append((int(match[1]), file))
+    if not found:
+        raise DataError(f"{folder} keeps no attention: it has no traces/epoch-NNN.trace")
+    return [Frame(f"epoch {number}", file) for number, file in sorted(found)]
+
+
+def demos() -> list[Path]:
+    """The traces that were installed with the program."""
+    try:
+        return sorted(asset("demos").glob("*.trace"))
+    except DataError:
+        return []
+
+
+def near() -> list[Path]:
+    """Traces in the current folder."""
+    try:
+        return sorted(Path().glob("*.trace"))[:_NEAR]
+    except OSError:  # a folder that may not be read
+        return []
+
+
+def state_of(
+    path: Path, map_name: str, minus: str | None, epoch: int, scale: str, palette: str
+) -> ViewState:
+    """The state that the options of `dlcc view` ask for.
+
+    Raises:
+        DataError: the file or folder cannot be shown.
+        UsageError: an option names something that is not there.
+    """
+    for option, value, known in (
+        ("--scale", scale, maps.SCALES),
+        ("--palette", palette, PALETTE_NAMES),
+    ):
+        if value not in known:
+            raise UsageError(f"{option} {value}: choose from {', '.join(known)}")
+    frames = frames_of(path)
+    if epoch > len(frames):
+        raise UsageError(f"--epoch {epoch}: {path} holds {len(frames)}")
+    state = ViewState(frames, epoch - 1, path=path, scale=scale, palette=palette)
+    state.choice = _choice(state, "--map", map_name)
+    if minus is not None:
+        state.minus = _choice(state, "--minus", minus)
+        if state.minus not in state.comparable():
+            raise UsageError(f"--minus {minus}: no other map of the same shape as {map_name}")
+    return state
+
+
+def _choice(state: ViewState, option: str, text: str) -> Choice:
+    parts = text.split(".")
+    named = len(parts) == 3 and parts[2] in (*maps.REDUCTIONS, ROLLOUT)
+    if len(parts) != 3 or not all(p.isdecimal() and int(p) > 0 for p in parts[: 2 if named else 3]):
+        raise UsageError(f"{option} {text}: write trace.layer.head, as in 1.2.3 or 1.2.mean")
+    head = parts[2] if named else int(parts[2]) - 1
+    choice = Choice(int(parts[0]) - 1, int(parts[1]) - 1, head)
+    if state.nearest(choice) != choice:
+        sizes = ", ".join(
+            f"trace {n} has {trace.num_layers} layers of {trace.num_heads} heads"
+            for n, trace in enumerate(state.traces, 1)
+        )
+        raise UsageError(f"{option} {text}: no such map; {sizes}")
+    return choice

@@ -1,0 +1,125 @@
+"""The start screen: a sentence, a saved trace, a run folder or a demo."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Footer, OptionList, Static
+from textual.widgets.option_list import Option
+
+from dlcc.cli.tui import opening
+from dlcc.cli.tui.dialogs import Ask
+from dlcc.cli.tui.keys import Key, Keys, bindings
+from dlcc.cli.tui.labels import display
+
+if TYPE_CHECKING:
+    from dlcc.cli.tui.app import ViewerApp
+
+_QUERY = "The teacher praised a student because she improved"
+_KEY = "A student asked the teacher to help her improve"
+_ENGLISH = "The book that I bought yesterday is very interesting."
+
+
+class StartScreen(Screen[None]):
+    """A list of ways to a picture."""
+
+    KEYS: ClassVar[Keys] = {
+        "Start": (
+            Key("down,j", "↓ j", "move(1)", "Down", "move"),
+            Key("up,k", "↑ k", "move(-1)", "Up"),
+            Key("enter", "Enter", "choose", "Open", "open"),
+            Key("escape", "Esc", "back", "Back to the map", "back"),
+        )
+    }
+    BINDINGS = bindings(KEYS)
+    DEFAULT_CSS = """
+    StartScreen #welcome { height: 4; padding: 1 2; }
+    StartScreen OptionList { height: 1fr; }
+    """
+    app: "ViewerApp"
+
+    def compose(self) -> ComposeResult:
+        yield Static(
+            Text.assemble(
+                ("dlcc view", "bold"),
+                "  attention in the terminal\n",
+                "What do you want to look at?",
+            ),
+            id="welcome",
+        )
+        self._ways = list(self._offers())
+        yield OptionList(*(Option(Text(line)) for line, _ in self._ways), markup=False)
+        yield Footer(compact=True, show_command_palette=False)
+
+    def _offers(self):  # type: ignore[no-untyped-def]
+        actions = self.app.actions
+        if actions.attend:
+            yield "Attend: what one sentence looks at in another ...", self._attend
+        if actions.translate:
+            yield "Translate an English sentence, step by step ...", self._translate
+        yield "Open a trace or a run folder ...", self._open
+        for path in opening.demos():
+            yield f"Demo: {display(path.stem.replace('-', ' '))}", path
+        for path in opening.near():
+            yield f"Here: {display(path.name)}", path
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "back" or self.app.has_map
+
+    def action_move(self, step: int) -> None:
+        options = self.query_one(OptionList)
+        if step > 0:
+            options.action_cursor_down()
+        else:
+            options.action_cursor_up()
+
+    def action_choose(self) -> None:
+        self.query_one(OptionList).action_select()
+
+    def action_back(self) -> None:
+        self.app.pop_screen()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        way = self._ways[event.option_index][1]
+        if isinstance(way, Path):
+            self.app.open_path(way)
+        else:
+            way()
+
+    def _attend(self) -> None:
+        attend = self.app.actions.attend
+        assert attend is not None
+
+        def asked(answer: list[str] | None) -> None:
+            if answer:
+                query, key, mechanism = (line.strip() for line in answer)
+                self.app.compute(
+                    "Attending", lambda: attend(query, key, mechanism), self.app.open_traces
+                )
+
+        fields = [
+            ("The sentence that looks", _QUERY),
+            ("The sentence it looks at (empty: itself)", _KEY),
+            ("Mechanism: dot, trainable, additive, multihead or all", "all"),
+        ]
+        self.app.push_screen(Ask("Attend", fields), asked)
+
+    def _translate(self) -> None:
+        translate = self.app.actions.translate
+        assert translate is not None
+
+        def asked(answer: list[str] | None) -> None:
+            if answer:
+                text = answer[0].strip()
+                self.app.compute("Translating", lambda: translate(text), self.app.open_traces)
+
+        self.app.push_screen(Ask("Translate", [("English", _ENGLISH)]), asked)
+
+    def _open(self) -> None:
+        def asked(answer: list[str] | None) -> None:
+            if answer and answer[0].strip():
+                self.app.open_path(Path(answer[0].strip()).expanduser())
+
+        self.app.push_screen(Ask("Open", [("Trace file or run folder", "")]), asked)

@@ -1,0 +1,267 @@
+"""What the viewer shows, apart from any screen: which map, changed how, and where the cursor is."""
+
+import itertools
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from dlcc.cli.tui.labels import display, join_pieces
+from dlcc.core import maps
+from dlcc.core.trace import AttentionTrace, load_traces
+
+ROLLOUT = "rollout"
+HIGHLIGHTS = ("row", "column", "cross", "cell")
+GLYPHS = "glyphs"  # no colour; stands beside the names of the palettes
+
+
+class Frame:
+    """One or several traces made at the same time, such as those of one epoch; read when needed."""
+
+    def __init__(self, label: str, source: Path | list[AttentionTrace]) -> None:
+        self.label = label
+        self._source = source
+        self._traces: list[AttentionTrace] | None = None
+
+    @property
+    def traces(self) -> list[AttentionTrace]:
+        """At least one trace.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        if self._traces is None:
+            source = self._source
+            self._traces = load_traces(source) if isinstance(source, Path) else source
+        return self._traces
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which map of a frame."""
+
+    trace: int = 0
+    layer: int = 0
+    head: int | str = 0
+    """A number, one of maps.REDUCTIONS over the heads, or ROLLOUT over layers and heads."""
+
+
+@dataclass(frozen=True)
+class ShownMap:
+    """One map as it is shown: after hiding, merging and subtracting."""
+
+    values: np.ndarray
+    """[rows, columns] float32; has negatives only when `signed`."""
+    row_labels: tuple[str, ...]
+    column_labels: tuple[str, ...]
+    queries: maps.Groups
+    """For each row the query positions of the trace that it stands for."""
+    keys: maps.Groups
+    title: str
+    signed: bool = False
+
+
+@dataclass
+class ViewState:
+    """Everything a screen needs to draw, and what the keys change."""
+
+    frames: list[Frame]
+    frame: int = 0
+    choice: Choice = field(default_factory=Choice)
+    minus: Choice | None = None
+    """A map that is subtracted from the chosen one."""
+    words: bool = False
+    hide_special: bool = False
+    scale: str = "map"
+    palette: str = "viridis"
+    highlight: str = "row"
+    row: int = 0
+    column: int = 0
+    rows: set[int] = field(default_factory=set)
+    """Selected rows."""
+    columns: set[int] = field(default_factory=set)
+    path: Path | None = None
+    """Where the traces came from, if they came from a file or a run folder."""
+    _cache: dict[tuple[object, ...], ShownMap] = field(default_factory=dict)
+
+    @property
+    def traces(self) -> list[AttentionTrace]:
+        return self.frames[self.frame].traces
+
+    @property
+    def trace(self) -> AttentionTrace:
+        return self.traces[self.choice.trace]
+
+    @property
+    def shown(self) -> ShownMap:
+        """The map under the cursor."""
+        shown = self.map_of(self.choice)
+        if self.minus is None:
+            return shown
+        other = self.map_of(self.minus)
+        values = maps.difference(shown.values, other.values)
+        return replace(
+            shown, values=values, title=f"{shown.title} minus {other.title}", signed=True
+        )
+
+    def map_of(self, choice: Choice) -> ShownMap:
+        """A map of the current frame, words and special tokens treated as asked."""
+        key = (self.frame, choice, self.words, self.hide_special)
+        if key not in self._cache:
+            if len(self._cache) > 32:
+                self._cache.clear()
+            self._cache[key] = self._make(self.traces[choice.trace], choice)
+        return self._cache[key]
+
+    def _make(self, trace: AttentionTrace, choice: Choice) -> ShownMap:
+        queries = self._groups(trace, trace.query, trace.query_words)
+        keys = self._groups(trace, trace.key, trace.key_words)
+        if choice.head == ROLLOUT:
+            values = self._treated(maps.rollout(trace.weights), queries, keys)
+        elif isinstance(choice.head, int):
+            values = self._treated(trace.weights[choice.layer, choice.head], queries, keys)
+        else:
+            heads = [self._treated(head, queries, keys) for head in trace.weights[choice.layer]]
+            values = maps.reduce_heads(np.stack(heads), choice.head)
+        return ShownMap(
+            values,
+            _labels(trace.query, queries),
+            _labels(trace.key, keys),
+            queries,
+            keys,
+            self.title_of(choice),
+        )
+
+    def _groups(
+        self, trace: AttentionTrace, tokens: tuple[str, ...], words: tuple[int, ...]
+    ) -> maps.Groups:
+        groups = maps.word_groups(words if self.words else (), len(tokens))
+        if not self.hide_special:
+            return groups
+        special = set(trace.special)
+        return maps.kept_groups(groups, [token not in special for token in tokens]) or groups
+
+    def _treated(self, values: np.ndarray, queries: maps.Groups, keys: maps.Groups) -> np.ndarray:
+        if not self.words and not self.hide_special:
+            return values
+        merged = maps.merge(values, queries, keys)
+        return maps.renormalised(merged) if self.hide_special else merged
+
+    def title_of(self, choice: Choice) -> str:
+        """Trace, layer and head in words, leaving out what there is only one of."""
+        trace = self.traces[choice.trace]
+        parts = [trace_name(trace, choice.trace)] if len(self.traces) > 1 else []
+        if choice.head == ROLLOUT:
+            parts.append(f"rollout over {trace.num_layers} layers")
+            return ", ".join(parts)
+        if trace.num_layers > 1:
+            parts.append(display(trace.layer_names[choice.layer]))
+        if isinstance(choice.head, str):
+            parts.append(f"{choice.head} of {trace.num_heads} heads")
+        elif trace.num_heads > 1:
+            parts.append(f"head {choice.head + 1} of {trace.num_heads}")
+        return ", ".join(parts) or trace_name(trace, choice.trace)
+
+    def choices(self) -> list[Choice]:
+        """Every map of the frame: each head, and the combinations that exist."""
+        found = []
+        for number, trace in enumerate(self.traces):
+            for layer in range(trace.num_layers):
+                heads: list[int | str] = list(range(trace.num_heads))
+                if trace.num_heads > 1:
+                    heads += maps.REDUCTIONS
+                found += [Choice(number, layer, head) for head in heads]
+            if maps.can_roll_out(trace.weights.shape):
+                found.append(Choice(number, 0, ROLLOUT))
+        return found
+
+    def comparable(self) -> list[Choice]:
+        """The maps that can be subtracted from the chosen one: the others of its shape."""
+        shapes = [self._shape(trace) for trace in self.traces]
+        shape = shapes[self.choice.trace]
+        return [c for c in self.choices() if shapes[c.trace] == shape and c != self.choice]
+
+    def _shape(self, trace: AttentionTrace) -> tuple[int, int]:
+        queries = self._groups(trace, trace.query, trace.query_words)
+        return len(queries), len(self._groups(trace, trace.key, trace.key_words))
+
+    def nearest(self, choice: Choice) -> Choice:
+        """`choice`, or the map most like it that the frame has."""
+        number = min(choice.trace, len(self.traces) - 1)
+        trace, head = self.traces[number], choice.head
+        if isinstance(head, int):
+            head = min(head, trace.num_heads - 1)
+        elif (head == ROLLOUT and not maps.can_roll_out(trace.weights.shape)) or (
+            head in maps.REDUCTIONS and trace.num_heads == 1
+        ):
+            head = 0
+        return Choice(number, min(choice.layer, trace.num_layers - 1), head)
+
+    def choose(self, choice: Choice) -> None:
+        """Show another map, or the nearest that there is; the cursor stays where it still fits."""
+        self.choice = self.nearest(choice)
+        if self.minus is not None and self.minus not in self.comparable():
+            self.minus = None
+        rows, columns = self.shown.values.shape
+        self.row, self.column = min(self.row, rows - 1), min(self.column, columns - 1)
+        self.rows = {row for row in self.rows if row < rows}
+        self.columns = {column for column in self.columns if column < columns}
+
+    def replace_traces(self, traces: list[AttentionTrace]) -> None:
+        """Show new traces in place of the current frame's."""
+        self.frames[self.frame] = Frame(self.frames[self.frame].label, traces)
+        self.path = None
+        self._cache.clear()
+        self.minus = None
+        self.choose(self.choice)
+
+    def go_to_frame(self, frame: int) -> None:
+        """Show another epoch, the same map of it if it has one.
+
+        Raises:
+            DataError: its file cannot be read; nothing has changed then.
+        """
+        _ = self.frames[frame].traces  # may fail: before anything is changed
+        self.frame = frame
+        self.choose(self.choice)
+
+    def regroup(self, *, words: bool | None = None, hide_special: bool | None = None) -> None:
+        """Merge or split, hide or show, and keep the cursor on the token it was on."""
+        shown = self.shown
+        query, key = shown.queries[self.row][0], shown.keys[self.column][0]
+        self.words = self.words if words is None else words
+        self.hide_special = self.hide_special if hide_special is None else hide_special
+        self.rows, self.columns = set(), set()
+        self.choose(self.choice)
+        shown = self.shown
+        self.row, self.column = _place(shown.queries, query), _place(shown.keys, key)
+
+
+def trace_name(trace: AttentionTrace, number: int) -> str:
+    """A trace's title, or its kind and number."""
+    return display(trace.title) if trace.title else f"{display(trace.kind)} {number + 1}"
+
+
+def can_hide(trace: AttentionTrace) -> bool:
+    """Whether a trace has special tokens, and others beside them among queries and keys."""
+    special = set(trace.special)
+    sides = (set(trace.query), set(trace.key))
+    return any(side & special for side in sides) and all(side - special for side in sides)
+
+
+def can_merge(trace: AttentionTrace) -> bool:
+    """Whether some word of a trace has more than one token."""
+    words = (trace.query_words, trace.key_words)
+    return any(a == b for side in words for a, b in itertools.pairwise(side))
+
+
+def _labels(tokens: tuple[str, ...], groups: maps.Groups) -> tuple[str, ...]:
+    return tuple(
+        display(tokens[group[0]]) if len(group) == 1 else join_pieces([tokens[p] for p in group])
+        for group in groups
+    )
+
+
+def _place(groups: maps.Groups, position: int) -> int:
+    """The group that holds `position`, or the nearest before it."""
+    return max((n for n, group in enumerate(groups) if group[0] <= position), default=0)
