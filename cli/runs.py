@@ -1,0 +1,71 @@
+"""What every `train` command does around the training: its folder, its screen, its command line."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from dlcc.core.events import Finished
+    from dlcc.core.training import FitConfig, Task
+
+_SILENT = ("run", "resume", "quiet", "debug")  # these do not change the result
+
+
+def command_line(context: typer.Context, command: str) -> str:
+    """The command as it was given, without folders and what does not change the result."""
+    parts = [command]
+    for name, value in context.params.items():
+        source = context.get_parameter_source(name)
+        if name in _SILENT or source is None or source.name != "COMMANDLINE":
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        shown = value.name if isinstance(value, Path) else value
+        parts.append(flag if value is True else f"{flag} {shown}")
+    return " ".join(parts)
+
+
+def run_folder(run: Path | None, resume: bool, kind: str) -> Path:
+    """The folder of a run: the one that was named, or one that is not there yet.
+
+    Raises:
+        UsageError: `resume` without a folder.
+    """
+    from dlcc.core.errors import UsageError
+    from dlcc.core.paths import runs_dir
+
+    if run is not None:
+        return run
+    if resume:
+        raise UsageError("--resume needs --run FOLDER: the run to go on with")
+    numbers = (runs_dir() / f"{kind}-{number:03}" for number in range(1, 100_000))
+    return next(folder for folder in numbers if not folder.exists())
+
+
+def train_here(task: "Task", config: "FitConfig", run: Path, resume: bool, unit: str) -> "Finished":
+    """Train with progress on stderr; print the best checkpoint's folder.
+
+    Args:
+        task: what to learn.
+        config: how.
+        run: the run's folder.
+        resume: whether to go on with it.
+        unit: what an item of `task` is, in the plural.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, after a resumable state was saved.
+    """
+    from dlcc.cli.progress import follow, stop_on_interrupt
+    from dlcc.cli.screen import note
+    from dlcc.core.training import fit
+
+    note(f"run folder: {run}")
+    with stop_on_interrupt() as should_stop:
+        finished = follow(fit(task, config, run, resume=resume, should_stop=should_stop), unit)
+    if finished.reason == "stopped":
+        note(f"stopped; go on with the same options and --run {run} --resume")
+        raise KeyboardInterrupt
+    name = task.metric.replace("_", " ")
+    note(f"best {name} {finished.best:.4g} after {finished.seconds / 60:.1f} minutes")
+    print(run / "best")
+    return finished

@@ -1,0 +1,47 @@
+"""Probabilities that mean what they say: temperature scaling and calibration error.
+
+Shapes: N texts, C classes.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def fit_temperature(logits: Tensor, labels: Tensor) -> float:
+    """What logits are divided by for the lowest log loss (Guo et al. 2017, section 4.2).
+
+    Args:
+        logits: [N, C], on texts that were not trained on.
+        labels: [N] int64.
+    """
+    low, high = -4.0, 4.0  # of log2; the loss has one minimum between them
+    for _ in range(40):
+        third = (high - low) / 3
+        left, right = low + third, high - third
+        if log_loss(logits, labels, 2**left) < log_loss(logits, labels, 2**right):
+            high = right
+        else:
+            low = left
+    return 2 ** ((low + high) / 2)
+
+
+def log_loss(logits: Tensor, labels: Tensor, temperature: float = 1.0) -> float:
+    """Mean negative log probability of the true class, in nats."""
+    return F.cross_entropy(logits.double() / temperature, labels).item()
+
+
+def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> float:
+    """Mean gap between confidence and accuracy over bins of equal width, weighted by their texts
+    (ibid., eq. 3).
+
+    Args:
+        probabilities: [N, C].
+        labels: [N] int64.
+        bins: how many.
+    """
+    confidence, predicted = probabilities.double().max(1)
+    correct = (predicted == labels).double()
+    places = (confidence * bins).long().clamp(max=bins - 1)
+    gaps = torch.zeros(bins, dtype=torch.double).index_add_(0, places, confidence - correct)
+    return gaps.abs().sum().item() / len(labels)

@@ -1,0 +1,71 @@
+"""A classifier's attention on one text, as a trace for pictures and the viewer.
+
+Shapes: L layers, H heads, T tokens, D width of a head, W words.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dlcc.core.classifier import Classifier
+from dlcc.core.text import PAD
+from dlcc.core.trace import AttentionTrace
+
+
+@torch.no_grad()
+def trace_of(
+    answers: Classifier, text: str, explanations: Mapping[str, np.ndarray] | None = None
+) -> AttentionTrace | None:
+    """All layers and heads on `text`, of a long text on its first `max_length` tokens.
+
+    Args:
+        answers: the classifier.
+        text: what it reads.
+        explanations: contributions [W] of the text's words by the method's name.
+
+    Returns:
+        The trace; None of a GRU, which has no attention, and of a text without a token.
+    """
+    encoder = answers.model.encoder
+    tokens = answers.codec.encode(text)
+    ids, words = tokens.ids[: answers.max_length], tokens.words[: answers.max_length]
+    if encoder.config.architecture != "transformer" or not ids:
+        return None
+    parts: dict[str, list[Tensor]] = {"query": [], "key": [], "value": []}
+
+    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
+        for name, part in zip(parts, module.project(inputs[0]), strict=True):  # type: ignore[operator]
+            parts[name].append(part)
+
+    hooks = [block.attention.register_forward_hook(keep) for block in encoder.layers]
+    try:
+        numbers = torch.tensor([ids], device=answers.device)
+        hidden, weights = encoder(encoder.embed(numbers), numbers != PAD, need_weights=True)
+        logits = answers.model.classify(hidden, numbers != PAD)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    tensors = {name: torch.cat(each).float().cpu().numpy() for name, each in parts.items()}
+    scale = tensors["query"].shape[-1] ** -0.5
+    pieces = np.bincount(words, minlength=len(tokens.spans))
+    for name, values in (explanations or {}).items():
+        tensors[f"explanation.{name}"] = (values / np.maximum(pieces, 1))[list(words)].astype(
+            np.float32
+        )
+    probability, label = answers.probabilities(logits.float().cpu())[0].max(0)
+    shown = tuple(answers.codec.tokenizer.id_to_token(token) for token in ids)
+    return AttentionTrace(
+        torch.cat(weights).float().cpu().numpy(),
+        shown,
+        shown,
+        kind="sentiment",
+        title=f"{answers.labels[int(label)]} {probability:.2f}",
+        scores=(tensors["query"] * scale) @ tensors["key"].swapaxes(-2, -1),
+        query_words=words,
+        key_words=words,
+        tensors=tensors,
+        scale=scale,
+        details={"text": text},
+    )
