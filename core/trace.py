@@ -39,7 +39,8 @@ class AttentionTrace:
     key: tuple[str, ...]
     """The K tokens that are asked."""
     kind: str = "attend"
-    """The command that made it: attend, translate, sentiment or vit."""
+    """The command that made it: attend, translate, sentiment or vit. `combined`: what a view made
+    of several maps, such as their sum or difference; its weights may be any numbers."""
     title: str = ""
     """A few words for a heading, such as the mechanism or the model."""
     scores: np.ndarray | None = None
@@ -59,15 +60,18 @@ class AttentionTrace:
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
     """What the weights were computed from, float32, where the model kept it: `query` [L, H, Q, D],
     `key` [L, H, K, D], `value` [L, H, K, Dv] and, for additive attention, `score` [L, H, D].
-    Explanations per key stand here as `explanation.NAME` [K]."""
+    Explanations per key stand here as `explanation.NAME` [K], the two pictures that CutMix mixed as
+    `cutmix.first` and `cutmix.second` [rows, columns, 3], 0 to 255."""
     mechanism: str = "dot-product"
     """dot-product or additive: how `scores` come from `tensors`."""
     scale: float = 1.0
     """What the dot product is multiplied by."""
     details: dict[str, Any] = field(default_factory=dict)
-    """JSON values that only some commands have, such as the alternatives of each emitted word."""
+    """JSON values that only some commands have: `alternatives`, for each query a list of
+    [token, probability]; `cutmix`, with `box` [top, left, bottom, right] in pixels, the ends
+    excluded, filled from the second picture, and `labels`, a list of [name, share]."""
     made_by: dict[str, Any] = field(default_factory=dict)
-    """JSON values: command, model, seed, versions."""
+    """JSON values: `command`, the command line that makes it again; model, seed, versions."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -120,7 +124,10 @@ def load_traces(path: Path) -> list[AttentionTrace]:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except SafetensorError as error:
         raise DataError(f"{path} is damaged or not an attention trace ({error})") from error
-    except (KeyError, TypeError, ValueError, AttributeError, struct.error) as error:
+    except (
+        *(KeyError, TypeError, ValueError, AttributeError, struct.error),
+        *(OverflowError, RecursionError),
+    ) as error:
         raise DataError(f"{path} is a damaged attention trace ({error})") from error
 
 
@@ -144,7 +151,10 @@ def _from_parts(path: Path, header: Any, arrays: dict[str, np.ndarray]) -> list[
                 parts["tensors"][rest.removeprefix("tensors.")] = array
             else:
                 parts[rest] = array
-        traces.append(AttentionTrace(**parts))
+        try:
+            traces.append(AttentionTrace(**parts))
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
     if not traces:
         raise DataError(f"{path} holds no trace")
     return traces
@@ -158,16 +168,15 @@ def _check(trace: AttentionTrace) -> None:
         raise DataError(f"a trace with nothing in it: its weights have the shape {weights.shape}")
     if weights.size > _MAX_CELLS:
         raise DataError(f"a trace of {weights.size} cells is too large to show")
+    _check_header(trace)
     expected = (len(trace.query), len(trace.key))
     if weights.shape[2:] != expected:
         raise DataError(f"weights of {weights.shape[2:]} for {expected} query and key tokens")
-    if not all(isinstance(token, str) for token in (*trace.query, *trace.key)):
-        raise DataError("a trace's tokens must be text")
-    sums = weights.sum(-1)
-    if not np.all(np.isfinite(weights)) or weights.min() < 0 or sums.max() > 1.01:
-        raise DataError("a trace's weights must be probabilities: found NaN, negatives or sums > 1")
-    if trace.scores is not None and trace.scores.shape != weights.shape:
-        raise DataError(f"scores of {trace.scores.shape} for weights of {weights.shape}")
+    if not np.all(np.isfinite(weights)):
+        raise DataError("a trace's weights must be numbers: found NaN or infinity")
+    if trace.kind != "combined" and (weights.min() < 0 or weights.sum(-1).max() > 1.01):
+        raise DataError("a trace's weights must be probabilities: found negatives or sums > 1")
+    _check_scores(trace)
     if trace.layer_names and len(trace.layer_names) != weights.shape[0]:
         raise DataError(f"{len(trace.layer_names)} layer names for {weights.shape[0]} layers")
     for words, tokens in ((trace.query_words, trace.query), (trace.key_words, trace.key)):
@@ -177,10 +186,39 @@ def _check(trace: AttentionTrace) -> None:
     _check_tensors(trace)
 
 
+def _check_header(trace: AttentionTrace) -> None:
+    texts = (trace.query, trace.key, trace.special, trace.layer_names, (trace.kind, trace.title))
+    if not all(type(t) is tuple and all(isinstance(word, str) for word in t) for t in texts):
+        raise DataError("a trace's tokens, names and titles must be text")
+    numbers = (trace.query_words, trace.key_words, trace.grid or ())
+    if not all(type(n) is tuple and all(type(number) is int for number in n) for n in numbers):
+        raise DataError("a trace's word numbers and patch grid must be whole numbers")
+    if trace.mechanism not in ("dot-product", "additive"):
+        raise DataError(f"a trace's mechanism must be dot-product or additive: {trace.mechanism!r}")
+    if not isinstance(trace.scale, int | float) or not np.isfinite(trace.scale):
+        raise DataError(f"a trace's scale must be a number: {trace.scale!r}")
+    if not isinstance(trace.details, dict) or not isinstance(trace.made_by, dict):
+        raise DataError("a trace's details and origin must be JSON objects")
+
+
+def _check_scores(trace: AttentionTrace) -> None:
+    scores = trace.scores
+    if scores is None:
+        return
+    if scores.shape != trace.weights.shape:
+        raise DataError(f"scores of {scores.shape} for weights of {trace.weights.shape}")
+    if np.isnan(scores).any() or np.isposinf(scores).any():
+        raise DataError("a trace's scores must be numbers, or -inf where masked")
+
+
 def _check_image(trace: AttentionTrace) -> None:
     image, grid = trace.image, trace.grid
     if image is not None and (
-        image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or grid is None
+        image.ndim != 3
+        or image.shape[2] != 3
+        or 0 in image.shape
+        or image.dtype != np.uint8
+        or grid is None
     ):
         raise DataError("a trace's image must be uint8 [rows, columns, 3] with a patch grid")
     if grid is not None and (
@@ -199,5 +237,11 @@ def _check_tensors(trace: AttentionTrace) -> None:
             array.ndim != 4 or array.shape[:3] != (layers, heads, lengths[name])
         ):
             raise DataError(f"the trace's tensor {name} has the shape {array.shape}")
+        if name == "score" and (array.ndim != 3 or array.shape[:2] != (layers, heads)):
+            raise DataError(f"the trace's tensor {name} has the shape {array.shape}")
+        if name.startswith("cutmix.") and (
+            array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape
+        ):
+            raise DataError(f"the trace's picture {name} has the shape {array.shape}")
         if name.startswith("explanation.") and array.shape != (keys,):
             raise DataError(f"the trace's {name} has the shape {array.shape} for {keys} keys")
