@@ -37,15 +37,14 @@ def attend(
         typer.Option(
             "--mechanism",
             "-m",
-            help="dot, trainable, additive, multihead or all; several: dot,additive.  [default: "
-            "dot, or what --load holds]",
+            help="dot (the default), trainable, additive, multihead or all; several: dot,additive.",
             metavar="NAMES",
             show_default=False,
         ),
     ] = None,
     heads: Annotated[
         int | None,
-        typer.Option("--heads", help="Heads of multihead.  [default: 2]", show_default=False),
+        typer.Option("--heads", help="Heads of multihead; 2 unless given.", show_default=False),
     ] = None,
     no_scale: Annotated[
         bool, typer.Option("--no-scale", help="Do not divide dot products by √D.")
@@ -94,7 +93,9 @@ def attend(
 ) -> None:
     """Show what each word of QUERY looks at in KEY.
 
-    Without arguments: the chapter's pair of sentences. One sentence attends to itself.
+    Without arguments it shows the chapter's pair of sentences. One sentence attends to itself.
+
+    See also: dlcc attend train --help
     """
     from dlcc.cli.palette import PALETTES
     from dlcc.core.errors import UsageError
@@ -172,7 +173,7 @@ def _traces(
     trained: "TrainedAttention | None",
     load: str | None,
 ) -> "list[AttentionTrace]":
-    from dlcc.cli.screen import note
+    from dlcc.cli.screen import note, warn
     from dlcc.core import sentences
     from dlcc.core.embeddings import look_up
     from dlcc.core.errors import DataError
@@ -185,6 +186,8 @@ def _traces(
     with reading(embeddings) as progress:
         words = look_up(asks + asked, embeddings, progress)
     _warn_missing(words, configs)
+    if trained is not None and trained.about.get("embeddings", words.source) != words.source:
+        warn(f"--load {load} was trained with {trained.about['embeddings']}, not {words.source}")
     untrained = []
     traces = []
     for config in configs:

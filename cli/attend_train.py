@@ -17,9 +17,9 @@ def train(
         list[str] | None,
         typer.Argument(
             help="country-capital, singular-plural, present-past, adjective-opposite, "
-            "pronoun-object, all, or a file with a word, a tab and its partner a line.  "
-            "[default: country-capital]",
-            metavar="[RELATION]...",
+            "pronoun-object, all, or a file with a word, a tab and its partner a line; "
+            "country-capital when left out.",
+            metavar="RELATION",
             show_default=False,
         ),
     ] = None,
@@ -57,10 +57,9 @@ def train(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Teach attention a relation between words, and compare what it does with unseen words.
+    """Teach attention a relation between words, and see what carries over to unseen words.
 
-    A word is shown the partners of all words and must put its weight on its own. Attention with
-    fixed word vectors stands beside attention whose key vectors are learned too.
+    Each word is shown the partners of all words, and has to put its weight on its own.
     """
     import json
 
@@ -89,7 +88,7 @@ def train(
 
         from dlcc.core.trained import save_trained
 
-        save_trained(save, replace(comparison.trained, about=comparison.trained.about | about))
+        save_trained(save, replace(comparison.trained, about=about))
     if json_output:
         print(json.dumps(about, ensure_ascii=False))
         return
@@ -128,12 +127,13 @@ def _about(
     from importlib.metadata import version
 
     return {
+        "made_by": "dlcc attend train",
         "relations": names,
         "pairs": len(task.queries),
         "keys": len(task.keys),
         "held_out_pairs": len(comparison.trained.about["held_out"]),
         "config": asdict(config),
-        "embeddings": task.source,
+        **comparison.trained.about,
         "rows": [_row_as_json(row) for row in comparison.rows],
         "lessons": lessons(comparison.rows),
         "versions": {name: version(name) for name in ("dlcc", "torch")},

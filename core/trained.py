@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from dlcc.core.errors import DataError
 from dlcc.core.paths import asset, write_atomically
-from dlcc.core.sentences import Weights
+from dlcc.core.sentences import MECHANISMS, Weights
 
 FORMAT_VERSION = 1
 BUNDLED = ("relations",)
@@ -75,7 +75,10 @@ def load_trained(name: str) -> TrainedAttention:
         raise DataError(f"--load {name}: damaged or not a safetensors file ({error})") from error
     if text is None or "centre" not in arrays:
         raise DataError(f"--load {name}: not a trained attention; see dlcc attend train --save")
-    about = json.loads(text)
+    try:
+        about = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"--load {name}: its description is damaged ({error})") from error
     if about.pop("format_version", None) != FORMAT_VERSION:
         raise DataError(f"--load {name}: written by another version of dlcc; train it again")
     centre = arrays.pop("centre")
@@ -84,5 +87,8 @@ def load_trained(name: str) -> TrainedAttention:
         mechanism, _, tensor = key.partition(".")
         mechanisms.setdefault(mechanism, {})[tensor] = array
     if not all(np.all(np.isfinite(array)) for array in (centre, *arrays.values())):
-        raise DataError(f"--load {name}: it holds NaN or infinity; train it again")
-    return TrainedAttention(mechanisms, centre, about)
+        raise DataError(f"--load {name}: damaged, it holds NaN or infinity; train it again")
+    ordered = {name: mechanisms[name] for name in MECHANISMS if name in mechanisms}
+    if not ordered:
+        raise DataError(f"--load {name}: it holds no attention; see dlcc attend train --save")
+    return TrainedAttention(ordered, centre, about)
