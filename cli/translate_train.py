@@ -1,0 +1,243 @@
+"""`dlcc translate train`: the presets and the command."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dlcc.cli.options import Debug, Device, Quiet, Seed
+
+if TYPE_CHECKING:
+    from dlcc.core.training import FitConfig
+    from dlcc.core.translation import TranslationConfig, TranslationTask
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Where options that are not given take their values from."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    """Of `TranslationConfig`."""
+    model: dict[str, Any] = field(default_factory=dict)
+    """Of `Seq2SeqConfig`."""
+    fit: dict[str, Any] = field(default_factory=dict)
+    """Of `FitConfig`."""
+
+
+PRESETS = {
+    "best": Preset(
+        {"vocabulary": "subwords", "vocab_size": 4000, "batch_tokens": 2500},
+        {"embed_dim": 256, "hidden_dim": 448, "dropout": 0.25},
+        {
+            "epochs": 20,
+            "minutes": 88.0,
+            "learning_rate": 2e-3,
+            "warmup": 0.03,
+            "weight_decay": 0.01,
+            "ema_decay": 0.999,
+        },
+    ),
+    "book": Preset(
+        {"vocabulary": "words", "vocab_size": 30000, "label_smoothing": 0.0},
+        {
+            "embed_dim": 300,
+            "hidden_dim": 128,
+            "encoder_layers": 1,
+            "decoder_layers": 1,
+            "dropout": 0.1,
+            "tied": False,
+        },
+        {"epochs": 25, "learning_rate": 1e-3, "schedule": "constant", "warmup": 0.0},
+    ),
+}
+
+
+def train(
+    context: typer.Context,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", help="A ManyThings zip, a folder or a two-column TSV.", metavar="PATH"
+        ),
+    ] = None,
+    source_lang: Annotated[str, typer.Option(help="Language translated from.")] = "eng",
+    target_lang: Annotated[str, typer.Option(help="Language translated to.")] = "spa",
+    reverse: Annotated[
+        bool, typer.Option("--reverse", help="Translate from the second column to the first.")
+    ] = False,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of the run; made anew when left out.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")] = False,
+    preset: Annotated[
+        str, typer.Option(help="best, or book for the book's sizes.", metavar="NAME")
+    ] = "best",
+    vocabulary: Annotated[
+        str | None, typer.Option(help="subwords or words.", metavar="KIND")
+    ] = None,
+    vocab_size: Annotated[int | None, typer.Option(help="Most tokens there may be.")] = None,
+    attention: Annotated[
+        str | None,
+        typer.Option(help="dot-product, trainable, additive or none.", metavar="KIND"),
+    ] = None,
+    no_attention: Annotated[
+        bool, typer.Option("--no-attention", help="The same model without attention.")
+    ] = False,
+    embed_dim: Annotated[int | None, typer.Option(help="Width of a token's vector.")] = None,
+    hidden_dim: Annotated[int | None, typer.Option(help="Width of a GRU state.")] = None,
+    encoder_layers: Annotated[int | None, typer.Option(help="GRU layers that read.")] = None,
+    decoder_layers: Annotated[int | None, typer.Option(help="GRU layers that write.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Share of activations dropped.")] = None,
+    label_smoothing: Annotated[
+        float | None, typer.Option(help="Share of probability spread over all tokens.")
+    ] = None,
+    teacher_forcing: Annotated[
+        float | None, typer.Option(help="Probability of showing the decoder the right token.")
+    ] = None,
+    batch_tokens: Annotated[int | None, typer.Option(help="Tokens in a batch.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Time budget; 0 leaves only --epochs, and resuming is then exact."),
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many epochs without a better BLEU; 0: never.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Train a translator on sentence pairs."""
+    from dlcc.cli.progress import follow, stop_on_interrupt
+    from dlcc.cli.screen import note
+    from dlcc.core.errors import UsageError
+    from dlcc.core.paths import runs_dir
+    from dlcc.core.training import fit
+
+    if preset not in PRESETS:
+        raise UsageError(f"--preset {preset}: choose one of {', '.join(PRESETS)}")
+    if resume and run is None:
+        raise UsageError("--resume needs --run FOLDER: the run to go on with")
+    data_config, sizes, fit_config = _configs(
+        PRESETS[preset],
+        {
+            "vocabulary": vocabulary,
+            "vocab_size": vocab_size,
+            "label_smoothing": label_smoothing,
+            "teacher_forcing": teacher_forcing,
+            "batch_tokens": batch_tokens,
+        },
+        {
+            "attention": "none" if no_attention else attention,
+            "embed_dim": embed_dim,
+            "hidden_dim": hidden_dim,
+            "encoder_layers": encoder_layers,
+            "decoder_layers": decoder_layers,
+            "dropout": dropout,
+        },
+        {
+            "epochs": epochs,
+            "minutes": minutes,
+            "learning_rate": learning_rate,
+            "patience": patience,
+            "seed": seed,
+        },
+    )
+    path = data or _downloaded(source_lang, target_lang)
+    about = {
+        "command": _command(context),
+        "seed": seed,
+        "source_lang": target_lang if reverse else source_lang,
+        "target_lang": source_lang if reverse else target_lang,
+        "reverse": reverse,
+    }
+    task = _task(path, data_config, sizes, seed, device, about)
+    run = run or _new_run(runs_dir())
+    note(f"run folder: {run}")
+    with stop_on_interrupt() as should_stop:
+        finished = follow(
+            fit(task, fit_config, run, resume=resume, should_stop=should_stop), "tokens"
+        )
+    if finished.reason == "stopped":
+        note(f"stopped; go on with the same options and --run {run} --resume")
+        raise KeyboardInterrupt
+    note(f"best validation BLEU {finished.best:.2f} after {finished.seconds / 60:.1f} minutes")
+    print(run / "best")
+
+
+def _configs(
+    preset: Preset, data: dict[str, Any], model: dict[str, Any], fit: dict[str, Any]
+) -> "tuple[TranslationConfig, dict[str, Any], FitConfig]":
+    """The preset with what was given on the command line instead; the vocabulary comes later."""
+    from dlcc.core.training import FitConfig
+    from dlcc.core.translation import TranslationConfig
+
+    merged = [
+        base | {name: value for name, value in given.items() if value is not None}
+        for base, given in ((preset.data, data), (preset.model, model), (preset.fit, fit))
+    ]
+    merged[2]["minutes"] = merged[2].get("minutes") or None
+    return TranslationConfig(**merged[0]), merged[1], FitConfig(**merged[2])
+
+
+def _task(
+    path: Path,
+    config: "TranslationConfig",
+    sizes: dict[str, Any],
+    seed: int,
+    device: str,
+    about: dict[str, Any],
+) -> "TranslationTask":
+    """Read, split and cut up the data, and build the model for it."""
+    from dlcc.cli.screen import note
+    from dlcc.core.pairs import read_pairs, split_pairs
+    from dlcc.core.runtime import choose_device
+    from dlcc.core.seq2seq import Seq2SeqConfig
+    from dlcc.core.translation import TranslationTask, build_codec, build_model
+
+    where = choose_device(device)
+    Seq2SeqConfig(vocab_size=config.vocab_size, **sizes)  # complains before the long work
+    split = split_pairs(read_pairs(path, about["reverse"]), seed)
+    note(
+        f"{path.name}: split by source sentence with seed {seed}: {len(split.train):,} to train "
+        f"on, {len(split.validation):,} to validate, {len(split.test):,} to test"
+    )
+    codec = build_codec(split, config)
+    model = build_model(Seq2SeqConfig(vocab_size=codec.size, **sizes), seed, where)
+    about["data"] = {
+        "file": path.name,
+        "train": len(split.train),
+        "validation": len(split.validation),
+        "test": len(split.test),
+        "test_hash": split.test_hash,
+    }
+    return TranslationTask(split, codec, config, model, about, seed)
+
+
+def _command(context: typer.Context) -> str:
+    """The command that was given, without folders and what does not change the result."""
+    parts = ["dlcc translate train"]
+    for name, value in context.params.items():
+        source = context.get_parameter_source(name)
+        silent = name in ("run", "resume", "quiet", "debug")
+        if silent or source is None or source.name != "COMMANDLINE":
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        shown = value.name if isinstance(value, Path) else value
+        parts.append(flag if value is True else f"{flag} {shown}")
+    return " ".join(parts)
+
+
+def _new_run(folder: Path) -> Path:
+    """A folder for a run that is not there yet."""
+    numbers = (number for number in range(1, 10_000))
+    return next(p for n in numbers if not (p := folder / f"translate-{n:03}").exists())
+
+
+def _downloaded(source_lang: str, target_lang: str) -> Path:
+    from dlcc.core.errors import DataError
+
+    raise DataError("give --data PATH")

@@ -1,0 +1,160 @@
+"""Sentence pairs: read them from a zip, a folder or a file, and split them by source sentence.
+
+One source sentence often has several translations, so a split of the lines would put translations
+of a test sentence into the training part. The split is made between source sentences, and those
+that differ only in case and punctuation stay together.
+"""
+
+import hashlib
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import torch
+
+from dlcc.core.errors import DataError
+from dlcc.core.runtime import seeded_generator
+from dlcc.core.text import clean
+
+_SUFFIXES = (".txt", ".tsv")
+_MAX_BYTES = 2**30  # far above any file of sentence pairs; a larger one in a zip is hostile
+_TEST, _VALIDATION = 10_000, 2_000
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A source sentence and its translations, the first one first."""
+
+    source: str
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Source sentences in three parts that share none."""
+
+    train: tuple[Sentence, ...]
+    validation: tuple[Sentence, ...]
+    test: tuple[Sentence, ...]
+
+    @property
+    def test_hash(self) -> str:
+        """SHA-256 of the test sources: says which split a model was trained on."""
+        text = "\n".join(sorted(sentence.source for sentence in self.test))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_pairs(path: Path, reverse: bool = False) -> list[Sentence]:
+    """Read the pairs in `path`, cleaned, translations of one sentence together.
+
+    Args:
+        path: a UTF-8 file of `source<TAB>target` lines (further columns are left aside), or a
+            folder or zip that holds one such file; names that start with _ or . are left aside.
+        reverse: translate from the second column to the first.
+
+    Raises:
+        DataError: nothing there, damaged, not in this format, or no pair in it.
+    """
+    name, data = _find(path)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{name}, line {line}, is not UTF-8: convert the file first") from error
+    targets: dict[str, dict[str, None]] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        columns = line.split("\t")
+        if len(columns) < 2:
+            raise DataError(f"{name}, line {number}, has one column: source<TAB>target is expected")
+        source, target = (clean(column) for column in columns[:2])
+        if reverse:
+            source, target = target, source
+        if source and target:
+            targets.setdefault(source, {})[target] = None
+    if not targets:
+        raise DataError(f"{name} holds no sentence pair: source<TAB>target lines are expected")
+    return [Sentence(source, tuple(known)) for source, known in targets.items()]
+
+
+def split_pairs(sentences: list[Sentence], seed: int) -> Split:
+    """Split by source sentence: 10,000 for testing and 2,000 for validation.
+
+    Small data give a tenth of their sentences for testing and a twentieth for validation.
+
+    Raises:
+        DataError: fewer than three sentences that differ.
+    """
+    groups: dict[str, list[Sentence]] = {}
+    for sentence in sentences:
+        groups.setdefault(_key(sentence.source), []).append(sentence)
+    if len(groups) < 3:
+        raise DataError(f"{len(groups)} different sentences cannot be split into three parts")
+    keys = sorted(groups)
+    order = torch.randperm(len(keys), generator=seeded_generator(seed)).tolist()
+    sizes = [
+        min(_TEST, max(1, len(sentences) // 10)),
+        min(_VALIDATION, max(1, len(sentences) // 20)),
+        len(sentences),
+    ]
+    parts: list[list[Sentence]] = [[], [], []]
+    for place in order:
+        group = groups[keys[place]]
+        part = next(n for n in range(3) if len(parts[n]) + len(group) <= sizes[n] or n == 2)
+        parts[part] += group
+    if not all(parts):
+        raise DataError(f"{len(groups)} different sentences cannot be split into three parts")
+    test, validation, train = map(tuple, parts)
+    return Split(train, validation, test)
+
+
+def _key(source: str) -> str:
+    """What is left of a sentence without case and punctuation."""
+    return " ".join(re.findall(r"\w+", source.casefold())) or source
+
+
+def _find(path: Path) -> tuple[str, bytes]:
+    """The name and the bytes of the one file of pairs in `path`."""
+    try:
+        if path.is_dir():
+            names = [p.name for p in sorted(path.iterdir()) if p.is_file()]
+            inner = path / _only(names, path)
+            return str(inner), inner.read_bytes()
+        if zipfile.is_zipfile(path):
+            return _find_in_zip(path)
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    if path.suffix == ".zip" or data[:4] == b"PK\x03\x04":
+        raise DataError(f"{path} is a damaged or truncated zip: fetch it again")
+    return str(path), data
+
+
+def _find_in_zip(path: Path) -> tuple[str, bytes]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+                    raise DataError(f"{path} holds {name!r}, a path outside its folder: not read")
+            inner = _only(archive.namelist(), path)
+            if archive.getinfo(inner).file_size > _MAX_BYTES:
+                raise DataError(f"{path}: {inner} is larger than {_MAX_BYTES >> 20} MiB unpacked")
+            return f"{path}/{inner}", archive.read(inner)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise DataError(f"{path} is a damaged zip ({error}): fetch it again") from error
+
+
+def _only(names: list[str], path: Path) -> str:
+    found = [
+        name
+        for name in names
+        if PurePosixPath(name).suffix in _SUFFIXES
+        and not PurePosixPath(name).name.startswith(("_", "."))
+    ]
+    if len(found) != 1:
+        what = f"{len(found)} files of pairs ({', '.join(found[:3])})" if found else "no file"
+        raise DataError(f"{path} holds {what}: one .txt or .tsv of pairs is expected")
+    return found[0]

@@ -1,0 +1,206 @@
+"""Sentences to token numbers and back: cleaning, casing, subwords or words, padding.
+
+One vocabulary serves both languages. It is built from the training part alone.
+"""
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor
+
+from dlcc.core.errors import DataError, UsageError
+
+PAD, BOS, EOS, UNK = range(4)
+SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
+VOCABULARIES = ("subwords", "words")
+
+_SPACE = "▁"  # stands for the space before a token, as in sentencepiece
+_TOKEN = rf"'\w+|{_SPACE}?\w+|{_SPACE}?[^\w{_SPACE}]"
+_WORD = re.compile(r"\w+")
+_SENTENCE_START = re.compile(r"""(?:^|[.?!…]["»”]?\s+)[¿¡"«“(\[\-—']*(\w)""")
+_STRAIGHT = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "\u200b": None})
+
+
+def clean(text: str) -> str:
+    """Composed characters (NFC), straight quotes, single spaces."""
+    return " ".join(unicodedata.normalize("NFC", text).translate(_STRAIGHT).split())
+
+
+def pad(sequences: Sequence[Sequence[int]]) -> Tensor:
+    """Token numbers as one int64 tensor [B, longest], filled up with `PAD` on the right."""
+    length = max(map(len, sequences))
+    return torch.tensor([[*row, *[PAD] * (length - len(row))] for row in sequences])
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """One sentence, cut up."""
+
+    ids: tuple[int, ...]
+    texts: tuple[str, ...]
+    """Each token as it stands in the sentence."""
+    words: tuple[int, ...]
+    """For each token the number of the word that it is a part of."""
+
+
+class Casing:
+    """Sentence-initial capitals, taken away before a model reads and given back after it wrote.
+
+    Otherwise the first word of every sentence is a token of its own, rarer than the same word
+    elsewhere ("truecasing", Koehn et al. 2007). Words that are capitalised inside sentences, such
+    as names, keep their capital.
+    """
+
+    def __init__(self, keep: Iterable[str] = ()) -> None:
+        self.keep = frozenset(keep)
+
+    @classmethod
+    def learn(cls, texts: Iterable[str]) -> "Casing":
+        """Find the words of `texts` that are capitalised more often than not inside a sentence."""
+        counts: Counter[str] = Counter()
+        for text in texts:
+            starts = {match.start(1) for match in _SENTENCE_START.finditer(text)}
+            counts.update(m.group() for m in _WORD.finditer(text) if m.start() not in starts)
+        return cls(w for w, n in counts.items() if w != w.lower() and n > counts[w.lower()])
+
+    def lower(self, text: str) -> str:
+        """`text` with its sentence-initial capitals taken away."""
+        for match in _SENTENCE_START.finditer(text):
+            at = match.start(1)
+            word = _WORD.match(text, at).group()  # type: ignore[union-attr]  # \w is there
+            rest_is_small = word[1:] == word[1:].lower()
+            if word not in self.keep and rest_is_small and len(word[0].lower()) == 1:
+                text = text[:at] + text[at].lower() + text[at + 1 :]
+        return text
+
+    @staticmethod
+    def upper(text: str) -> str:
+        """`text` with a capital at the start of each sentence."""
+        return _SENTENCE_START.sub(lambda m: m.group()[:-1] + m.group(1).upper(), text)
+
+
+class Codec:
+    """Text to token numbers and back, for both languages of a translator."""
+
+    def __init__(
+        self, tokenizer: Tokenizer, source: Casing, target: Casing, known: Iterable[str]
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.source, self.target = source, target
+        self.known = frozenset(known)
+        """Words of the training sources, in lower case."""
+
+    @classmethod
+    def learn(cls, sources: Sequence[str], targets: Sequence[str], kind: str, size: int) -> "Codec":
+        """Build the vocabulary of `size` tokens from cleaned training sentences.
+
+        Args:
+            sources: sentences to translate.
+            targets: their translations.
+            kind: subwords (byte-pair encoding, Sennrich et al. 2016) or words.
+            size: most tokens there may be.
+        """
+        if kind not in VOCABULARIES:
+            raise UsageError(f"--vocabulary {kind}: choose one of {', '.join(VOCABULARIES)}")
+        options = {"vocab_size": size, "special_tokens": list(SPECIAL), "show_progress": False}
+        if kind == "words":
+            tokenizer = Tokenizer(models.WordLevel(unk_token=SPECIAL[UNK]))
+            trainer = trainers.WordLevelTrainer(**options)
+        else:
+            tokenizer = Tokenizer(models.BPE(unk_token=SPECIAL[UNK]))
+            trainer = trainers.BpeTrainer(**options)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Metaspace(prepend_scheme="always", split=False),
+                pre_tokenizers.Split(Regex(_TOKEN), "isolated"),
+            ]
+        )
+        tokenizer.decoder = decoders.Metaspace()
+        source, target = Casing.learn(sources), Casing.learn(targets)
+        texts = [*map(source.lower, sources), *map(target.lower, targets)]
+        tokenizer.train_from_iterator(texts, trainer)
+        known = {word.lower() for text in sources for word in _WORD.findall(text)}
+        return cls(tokenizer, source, target, known)
+
+    @property
+    def size(self) -> int:
+        return self.tokenizer.get_vocab_size()
+
+    def encode_source(self, texts: Sequence[str]) -> list[Tokens]:
+        """Cut up cleaned sentences to translate."""
+        return self._encode(texts, self.source)
+
+    def encode_target(self, texts: Sequence[str]) -> list[Tokens]:
+        """Cut up cleaned translations."""
+        return self._encode(texts, self.target)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The sentence that target tokens spell, with its capitals."""
+        return Casing.upper(self.tokenizer.decode([i for i in ids if i > EOS]))
+
+    def piece(self, token: int) -> str:
+        """A token as text; the space before a word is shown as ▁."""
+        return self.tokenizer.id_to_token(token)
+
+    def words(self, ids: Sequence[int]) -> tuple[int, ...]:
+        """For each target token the number of the word that it is a part of."""
+        pieces = [self.piece(token) for token in ids]
+        text = "".join(pieces)
+        starts = {m.start() for m in re.finditer(_TOKEN, text)}
+        numbers, at = [], 0
+        for token, piece in zip(ids, pieces, strict=True):
+            begins = not numbers or at in starts or token <= UNK
+            numbers.append(numbers[-1] + begins if numbers else 0)
+            at += len(piece)
+        return tuple(numbers)
+
+    def unknown(self, text: str) -> tuple[str, ...]:
+        """The words of a cleaned source that were in no training sentence; numbers do not count."""
+        words = (word for word in _WORD.findall(text) if not word.isdigit())
+        return tuple(dict.fromkeys(word for word in words if word.lower() not in self.known))
+
+    def files(self) -> dict[str, bytes]:
+        """What a checkpoint keeps of it."""
+        words = {
+            "source_capitals": sorted(self.source.keep),
+            "target_capitals": sorted(self.target.keep),
+            "source_words": sorted(self.known),
+        }
+        return {
+            "tokenizer.json": self.tokenizer.to_str().encode(),
+            "words.json": json.dumps(words, ensure_ascii=False).encode(),
+        }
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> "Codec":
+        """The codec that `files` kept.
+
+        Raises:
+            DataError: a file is missing or is none of ours.
+        """
+        try:
+            tokenizer = Tokenizer.from_str(files["tokenizer.json"].decode())
+            words = json.loads(files["words.json"])
+            casings = (Casing(words[f"{side}_capitals"]) for side in ("source", "target"))
+            return cls(tokenizer, *casings, words["source_words"])
+        except Exception as error:  # tokenizers raises plain Exception
+            raise DataError(
+                f"the checkpoint's tokenizer is missing or damaged ({error})"
+            ) from error
+
+    def _encode(self, texts: Sequence[str], casing: Casing) -> list[Tokens]:
+        encodings = self.tokenizer.encode_batch([casing.lower(text) for text in texts])
+        return [
+            Tokens(
+                tuple(encoding.ids),
+                tuple(text[slice(*offset)].strip() for offset in encoding.offsets),
+                tuple(encoding.word_ids),
+            )
+            for text, encoding in zip(texts, encodings, strict=True)
+        ]

@@ -1,0 +1,242 @@
+"""A trained translator: sentences in, translations and their attention out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlcc.core.attention import AdditiveAttention, TrainableDotProductAttention
+from dlcc.core.checkpoint import load_checkpoint, load_weights
+from dlcc.core.decoding import Hypothesis, beam_search, greedy_search
+from dlcc.core.errors import UsageError
+from dlcc.core.seq2seq import Decoded, Memory, Seq2Seq, Seq2SeqConfig
+from dlcc.core.text import BOS, EOS, PAD, SPECIAL, UNK, Codec, Tokens, clean, pad
+from dlcc.core.trace import AttentionTrace
+
+KIND = "translate"
+_BATCH_TOKENS = 4096  # in a batch to translate, times the beam
+_ALTERNATIVES = 8
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How a translation is chosen."""
+
+    beam: int = 1
+    """Hypotheses kept at each step; 1 is greedy search."""
+    length_penalty: float = 1.0
+    """Exponent of the length penalty of beam search (Wu et al. 2016, eq. 14)."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.beam <= 100:
+            raise UsageError(f"--beam {self.beam}: from 1 (greedy) to 100")
+        if not 0 <= self.length_penalty <= 5:
+            raise UsageError(f"--length-penalty {self.length_penalty}: from 0 to 5")
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What became of one line of text."""
+
+    source: str
+    source_tokens: Tokens
+    text: str
+    """The best translation; empty where there is nothing the model can read."""
+    tokens: tuple[int, ...]
+    """Its tokens, without the start and the end."""
+    score: float
+    """Sum of log probabilities, by the length penalty in beam search."""
+    others: tuple[tuple[str, float], ...]
+    """All translations that the search found with their scores, best first."""
+    unknown: tuple[str, ...]
+    """Words of the source that were not in the training data."""
+    problem: str = ""
+    """What the user should know: why there is no translation, or why it may be bad."""
+
+
+class Translator:
+    """A model with its vocabulary.
+
+    Args:
+        model: put into eval mode while it translates.
+        codec: its vocabulary.
+        longest_source: tokens of the longest source it was trained on.
+        about: how it was made.
+    """
+
+    def __init__(
+        self, model: Seq2Seq, codec: Codec, longest_source: int, about: Mapping[str, Any]
+    ) -> None:
+        self.model, self.codec, self.longest_source = model, codec, longest_source
+        self.about = about
+        self.device = next(model.parameters()).device
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device) -> "Translator":
+        """The translator in a checkpoint folder.
+
+        Raises:
+            DataError: no checkpoint, damaged, or not a translator.
+        """
+        checkpoint = load_checkpoint(folder, KIND)
+        codec = Codec.from_files(checkpoint.files)
+        names = {field.name for field in fields(Seq2SeqConfig)}
+        config = Seq2SeqConfig(**{k: v for k, v in checkpoint.config.items() if k in names})
+        with torch.device("meta"):  # fresh random weights would only be overwritten
+            model = Seq2Seq(config, PAD)
+        load_weights(model.to_empty(device=device), checkpoint.weights, folder)
+        return cls(model.eval(), codec, checkpoint.config["longest_source"], checkpoint.about)
+
+    def translate(
+        self, texts: Sequence[str], options: SearchOptions | None = None
+    ) -> list[Translation]:
+        """Translate lines of text, in their order, batched by length."""
+        options = options or SearchOptions()
+        sources = [clean(text) for text in texts]
+        cut_up = self.codec.encode_source(sources)
+        readable = [n for n, tokens in enumerate(cut_up) if any(t != UNK for t in tokens.ids)]
+        readable.sort(key=lambda n: len(cut_up[n].ids))
+        results: dict[int, list[Hypothesis]] = {}
+        for batch in _batches(readable, cut_up, options.beam):
+            source = pad([cut_up[n].ids for n in batch]).to(self.device)
+            results.update(zip(batch, self._search(source, options), strict=True))
+        return [
+            self._translation(source, tokens, results.get(n, []))
+            for n, (source, tokens) in enumerate(zip(sources, cut_up, strict=True))
+        ]
+
+    def continue_from(self, source: str, prefix: Sequence[int]) -> Translation:
+        """Translate `source` with a translation that begins with the tokens `prefix`."""
+        source = clean(source)
+        tokens = self.codec.encode_source([source])[0]
+        hypotheses = greedy_search(
+            self.model,
+            pad([tokens.ids]).to(self.device),
+            torch.tensor([list(prefix)], dtype=torch.long, device=self.device),
+        )
+        return self._translation(source, tokens, hypotheses)
+
+    @torch.no_grad()
+    def decode(self, source: Sequence[int], target: Sequence[int]) -> tuple[Memory, Decoded]:
+        """Run the decoder over a given target: row t is the step that emits token t or the end."""
+        memory = self.model.encode(pad([source]).to(self.device))
+        given = torch.tensor([[BOS, *target]], device=self.device)
+        return memory, self.model.decode(memory, given)
+
+    def trace(
+        self, translation: Translation, made_by: Mapping[str, Any] | None = None
+    ) -> AttentionTrace:
+        """The attention at each step that emitted a token of `translation`.
+
+        Raises:
+            UsageError: a model without attention.
+        """
+        if self.model.config.attention == "none":
+            raise UsageError("this model has no attention to show")
+        source, target = translation.source_tokens, translation.tokens
+        memory, decoded = self.decode(source.ids, target)
+        assert decoded.weights is not None  # the model has attention
+        emitted = (*target, EOS)
+        words = self.codec.words(target)
+        tensors, scale, mechanism = _tensors(self.model, decoded.query, memory.states)
+        return AttentionTrace(
+            weights=_array(decoded.weights[0]),
+            query=tuple(self.codec.piece(token) for token in emitted),
+            key=source.texts,
+            kind=KIND,
+            title=f"{translation.source} → {translation.text}",
+            query_words=(*words, words[-1] + 1 if words else 0),
+            key_words=source.words,
+            special=SPECIAL,
+            tensors=tensors,
+            scale=scale,
+            mechanism=mechanism,
+            details={
+                "source": translation.source,
+                "translation": translation.text,
+                "ids": list(emitted),
+                **_alternatives(decoded.logits[0], self.codec),
+            },
+            made_by=dict(made_by or {}),
+        )
+
+    def _search(self, source: Tensor, options: SearchOptions) -> list[list[Hypothesis]]:
+        if options.beam == 1:
+            return [[hypothesis] for hypothesis in greedy_search(self.model, source)]
+        return beam_search(self.model, source, options.beam, options.length_penalty)
+
+    def _translation(
+        self, source: str, tokens: Tokens, hypotheses: Sequence[Hypothesis]
+    ) -> Translation:
+        problem = ""
+        if not source:
+            problem = "an empty line"
+        elif not hypotheses:
+            problem = "no character of it was in the training data"
+        elif len(tokens.ids) > self.longest_source:
+            problem = (
+                f"{len(tokens.ids)} tokens, the longest trained on had {self.longest_source}: "
+                "the translation may be cut short or wrong"
+            )
+        elif not hypotheses[0].finished:
+            problem = "the translation did not come to an end and was cut off"
+        others = tuple((self.codec.decode(h.tokens), h.score) for h in hypotheses)
+        best = hypotheses[0] if hypotheses else Hypothesis((), 0.0, True)
+        return Translation(
+            source,
+            tokens,
+            others[0][0] if others else "",
+            best.tokens,
+            best.score,
+            others,
+            self.codec.unknown(source),
+            problem,
+        )
+
+
+def _batches(numbers: Sequence[int], cut_up: Sequence[Tokens], beam: int) -> list[list[int]]:
+    """`numbers`, sorted by length, in batches of a limited number of tokens."""
+    batches: list[list[int]] = []
+    for number in numbers:
+        length = len(cut_up[number].ids) * beam
+        if not batches or length * (len(batches[-1]) + 1) > _BATCH_TOKENS:
+            batches.append([])
+        batches[-1].append(number)
+    return batches
+
+
+def _alternatives(logits: Tensor, codec: Codec) -> dict[str, Any]:
+    """For each step the most probable tokens, best first: [token, probability], and their ids."""
+    values, ids = logits.float().softmax(-1).topk(min(_ALTERNATIVES, logits.shape[-1]))
+    return {
+        "alternatives": [
+            [[codec.piece(token), round(value, 4)] for token, value in zip(*row, strict=True)]
+            for row in zip(ids.tolist(), values.tolist(), strict=True)
+        ],
+        "alternative_ids": ids.tolist(),
+    }
+
+
+def _tensors(model: Seq2Seq, query: Tensor, states: Tensor) -> tuple[dict[str, Any], float, str]:
+    """What the weights were computed from, the scale and the mechanism, as a trace has them."""
+    attention, scale, mechanism = model.attention, states.shape[-1] ** -0.5, "dot-product"
+    key = value = states
+    tensors = {}
+    with torch.no_grad():
+        if isinstance(attention, TrainableDotProductAttention):
+            query, key = attention.query_proj(query), attention.key_proj(key)
+            value = attention.value_proj(value)
+        elif isinstance(attention, AdditiveAttention):
+            query, key = attention.query_proj(query), attention.key_proj(key)
+            tensors["score"] = _array(attention.score_proj.weight)
+            scale, mechanism = 1.0, "additive"
+    tensors |= {"query": _array(query[0]), "key": _array(key[0]), "value": _array(value[0])}
+    return tensors, scale, mechanism
+
+
+def _array(tensor: Tensor) -> Any:
+    """[rows, columns] as one layer and one head: float32 [1, 1, rows, columns]."""
+    return tensor.detach().float().cpu().numpy()[None, None]
