@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from dlcc.core.download import RemoteFile
     from dlcc.core.events import Finished
     from dlcc.core.training import FitConfig, Task
 
@@ -69,3 +70,22 @@ def train_here(task: "Task", config: "FitConfig", run: Path, resume: bool, unit:
     note(f"best {name} {finished.best:.4g} after {finished.seconds / 60:.1f} minutes")
     print(run / "best")
     return finished
+
+
+def downloaded(file: "RemoteFile") -> Path:
+    """A published file in the cache, fetched with a progress bar where it is not there yet."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from dlcc.cli.options import settings
+    from dlcc.cli.screen import stderr
+    from dlcc.core.download import fetch
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr(), transient=True, disable=settings.quiet) as bar:
+        task = bar.add_task(f"downloading {file.name}", total=file.size)
+        return fetch(file, lambda done, total: bar.update(task, completed=done, total=total))

@@ -11,8 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from dlcc.core.archives import each_file
+from dlcc.core.download import RemoteFile
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.tables import TABLES, decode, read_bytes, read_rows
+
+OFFICIAL = RemoteFile(
+    "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
+    84_125_825,
+    "md5:7c2ac02c03563afcf9b574c7e56c153a",
+)
+"""The Large Movie Review Dataset (Maas et al. 2011)."""
 
 UNLABELLED = "unsup"  # the official archive's folder of reviews without a label
 _PARTS = ("train", "test")
@@ -128,6 +136,18 @@ def read_texts(path: Path, column: str | None = None) -> list[str]:
     if column:
         raise UsageError(f"--column {column}: {path.name} is no .csv, .tsv or .jsonl file")
     return decode(read_bytes(path), str(path)).splitlines()
+
+
+def untested_texts(path: Path, column: str | None = None) -> list[str]:
+    """All texts outside the test part, labelled or not: what masked words are learned from.
+
+    Raises:
+        DataError: as of `load_corpus` and `read_texts`.
+    """
+    if path.is_file() and path.suffix.lower() in (*TABLES, ".txt"):
+        return read_texts(path, column)
+    parts, _ = _from_files(path)
+    return [review.text for name in ("train", UNLABELLED) for review in parts.get(name, ())]
 
 
 def _from_table(path: Path, config: SplitConfig) -> tuple[dict[str, list[Review]], str]:

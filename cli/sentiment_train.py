@@ -1,0 +1,226 @@
+"""`dlcc sentiment train`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dlcc.cli.options import Debug, Device, Quiet, Seed
+from dlcc.cli.sentiment_options import (
+    BatchTokens,
+    Column,
+    Data,
+    Dropout,
+    Epochs,
+    Heads,
+    Hidden,
+    LabelColumn,
+    Layers,
+    LearningRate,
+    Length,
+    Minutes,
+    Preset,
+    PresetName,
+    Resume,
+    Run,
+    Validation,
+    VocabSize,
+    Vocabulary,
+    Width,
+    check_sizes,
+    merged,
+    preset_named,
+)
+
+if TYPE_CHECKING:
+    from dlcc.core.review_text import ReviewCodec
+    from dlcc.core.reviews import Corpus, SplitConfig
+    from dlcc.core.sentiment import SentimentModel
+
+
+@dataclass(frozen=True)
+class Words:
+    """What texts are cut into, and the vectors of that."""
+
+    embeddings: str
+    vocabulary: str
+    vocab_size: int
+
+
+def train(
+    context: typer.Context,
+    data: Data = None,
+    column: Column = None,
+    label_column: LabelColumn = "label",
+    validation: Validation = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Run or checkpoint to start from, such as of pretrain.", metavar="FOLDER"
+        ),
+    ] = None,
+    run: Run = None,
+    resume: Resume = False,
+    preset: PresetName = "best",
+    model: Annotated[
+        str | None, typer.Option(help="transformer, or gru of equal size.", metavar="KIND")
+    ] = None,
+    embeddings: Annotated[
+        str | None,
+        typer.Option(
+            help="Word vectors to start from: bundled, none, or a GloVe or word2vec text file.",
+            metavar="FILE",
+        ),
+    ] = None,
+    frozen: Annotated[
+        bool, typer.Option("--frozen", help="Leave the word vectors as they are.")
+    ] = False,
+    vocabulary: Vocabulary = None,
+    vocab_size: VocabSize = None,
+    width: Width = None,
+    layers: Layers = None,
+    heads: Heads = None,
+    hidden: Hidden = None,
+    length: Length = None,
+    dropout: Dropout = None,
+    word_dropout: Annotated[float | None, typer.Option(help="Share of tokens masked.")] = None,
+    adversarial: Annotated[
+        float | None, typer.Option(help="Length of the adversarial step; 0: none.")
+    ] = None,
+    label_smoothing: Annotated[
+        float | None, typer.Option(help="Share of the target spread over all classes.")
+    ] = None,
+    batch_tokens: BatchTokens = None,
+    epochs: Epochs = None,
+    minutes: Minutes = None,
+    learning_rate: LearningRate = None,
+    ema_decay: Annotated[
+        float | None, typer.Option(help="Decay of the averaged weights; 0: none.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many epochs without a better accuracy.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Train a text classifier on labelled texts."""
+    from dlcc.cli.runs import command_line, downloaded, run_folder, train_here
+    from dlcc.cli.screen import note
+    from dlcc.core.reviews import OFFICIAL, SplitConfig
+    from dlcc.core.runtime import choose_device
+    from dlcc.core.sentiment_task import ClassifyConfig, ClassifyTask
+    from dlcc.core.training import FitConfig
+
+    base = preset_named(preset)
+    folder, where = run_folder(run, resume, "sentiment"), choose_device(device)
+    given = merged(
+        {},
+        architecture=model,
+        width=width,
+        num_layers=layers,
+        num_heads=heads,
+        hidden_dim=hidden,
+        max_length=length,
+        dropout=dropout,
+        frozen_embeddings=frozen or None,
+    )
+    how = ClassifyConfig(
+        **merged(
+            base.classify,
+            batch_tokens=batch_tokens,
+            word_dropout=word_dropout,
+            adversarial=adversarial,
+            label_smoothing=label_smoothing,
+        ),
+        seed=seed,
+    )
+    fit_config = FitConfig(
+        **merged(
+            base.fit,
+            epochs=epochs,
+            minutes=minutes,
+            learning_rate=learning_rate,
+            ema_decay=ema_decay,
+            patience=patience,
+        ),
+        seed=seed,
+    )
+    check_sizes(base.encoder | given)
+    split = SplitConfig(column, label_column, validation or base.validation, seed)
+    corpus, about = _corpus(data or downloaded(OFFICIAL), split)
+    about |= {"command": command_line(context, "dlcc sentiment train"), "seed": seed}
+    words = Words(
+        embeddings or base.embeddings,
+        vocabulary or base.vocabulary,
+        vocab_size or base.vocab_size,
+    )
+    if start:
+        classifier, codec, origin = _from(start, corpus, base, given, seed)
+    else:
+        classifier, codec, origin = _anew(corpus, base.encoder | given, words, seed)
+    about["start"] = origin
+    note(f"starts from {origin}")
+    task = ClassifyTask(classifier.to(where), codec, corpus, how, about)
+    train_here(task, fit_config, folder, resume, "texts")
+
+
+def _corpus(path: Path, split: "SplitConfig") -> "tuple[Corpus, dict[str, Any]]":
+    """The texts, and what a checkpoint says of them."""
+    from collections import Counter
+
+    from dlcc.cli.screen import note
+    from dlcc.core.reviews import load_corpus
+
+    corpus = load_corpus(path, split)
+    counts = Counter(review.label for review in (*corpus.train, *corpus.validation))
+    classes = ", ".join(f"{label} {counts[label]:,}" for label in corpus.labels)
+    note(
+        f"{path.name}: {classes}; {len(corpus.train):,} to train on, {len(corpus.validation):,} to "
+        f"validate, {len(corpus.test):,} to test; {corpus.grouping}"
+    )
+    return corpus, {
+        "data": {
+            "file": path.name,
+            "train": len(corpus.train),
+            "validation": len(corpus.validation),
+            "test": len(corpus.test),
+            "validation_share": split.validation_share,
+            "split_seed": split.seed,
+            "split_hash": corpus.split_hash,
+            "grouping": corpus.grouping,
+        }
+    }
+
+
+def _from(
+    folder: Path, corpus: "Corpus", base: Preset, given: dict[str, Any], seed: int
+) -> "tuple[SentimentModel, ReviewCodec, str]":
+    from dlcc.core.sentiment_start import from_checkpoint
+
+    dropout = {name: base.encoder[name] for name in ("dropout", "inner_dropout")}
+    return from_checkpoint(folder, len(corpus.labels), dropout | given, seed)
+
+
+def _anew(
+    corpus: "Corpus", sizes: dict[str, Any], words: Words, seed: int
+) -> "tuple[SentimentModel, ReviewCodec, str]":
+    from dlcc.cli.attend import reading
+    from dlcc.core.review_text import ReviewCodec
+    from dlcc.core.sentiment_start import BUNDLED_VECTORS, from_scratch, from_vectors
+
+    texts = [review.text for review in corpus.train]
+    with_vectors = words.embeddings != "none"
+    kind = "words" if with_vectors else words.vocabulary
+    codec = ReviewCodec.learn(texts, kind, words.vocab_size)
+    if not with_vectors:
+        sizes = {**sizes, "embed_dim": sizes.get("width", 256)}
+        return from_scratch(codec, sizes, len(corpus.labels), seed), codec, "drawn weights"
+    path = None if words.embeddings == BUNDLED_VECTORS else Path(words.embeddings)
+    with reading(path) as progress:
+        model, origin = from_vectors(
+            codec, sizes, len(corpus.labels), seed, words.embeddings, progress
+        )
+    return model, codec, origin
