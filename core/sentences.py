@@ -32,7 +32,7 @@ Weights = dict[str, np.ndarray]
 """The learned tensors of one mechanism, named as in its module in `core.attention`."""
 
 _UNSHOWN = re.compile(
-    "\x1b\\[[0-9;?]*[A-Za-z]|[\x00-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+    "\x1b\\[[0-9;?]*[A-Za-z]|[\x00-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
 _PICTURE = (
     "[\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa\U0001f400-\U0001faff"
