@@ -58,11 +58,13 @@ def train(
     data: Annotated[
         Path | None,
         typer.Option(
-            "--data", help="A ManyThings zip, a folder or a two-column TSV.", metavar="PATH"
+            "--data",
+            help="A ManyThings zip, a folder or a two-column TSV; downloaded when left out.",
+            metavar="PATH",
         ),
     ] = None,
-    source_lang: Annotated[str, typer.Option(help="Language translated from.")] = "eng",
-    target_lang: Annotated[str, typer.Option(help="Language translated to.")] = "spa",
+    source_lang: Annotated[str, typer.Option(help="Language of the first column.")] = "eng",
+    target_lang: Annotated[str, typer.Option(help="Language of the second column.")] = "spa",
     reverse: Annotated[
         bool, typer.Option("--reverse", help="Translate from the second column to the first.")
     ] = False,
@@ -113,6 +115,7 @@ def train(
     """Train a translator on sentence pairs."""
     from dlcc.cli.progress import follow, stop_on_interrupt
     from dlcc.cli.screen import note
+    from dlcc.cli.translate_data import find_data
     from dlcc.core.errors import UsageError
     from dlcc.core.paths import runs_dir
     from dlcc.core.training import fit
@@ -146,7 +149,9 @@ def train(
             "seed": seed,
         },
     )
-    path = data or _downloaded(source_lang, target_lang)
+    path = find_data(data, source_lang, target_lang)
+    if data is None and target_lang == "eng":  # in the archive English comes first
+        reverse, source_lang, target_lang = True, target_lang, source_lang
     about = {
         "command": _command(context),
         "seed": seed,
@@ -235,9 +240,3 @@ def _new_run(folder: Path) -> Path:
     """A folder for a run that is not there yet."""
     numbers = (number for number in range(1, 10_000))
     return next(p for n in numbers if not (p := folder / f"translate-{n:03}").exists())
-
-
-def _downloaded(source_lang: str, target_lang: str) -> Path:
-    from dlcc.core.errors import DataError
-
-    raise DataError("give --data PATH")

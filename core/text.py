@@ -32,6 +32,11 @@ def clean(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).translate(_STRAIGHT).split())
 
 
+def split_words(text: str) -> list[str]:
+    """The words and punctuation marks of a cleaned text, as the vocabulary keeps them apart."""
+    return [part.strip(_SPACE) for part in re.findall(_TOKEN, _SPACE + text.replace(" ", _SPACE))]
+
+
 def pad(sequences: Sequence[Sequence[int]]) -> Tensor:
     """Token numbers as one int64 tensor [B, longest], filled up with `PAD` on the right."""
     length = max(map(len, sequences))

@@ -85,9 +85,8 @@ class Translator:
         codec = Codec.from_files(checkpoint.files)
         names = {field.name for field in fields(Seq2SeqConfig)}
         config = Seq2SeqConfig(**{k: v for k, v in checkpoint.config.items() if k in names})
-        with torch.device("meta"):  # fresh random weights would only be overwritten
-            model = Seq2Seq(config, PAD)
-        load_weights(model.to_empty(device=device), checkpoint.weights, folder)
+        model = Seq2Seq(config, PAD).to(device)
+        load_weights(model, checkpoint.weights, folder)
         return cls(model.eval(), codec, checkpoint.config["longest_source"], checkpoint.about)
 
     def translate(
@@ -163,6 +162,33 @@ class Translator:
             made_by=dict(made_by or {}),
         )
 
+    def details(self, translation: Translation) -> dict[str, Any]:
+        """What a step of `translation` weighed: alternatives and attention weights by token."""
+        _, decoded = self.decode(translation.source_tokens.ids, translation.tokens)
+        details = _alternatives(decoded.logits[0], self.codec)
+        del details["alternative_ids"]
+        if decoded.weights is not None:
+            weights = decoded.weights[0].tolist()
+            details["attention"] = [[round(value, 4) for value in row] for row in weights]
+        return details
+
+    def choose(self, trace: AttentionTrace, step: int, piece: str) -> Translation:
+        """Translate the source of `trace` again, with another token at one step.
+
+        Args:
+            trace: from `trace`.
+            step: the row whose token is replaced; the rows before it stay.
+            piece: the other token, as it stands among the alternatives.
+
+        Raises:
+            UsageError: no such step or token.
+        """
+        token = self.codec.tokenizer.token_to_id(piece)
+        ids = trace.details.get("ids", ())
+        if token is None or not 0 <= step < len(ids):
+            raise UsageError(f"{piece!r} cannot stand at step {step + 1}")
+        return self.continue_from(trace.details["source"], [*ids[:step], token])
+
     def _search(self, source: Tensor, options: SearchOptions) -> list[list[Hypothesis]]:
         if options.beam == 1:
             return [[hypothesis] for hypothesis in greedy_search(self.model, source)]
@@ -183,7 +209,10 @@ class Translator:
             )
         elif not hypotheses[0].finished:
             problem = "the translation did not come to an end and was cut off"
-        others = tuple((self.codec.decode(h.tokens), h.score) for h in hypotheses)
+        found: dict[str, float] = {}
+        for hypothesis in hypotheses:  # one text may be spelled with different tokens
+            found.setdefault(self.codec.decode(hypothesis.tokens), hypothesis.score)
+        others = tuple(found.items())
         best = hypotheses[0] if hypotheses else Hypothesis((), 0.0, True)
         return Translation(
             source,
