@@ -235,16 +235,17 @@ def _read(sentence: str) -> str:
 
 @contextmanager
 def reading(path: Path | None) -> "Iterator[Progress | None]":
-    """A progress bar on stderr for reading `path`, unless it is None or --quiet is set."""
-    if path is None or settings.quiet:
+    """A progress bar on stderr for reading `path`, where there is a terminal and no --quiet."""
+    from dlcc.cli.screen import stderr
+
+    console = stderr()
+    if path is None or settings.quiet or not console.is_terminal:
         yield None
         return
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-    from dlcc.cli.screen import stderr
-
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=stderr(), transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(f"reading {path.name}", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

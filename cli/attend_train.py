@@ -111,7 +111,9 @@ def _compare(
 
     torch.set_num_threads(1)  # the matrices are too small to be worth sharing
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=stderr(), transient=True, disable=settings.quiet) as bar:
+    console = stderr()
+    silent = settings.quiet or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=silent) as bar:
         total = len(kinds(embeddings)) * config.num_seeds
         item = bar.add_task("training", total=total)
         return compare(
