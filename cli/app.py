@@ -103,9 +103,10 @@ def _root(
 
 
 def _add_commands() -> None:
-    from dlcc.cli import attend, translate, view
+    from dlcc.cli import attend, sentiment, translate, view
 
     app.add_typer(attend.app, name="attend", cls=DefaultGroup)
+    app.add_typer(sentiment.app, name="sentiment", cls=DefaultGroup)
     app.add_typer(translate.app, name="translate", cls=DefaultGroup)
     app.command()(view.view)
 

@@ -1,5 +1,6 @@
 """What every `train` command does around the training: its folder, its screen, its command line."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from dlcc.core.download import RemoteFile
-    from dlcc.core.events import Finished
+    from dlcc.core.events import Event, Finished
     from dlcc.core.training import FitConfig, Task
 
 _SILENT = ("run", "resume", "quiet", "debug")  # these do not change the result
@@ -43,8 +44,33 @@ def run_folder(run: Path | None, resume: bool, kind: str) -> Path:
     return next(folder for folder in numbers if not folder.exists())
 
 
-def train_here(task: "Task", config: "FitConfig", run: Path, resume: bool, unit: str) -> "Finished":
-    """Train with progress on stderr; print the best checkpoint's folder.
+def train_here(
+    task: "Task",
+    config: "FitConfig",
+    run: Path,
+    resume: bool,
+    unit: str,
+    watch: "Callable[[Event], None] | None" = None,
+) -> "Finished":
+    """As `trained`; then print the best checkpoint's folder."""
+    from dlcc.cli.screen import note
+
+    finished = trained(task, config, run, resume, unit, watch)
+    name = task.metric.replace("_", " ")
+    note(f"best {name} {finished.best:.4g} after {finished.seconds / 60:.1f} minutes")
+    print(run / "best")
+    return finished
+
+
+def trained(
+    task: "Task",
+    config: "FitConfig",
+    run: Path,
+    resume: bool,
+    unit: str,
+    watch: "Callable[[Event], None] | None" = None,
+) -> "Finished":
+    """Train with progress on stderr.
 
     Args:
         task: what to learn.
@@ -52,6 +78,7 @@ def train_here(task: "Task", config: "FitConfig", run: Path, resume: bool, unit:
         run: the run's folder.
         resume: whether to go on with it.
         unit: what an item of `task` is, in the plural.
+        watch: is told every event, before the training goes on.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, after a resumable state was saved.
@@ -60,15 +87,19 @@ def train_here(task: "Task", config: "FitConfig", run: Path, resume: bool, unit:
     from dlcc.cli.screen import note
     from dlcc.core.training import fit
 
+    def watched(events: "Iterator[Event]") -> "Iterator[Event]":
+        for event in events:
+            if watch is not None:
+                watch(event)
+            yield event
+
     note(f"run folder: {run}")
     with stop_on_interrupt() as should_stop:
-        finished = follow(fit(task, config, run, resume=resume, should_stop=should_stop), unit)
+        events = fit(task, config, run, resume=resume, should_stop=should_stop)
+        finished = follow(watched(events), unit)
     if finished.reason == "stopped":
         note(f"stopped; go on with the same options and --run {run} --resume")
         raise KeyboardInterrupt
-    name = task.metric.replace("_", " ")
-    note(f"best {name} {finished.best:.4g} after {finished.seconds / 60:.1f} minutes")
-    print(run / "best")
     return finished
 
 
@@ -86,6 +117,7 @@ def downloaded(file: "RemoteFile") -> Path:
         DownloadColumn(),
         TimeRemainingColumn(),
     )
+    name = file.url.rpartition("/")[2]
     with Progress(*columns, console=stderr(), transient=True, disable=settings.quiet) as bar:
-        task = bar.add_task(f"downloading {file.name}", total=file.size)
+        task = bar.add_task(f"downloading {name}", total=None)
         return fetch(file, lambda done, total: bar.update(task, completed=done, total=total))

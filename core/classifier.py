@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dlcc.core.checkpoint import load_checkpoint, load_weights
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.paths import asset
 from dlcc.core.review_text import LONG_TEXTS, ReviewCodec, buckets, ends, windows
 from dlcc.core.runtime import autocast
 from dlcc.core.sentiment import EncoderConfig, SentimentModel
@@ -23,6 +24,27 @@ _BATCH_TOKENS = 16_384
 
 Progress = Callable[[int, int], None]
 """Called with (texts done, texts in all) now and then."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one text."""
+
+    text: str
+    label: str | None
+    """The most probable class; None for a text without a token."""
+    probabilities: tuple[float, ...]
+    """Calibrated, in the order of the classes; empty for a text without a token."""
+    num_tokens: int
+    num_stretches: int
+    """How many windows a long text was read in; 1 for any other."""
+    mostly_unknown: bool
+    """Whether the words suggest another language than the model's."""
+
+    @property
+    def probability(self) -> float | None:
+        """Of the label."""
+        return max(self.probabilities, default=None)
 
 
 @dataclass
@@ -83,6 +105,22 @@ class Classifier:
             return [ends(ids, self.max_length)]
         return [ids[start:end] for start, end in windows(ids, self.max_length)]
 
+    def answer(self, texts: Sequence[str], progress: Progress | None = None) -> list[Answer]:
+        """Classify texts, in their order."""
+        encoded = self.codec.encode_many(texts)
+        rows = self.probabilities(self.logits(encoded, progress)).tolist()
+        return [
+            Answer(
+                text,
+                self.labels[row.index(max(row))] if ids else None,
+                tuple(row) if ids else (),
+                len(ids),
+                len(self.stretches(ids)),
+                self.codec.mostly_unknown(ids),
+            )
+            for text, ids, row in zip(texts, encoded, rows, strict=True)
+        ]
+
     @torch.no_grad()
     def logits(self, texts: Sequence[Sequence[int]], progress: Progress | None = None) -> Tensor:
         """Logits [N, C], float32 on the CPU, before the temperature; means over a text's windows.
@@ -122,3 +160,18 @@ class Classifier:
 def best_of(folder: Path) -> Path:
     """The best checkpoint of a training run, or the folder itself where it is no run."""
     return folder / "best" if (folder / "best").is_dir() else folder
+
+
+def bundled() -> Path:
+    """The folder of the model that comes with the program.
+
+    Raises:
+        DataError: this installation has none.
+    """
+    try:
+        return asset("sentiment/config.json").parent
+    except DataError:
+        raise DataError(
+            "no classifier is bundled: train one with dlcc sentiment train, and name its run with "
+            "--checkpoint"
+        ) from None

@@ -3,10 +3,10 @@
 The rules live in the tokenizer itself, so that every token knows its place in the text as written.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from dlcc.core.errors import DataError, UsageError
@@ -36,13 +36,6 @@ class ReviewTokens:
     """For each token the number of the word that it is a part of."""
     spans: tuple[tuple[int, int], ...]
     """Where each word stands in the text, by its number."""
-    unknown_share: float
-    """Share of the words that are unknown, or known by fragments alone."""
-
-    @property
-    def mostly_unknown(self) -> bool:
-        """Whether the text is likely to be in another language, or in none."""
-        return self.unknown_share > _UNKNOWN_SHARE
 
 
 class ReviewCodec:
@@ -50,6 +43,10 @@ class ReviewCodec:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
+        tokens = self.vocabulary()
+        self._continues = np.array([token.startswith("##") for token in tokens])
+        self._in_words = np.array([token[0].isalnum() for token in tokens])
+        self._in_words[UNK] = True
 
     @classmethod
     def learn(cls, texts: Iterable[str], kind: str, size: int) -> "ReviewCodec":
@@ -100,21 +97,14 @@ class ReviewCodec:
         """Cut up one text."""
         encoding = self.tokenizer.encode(text)
         spans: dict[int, tuple[int, int]] = {}
-        pieces: Counter[int] = Counter()
-        for token, word, (start, end) in zip(
-            encoding.ids, encoding.word_ids, encoding.offsets, strict=True
-        ):
+        for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
             first, last = spans.get(word, (start, end))
             spans[word] = (min(first, start), max(last, end))
-            pieces[word] += 2 if token == UNK else 1
-        words = [word for word, (start, _) in spans.items() if text[start].isalnum()] or [*spans]
-        unknown = sum(pieces[word] > 1 for word in words) / max(1, len(words))
         numbers = {word: number for number, word in enumerate(spans)}
         return ReviewTokens(
             tuple(encoding.ids),
             tuple(numbers[word] for word in encoding.word_ids),
             tuple(spans.values()),
-            unknown,
         )
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
@@ -124,6 +114,17 @@ class ReviewCodec:
             for start in range(0, len(texts), _AT_ONCE)  # an Encoding takes 100 bytes a token
             for encoding in self.tokenizer.encode_batch_fast(texts[start : start + _AT_ONCE])
         ]
+
+    def mostly_unknown(self, ids: Sequence[int]) -> bool:
+        """Whether most words of a text are unknown or known by fragments alone: it is likely to be
+        in another language, or in none."""
+        if not ids:
+            return False
+        tokens = np.array(ids)
+        starts = ~self._continues[tokens]
+        broken = np.append(~starts[1:], False) | (tokens == UNK)
+        words = starts & self._in_words[tokens]
+        return bool((broken & words).sum() > _UNKNOWN_SHARE * words.sum())
 
     def files(self) -> dict[str, bytes]:
         """What a checkpoint keeps of it."""

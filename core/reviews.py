@@ -17,7 +17,6 @@ from dlcc.core.tables import TABLES, decode, read_bytes, read_rows
 
 OFFICIAL = RemoteFile(
     "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
-    84_125_825,
     "md5:7c2ac02c03563afcf9b574c7e56c153a",
 )
 """The Large Movie Review Dataset (Maas et al. 2011)."""
@@ -95,8 +94,7 @@ def load_corpus(path: Path, config: SplitConfig) -> Corpus:
         DataError: nothing there, fewer than two classes, a class without examples, a text that is
             not UTF-8, or a damaged file; the message names it.
     """
-    is_table = path.suffix.lower() in TABLES
-    parts, grouping = _from_table(path, config) if is_table else _from_files(path)
+    parts, grouping = read_parts(path, config)
     counts = Counter(review.label for review in parts["train"])
     labels = tuple(sorted(counts))
     if len(labels) < 2:
@@ -117,6 +115,17 @@ def load_corpus(path: Path, config: SplitConfig) -> Corpus:
         grouping,
         hashlib.sha256(names.encode()).hexdigest()[:16],
     )
+
+
+def read_parts(path: Path, config: SplitConfig) -> tuple[dict[str, list[Review]], str]:
+    """Labelled texts as they stand: the parts `train`, `test` and `unsup`, as far as there are any,
+    and in words what a split keeps together.
+
+    Raises:
+        DataError: as of `load_corpus`, but for what concerns the classes.
+    """
+    is_table = path.suffix.lower() in TABLES
+    return _from_table(path, config) if is_table else _from_files(path)
 
 
 def read_texts(path: Path, column: str | None = None) -> list[str]:

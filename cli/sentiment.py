@@ -1,0 +1,212 @@
+"""`dlcc sentiment`: classify texts and say why."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dlcc.cli.options import Debug, Device, Export, Json, Quiet, Save, settings
+from dlcc.cli.sentiment_eval import compare, evaluate
+from dlcc.cli.sentiment_pretrain import pretrain
+from dlcc.cli.sentiment_train import train
+
+if TYPE_CHECKING:
+    from dlcc.cli.sentiment_view import Explained
+    from dlcc.core.classifier import Answer, Classifier
+
+app = typer.Typer(help="Classify texts with a Transformer, and see why.")
+app.command()(train)
+app.command()(pretrain)
+app.command("eval")(evaluate)
+app.command()(compare)
+
+_BAR_FROM = 100  # texts
+
+
+@app.command("run", hidden=True)
+def sentiment(
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(help="Texts; - reads one from stdin.", metavar="TEXT", show_default=False),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file",
+            help="A text a line, a folder of .txt files, or a .csv, .tsv or .jsonl file.",
+            metavar="PATH",
+        ),
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(help="The table's column with the text.", metavar="NAME")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="A run or checkpoint; the bundled model when left out.", metavar="FOLDER"
+        ),
+    ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            help="Colour words by occlusion, gradient or rollout; or none.", metavar="METHOD"
+        ),
+    ] = None,
+    long: Annotated[
+        str,
+        typer.Option(
+            help="How texts beyond the model's length are read: windows (all of it) or ends.",
+            metavar="HOW",
+        ),
+    ] = "windows",
+    attention: Annotated[
+        bool, typer.Option("--attention", help="Show the attention grid of --layer and --head.")
+    ] = False,
+    layer: Annotated[int | None, typer.Option(help="From 1; the last when left out.")] = None,
+    head: Annotated[int, typer.Option(help="From 1.")] = 1,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the result as CSV.")] = False,
+    tui: Annotated[bool, typer.Option("--tui", help="Open the attention in the viewer.")] = False,
+    save: Save = None,
+    export: Export = None,
+    json_output: Json = False,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Label texts with a calibrated probability, and colour the words that carried it.
+
+    Without TEXT and --file, stdin gives a text a line.
+    """
+    given = _texts(texts or [], file, column)
+    from dlcc.cli import sentiment_why  # after the cheap complaints: it loads torch
+
+    if export is not None:
+        from dlcc.cli.export import check_ending
+
+        check_ending(export)
+    answers = load_classifier(checkpoint, device, long)
+    found = _answered(answers, given)
+    why = sentiment_why.explained(answers, found, explain)
+    _say_what_matters(answers, found)
+    _print(found, why, answers, json_output, csv)
+    if attention or tui or save or export:
+        traces = sentiment_why.traces(answers, found, why)
+        if save:
+            from dlcc.core.trace import save_traces
+
+            save_traces(save, traces)
+        if export:
+            from dlcc.cli.export import export as write
+
+            write(export, traces)
+        if attention:
+            sentiment_why.print_grid(traces, layer, head)
+        if tui:
+            from dlcc.cli.tui.app import view_traces
+
+            view_traces(traces)
+
+
+def load_classifier(checkpoint: Path | None, device: str, long: str) -> "Classifier":
+    """The classifier in `checkpoint`, or the bundled one.
+
+    Raises:
+        DataError: there is none, or it is damaged.
+    """
+    from dlcc.core.classifier import Classifier, bundled
+    from dlcc.core.runtime import choose_device
+
+    return Classifier.load(checkpoint or bundled(), choose_device(device), long)
+
+
+def _texts(texts: list[str], file: Path | None, column: str | None) -> list[str]:
+    from dlcc.core.errors import UsageError
+    from dlcc.core.reviews import read_texts
+    from dlcc.core.tables import decode
+
+    if file is not None:
+        if texts:
+            raise UsageError(f"--file {file} and a text: give one of them")
+        found = read_texts(file, column)
+        if not found:
+            raise UsageError(f"--file {file} is empty")
+        return found
+    if column:
+        raise UsageError(f"--column {column} needs --file with a .csv, .tsv or .jsonl file")
+    if not texts and sys.stdin.isatty():
+        raise UsageError('give a text, such as dlcc sentiment "I could not stop smiling."')
+    if not texts:
+        found = decode(sys.stdin.buffer.read(), "stdin").splitlines()
+        if not any(line.strip() for line in found):
+            raise UsageError("stdin is empty: give a text a line, or a text as an argument")
+        return found
+    found = [decode(sys.stdin.buffer.read(), "stdin") if t == "-" else t for t in texts]
+    for number, text in enumerate(found, 1):
+        if not text.strip():
+            raise UsageError(f"text {number} is empty: give at least one word")
+    return found
+
+
+def _answered(answers: "Classifier", texts: list[str]) -> "list[Answer]":
+    if len(texts) < _BAR_FROM or settings.quiet:
+        return answers.answer(texts)
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from dlcc.cli.screen import stderr
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=stderr(), transient=True) as bar:
+        task = bar.add_task("texts", total=len(texts))
+        return answers.answer(texts, lambda done, total: bar.update(task, completed=done))
+
+
+def _say_what_matters(answers: "Classifier", found: "list[Answer]") -> None:
+    from dlcc.cli.screen import note, warn
+
+    long = [answer for answer in found if answer.num_tokens > answers.max_length]
+    if len(found) == 1 and long and answers.long_texts == "windows":
+        note(
+            f"{long[0].num_tokens:,} tokens, read in {long[0].num_stretches} windows of "
+            f"{answers.max_length}: their logits are averaged"
+        )
+    elif long:
+        how = {
+            "windows": f"read in windows of {answers.max_length} tokens, logits averaged",
+            "ends": f"only their ends read: {answers.max_length // 4} tokens and the last "
+            f"{answers.max_length - answers.max_length // 4}",
+        }[answers.long_texts]
+        note(f"{len(long):,} of {len(found):,} texts are longer than the model takes: {how}")
+    if empty := sum(answer.label is None for answer in found):
+        warn(f"{empty:,} of {len(found):,} texts hold no word: no label for them")
+    if unknown := sum(answer.mostly_unknown for answer in found):
+        where = "" if len(found) == 1 else f" of {unknown:,} of {len(found):,} texts"
+        warn(
+            f"most words{where} are unknown to the model: another language? Do not trust the label"
+        )
+
+
+def _print(
+    found: "list[Answer]",
+    why: "list[Explained | None]",
+    answers: "Classifier",
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    from dlcc.cli import sentiment_view
+    from dlcc.cli.screen import stdout
+
+    if as_json:
+        import json
+
+        results = [
+            sentiment_view.as_json(answer, answers.labels, each)
+            for answer, each in zip(found, why, strict=True)
+        ]
+        print(json.dumps({"labels": answers.labels, "results": results}, ensure_ascii=False))
+    elif as_csv:
+        sentiment_view.print_csv(found, answers.labels)
+    elif len(found) == 1:
+        sentiment_view.print_answer(stdout(), found[0], why[0])
+    else:
+        sentiment_view.print_answers(stdout(), found, why)

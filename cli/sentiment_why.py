@@ -1,0 +1,69 @@
+"""Why a classifier answered: words' contributions, traces and attention grids of its answers."""
+
+from dlcc.cli.palette import color_system
+from dlcc.cli.render import GridStyle, attention_grid
+from dlcc.cli.screen import stdout
+from dlcc.cli.sentiment_view import Explained
+from dlcc.core.classifier import Answer, Classifier
+from dlcc.core.errors import UsageError
+from dlcc.core.explain import explain
+from dlcc.core.sentiment_trace import trace_of
+from dlcc.core.trace import AttentionTrace
+
+_EXPLAINED = 20  # texts that are explained unasked
+_OCCLUDED = 300  # words of a text that are masked one by one unasked
+
+
+def explained(
+    answers: Classifier, found: list[Answer], method: str | None
+) -> list[Explained | None]:
+    """Contributions of each text's words; None where nobody asked and there are many texts."""
+    if method == "none" or (method is None and len(found) > _EXPLAINED):
+        return [None] * len(found)
+    has_attention = answers.model.encoder.config.architecture == "transformer"
+    why: list[Explained | None] = []
+    for answer in found:
+        if answer.label is None:
+            why.append(None)
+            continue
+        tokens = answers.codec.encode(answer.text)
+        quick = has_attention and len(tokens.spans) > _OCCLUDED
+        chosen = method or ("gradient" if quick else "occlusion")
+        target = answers.labels.index(answer.label)
+        why.append(Explained(chosen, tokens, explain(answers, tokens, target, chosen)))
+    return why
+
+
+def traces(
+    answers: Classifier, found: list[Answer], why: list[Explained | None]
+) -> list[AttentionTrace]:
+    """Attention on each text that has a label, with what its words contribute.
+
+    Raises:
+        UsageError: too many texts, or no attention to show.
+    """
+    if len(found) > _EXPLAINED:
+        raise UsageError(f"attention of {len(found):,} texts: choose at most {_EXPLAINED}")
+    traces = [
+        trace_of(answers, answer.text, {each.method: each.contributions} if each else None)
+        for answer, each in zip(found, why, strict=True)
+    ]
+    kept = [trace for trace in traces if trace is not None]
+    if not kept:
+        raise UsageError("there is no attention to show: the model is a GRU, or the text is empty")
+    return kept
+
+
+def print_grid(traces: list[AttentionTrace], layer: int | None, head: int) -> None:
+    """One layer and head of each trace, numbered from 1; the last layer for None."""
+    console = stdout()
+    style = GridStyle(color_system=color_system(console), width=console.width)
+    for trace in traces:
+        number = layer or trace.num_layers
+        for flag, value, most in (
+            ("--layer", number, trace.num_layers),
+            ("--head", head, trace.num_heads),
+        ):
+            if not 1 <= value <= most:
+                raise UsageError(f"{flag} {value}: from 1 to {most}")
+        console.print(attention_grid(trace, number - 1, head - 1, style))
