@@ -17,7 +17,7 @@ _STEPS = 64  # of a full ramp: finer than an eye tells apart
 _LIGHT_16 = frozenset((2, 3, 6, 7, 9, 10, 11, 13, 14, 15))  # of the 16 colours: black text reads
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one object a palette: quick to look its styles up by
 class Palette:
     """One ramp of background colours, from nothing to all of the weight.
 

@@ -55,7 +55,7 @@ def look_up(
     wanted = {form for token in tokens for form in (token, token.lower())}
     found, width = _bundled(wanted) if path is None else _read_text(path, tokens, wanted, progress)
     vectors = np.zeros((len(tokens), width), np.float32)
-    missing = {}
+    missing: dict[str, None] = {}
     for row, token in enumerate(tokens):
         vector = found.get(token, found.get(token.lower()))
         if vector is None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from dlcc.core.attention import (
     AdditiveAttention,
@@ -27,6 +27,7 @@ PLAIN, COSINE, TRAINABLE, ADDITIVE = "dot-product", "cosine × 10", "trainable",
 _STEEPEST = math.atanh(1 / math.sqrt(3))  # where tanh bends most
 _BEND = 8 / (3 * math.sqrt(3))  # what one pair of tanh there multiplies a cosine by
 
+Attention = TrainableDotProductAttention | AdditiveAttention
 Advance = Callable[[str], None]
 """Called with a few words after each of the `num_runs` pieces of work."""
 
@@ -123,11 +124,11 @@ def compare(
 
 def _run(
     task: RelationTask, config: RelationConfig, run: int, kind: Kind
-) -> tuple[nn.Module | None, Figures, Figures, Figures]:
+) -> tuple[Attention | None, Figures, Figures, Figures]:
     """One kind of attention from one seed: held out before and after, training after."""
     training, held = (torch.from_numpy(part) for part in hold_out(task, config, run))
     query, key, target = _tensors(task, kind.name, training.numpy())
-    module = None
+    module: Attention | None = None
     if kind.start:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed * 1_000_003 + run)
@@ -162,7 +163,7 @@ def _centre(task: RelationTask, training: np.ndarray) -> np.ndarray:
     return words.mean(0, dtype=np.float32)
 
 
-def new_attention(kind: Kind, width: int, sharpness: float) -> nn.Module:
+def new_attention(kind: Kind, width: int, sharpness: float) -> Attention:
     """An attention as it stands before training.
 
     A similarity start makes both mechanisms compare words as the cosine does: the dot product
@@ -176,7 +177,10 @@ def new_attention(kind: Kind, width: int, sharpness: float) -> nn.Module:
     """
     identity = torch.eye(width)
     if kind.name == TRAINABLE:
-        module: nn.Module = TrainableDotProductAttention(width)
+        module: Attention = TrainableDotProductAttention(width)
+        # The loss is on the weights alone: values stay the words' own.
+        module.load_state_dict({"value_proj.weight": identity}, strict=False)
+        module.value_proj.requires_grad_(False)
         start = {
             "query_proj.weight": identity * math.sqrt(sharpness * math.sqrt(width)),
             "key_proj.weight": identity * math.sqrt(sharpness * math.sqrt(width)),
@@ -195,13 +199,10 @@ def new_attention(kind: Kind, width: int, sharpness: float) -> nn.Module:
         }
     if kind.start == "similarity":
         module.load_state_dict(start, strict=False)
-    if kind.name == TRAINABLE:  # the loss is on the weights alone: values stay the words' own
-        module.load_state_dict({"value_proj.weight": identity}, strict=False)
-        module.value_proj.requires_grad_(False)
     return module
 
 
-def scores(module: nn.Module | None, query: Tensor, key: Tensor) -> Tensor:
+def scores(module: Attention | None, query: Tensor, key: Tensor) -> Tensor:
     """Scores [N, K] of an attention, or of the plain scaled dot product when None."""
     if module is None:
         return dot_product_scores(query, key)
@@ -220,7 +221,7 @@ def measure(scores: Tensor, target: Tensor) -> Figures:
 
 
 def teach(
-    module: nn.Module | None,
+    module: Attention | None,
     query: Tensor,
     key: Tensor,
     target: Tensor,
