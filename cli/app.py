@@ -103,12 +103,13 @@ def _root(
 
 
 def _add_commands() -> None:
-    from dlcc.cli import attend, sentiment, translate, view
+    from dlcc.cli import attend, sentiment, translate, view, vit
 
     app.add_typer(attend.app, name="attend", cls=DefaultGroup)
     app.add_typer(sentiment.app, name="sentiment", cls=DefaultGroup)
     app.add_typer(translate.app, name="translate", cls=DefaultGroup)
     app.command()(view.view)
+    app.add_typer(vit.app, name="vit")
 
 
 _add_commands()

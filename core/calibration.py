@@ -45,3 +45,18 @@ def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> 
     places = (confidence * bins).long().clamp(max=bins - 1)
     gaps = torch.zeros(bins, dtype=torch.double).index_add_(0, places, confidence - correct)
     return gaps.abs().sum().item() / len(labels)
+
+
+def calibrated_scores(logits: Tensor, labels: Tensor, temperature: float) -> dict[str, float]:
+    """Accuracy, and log loss and calibration error of the calibrated probabilities.
+
+    Args:
+        logits: [N, C].
+        labels: [N] int64.
+        temperature: from `fit_temperature`.
+    """
+    return {
+        "accuracy": (logits.argmax(1) == labels).double().mean().item(),
+        "log_loss": log_loss(logits, labels, temperature),
+        "calibration_error": calibration_error((logits / temperature).softmax(1), labels),
+    }

@@ -112,6 +112,11 @@ def load_checkpoint(folder: Path, *kinds: str) -> Checkpoint:
     return Checkpoint(folder, header["kind"], header["config"], header["about"], weights, contents)
 
 
+def best_of(folder: Path) -> Path:
+    """The best checkpoint of a training run, or the folder itself where it is no run."""
+    return folder / "best" if (folder / "best").is_dir() else folder
+
+
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
     """Copy `weights` into `model`.
 

@@ -4,6 +4,8 @@ Shapes: B batch, T sequence length, D width, H heads.
 """
 
 import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -117,3 +119,25 @@ class EncoderBlock(nn.Module):
             kept = torch.rand(len(added), *[1] * (added.ndim - 1), device=added.device) < keep
             added = added * kept / keep
         return added
+
+
+@contextmanager
+def recorded_projections(blocks: Iterable[nn.Module]) -> Iterator[dict[str, list[Tensor]]]:
+    """Collect what the attention of each `EncoderBlock` compares, while the context is open.
+
+    Yields:
+        `query`, `key` and `value`, each a list that gets [B, H, T, D/H] from every block in turn.
+    """
+    parts: dict[str, list[Tensor]] = {"query": [], "key": [], "value": []}
+
+    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
+        assert isinstance(module, MultiHeadAttention)
+        for name, part in zip(parts, module.project(inputs[0]), strict=True):
+            parts[name].append(part)
+
+    hooks = [block.get_submodule("attention").register_forward_hook(keep) for block in blocks]
+    try:
+        yield parts
+    finally:
+        for hook in hooks:
+            hook.remove()

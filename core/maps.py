@@ -50,6 +50,24 @@ def rollout(weights: np.ndarray) -> np.ndarray:
     return total
 
 
+def relevance(weights: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """Attention weighted by what raises a score, through all layers (Chefer et al. 2021,
+    "Generic attention-model explainability", eq. 5 and 6), less what each position is to itself.
+
+    Args:
+        weights: [L, H, Q, Q], self-attention.
+        slopes: [L, H, Q, Q], the score's gradient with respect to the weights.
+
+    Returns:
+        [Q, Q], at least 0: how much each key counts for each query.
+    """
+    identity = np.eye(weights.shape[-1], dtype=np.float32)
+    total = identity
+    for layer in (weights * slopes).clip(min=0).mean(1):
+        total = total + layer @ total
+    return total - identity
+
+
 def row_entropy(row: np.ndarray) -> float:
     """Entropy in bits of one row of weights [K], taken as shares of their sum; 0 for an empty row.
 

@@ -7,7 +7,7 @@ Shapes: B batch, S side of the square pictures, P patches, T tokens (P, and 1 wi
 D width, H heads, N classes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -32,8 +32,8 @@ class ViTConfig:
     patch_size: int = 4
     """Side of a patch in pixels; a divisor of `image_size`."""
     stem: tuple[int, ...] = ()
-    """Channels of the convolutions before the tokens; empty cuts the picture into patches. The
-    first keeps the size, and each further one and the last to the tokens halves it."""
+    """Widths of the convolutions before the tokens; empty cuts the picture into patches. The first
+    keeps the picture's size; each change of width after it, the last to the tokens', halves it."""
     embed_dim: int = 384
     """Width of the tokens, D."""
     num_layers: int = 7
@@ -65,6 +65,8 @@ class ViTConfig:
     def __post_init__(self) -> None:
         for name in ("stem", "pixel_mean", "pixel_std"):  # JSON knows no tuples
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        widths = (*self.stem, self.embed_dim)
+        stem_patch = 2 ** sum(before != after for before, after in pairwise(widths))
         checks = {
             f"--size {self.image_size} is no multiple of the patch size {self.patch_size}": (
                 self.image_size % self.patch_size == 0
@@ -79,9 +81,8 @@ class ViTConfig:
                 self.positions in POSITIONS
             ),
             "--pooling class needs a class token": self.class_token or self.pooling != "class",
-            f"a stem of {len(self.stem)} convolutions makes patches of {2 ** len(self.stem)} "
-            f"pixels, not {self.patch_size}": (
-                not self.stem or self.patch_size == 2 ** len(self.stem)
+            f"a stem of {self.stem} makes patches of {stem_patch} pixels, not {self.patch_size}": (
+                not self.stem or self.patch_size == stem_patch
             ),
         }
         for message, valid in checks.items():
@@ -95,15 +96,29 @@ class ViTConfig:
         return side, side
 
 
+class Convolution(nn.Module):
+    """A 3×3 convolution, normalised over the batch, with a GELU.
+
+    One that changes the width halves the picture; one that does not adds to its input.
+    """
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(before, after, 3, stride, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(after)
+        self.adds = before == after
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, S, S] to [B, C', S', S']."""
+        new = F.gelu(self.norm(self.conv(x)))
+        return x + new if self.adds else new
+
+
 def conv_stem(channels: tuple[int, ...], embed_dim: int) -> nn.Sequential:
-    """3×3 convolutions, normalised over the batch, from pixels to one token per patch."""
-    layers: list[nn.Module] = []
-    for number, (before, after) in enumerate(pairwise((3, *channels, embed_dim))):
-        stride = 1 if number == 0 else 2
-        layers.append(nn.Conv2d(before, after, 3, stride, padding=1, bias=False))
-        layers.append(nn.BatchNorm2d(after))
-        if number < len(channels):
-            layers.append(nn.GELU())
+    """Convolutions from pixels to one token per patch."""
+    layers = [Convolution(3, channels[0], 1)]
+    for before, after in pairwise((*channels, embed_dim)):
+        layers.append(Convolution(before, after, 1 if before == after else 2))
     return nn.Sequential(*layers)
 
 
@@ -216,12 +231,16 @@ class ViT(nn.Module):
             pooled = (weights.transpose(1, 2) @ patches).squeeze(1)
         return self.head(pooled)
 
+    def replace_head(self, num_classes: int) -> None:
+        """Start a new head, for other classes."""
+        self.config = replace(self.config, num_classes=num_classes)
+        self.head = nn.Linear(self.config.embed_dim, num_classes).to(self.head.weight.device)
+        _initialise_linear(self.head)
+
     def _initialise(self) -> None:
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+                _initialise_linear(module)
         if self.config.class_token:
             nn.init.trunc_normal_(self.class_token, std=0.02)
         if self.config.positions == "learned":
@@ -246,6 +265,11 @@ def interpolate_positions(
     table = positions[:, first:].float().transpose(1, 2).unflatten(2, old)  # [1, D, rows, columns]
     table = F.interpolate(table, new, mode="bicubic", align_corners=False)
     return torch.cat((positions[:, :first], table.flatten(2).transpose(1, 2)), 1)
+
+
+def _initialise_linear(layer: nn.Linear) -> None:
+    nn.init.trunc_normal_(layer.weight, std=0.02)
+    nn.init.zeros_(layer.bias)
 
 
 def _channels(values: tuple[float, ...]) -> Tensor:

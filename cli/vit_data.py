@@ -1,0 +1,87 @@
+"""What every `dlcc vit` command reads: pictures and trained models."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dlcc.core.images import ImageData
+    from dlcc.core.picture_classifier import PictureClassifier
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="A folder, .zip or .tar.gz of CLASS/NAME.jpg or .png, also in train/ and test/, or "
+        "CIFAR-10's official archive. Left out, CIFAR-10 is downloaded.",
+        metavar="PATH",
+    ),
+]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        help="A run or checkpoint folder; the bundled model when left out.",
+        metavar="FOLDER",
+    ),
+]
+
+
+def load_data(path: Path | None, size: int, validation: float, seed: int) -> "ImageData":
+    """Read and split pictures, with a count on stderr while they are decoded."""
+    from dlcc.cli.screen import note, warn
+    from dlcc.core.images import load_images
+
+    with counting("decoding pictures") as count:
+        data = load_images(path, size, validation, seed, on_picture=count)
+    side = data.train.pixels.shape[-1]
+    note(
+        f"{path.name if path else 'CIFAR-10'}: {len(data.classes)} classes, {side} × {side} pixels,"
+        f" {len(data.train):,} pictures to train on, {len(data.validation):,} to validate, "
+        f"{len(data.test):,} to test"
+    )
+    if data.skipped:
+        warn(f"{len(data.skipped)} pictures were left out; the first: {data.skipped[0]}")
+    return data
+
+
+def load_classifier(checkpoint: Path | None, device: str) -> "PictureClassifier":
+    """The model of a checkpoint, or the bundled one.
+
+    Raises:
+        DataError: none there, or none is bundled.
+    """
+    from dlcc.core.errors import DataError
+    from dlcc.core.paths import asset
+    from dlcc.core.picture_classifier import PictureClassifier
+    from dlcc.core.runtime import choose_device
+
+    where = choose_device(device)
+    if checkpoint is None:
+        try:
+            checkpoint = asset("vit")
+        except DataError:
+            raise DataError(
+                "no picture classifier is bundled: train one with dlcc vit train, and name its "
+                "run with --checkpoint"
+            ) from None
+    return PictureClassifier.load(checkpoint, where)
+
+
+@contextmanager
+def counting(what: str, total: int | None = None) -> "Iterator[Callable[[int], None]]":
+    """A progress bar on stderr that is told how much of something is done so far."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from dlcc.cli.options import settings
+    from dlcc.cli.screen import stderr
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(20), MofNCompleteColumn())
+    with Progress(*columns, console=stderr(), transient=True, disable=settings.quiet) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)

@@ -1,0 +1,200 @@
+"""`dlcc vit predict`: what a picture shows, and where the model looked."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dlcc.cli.options import Debug, Device, Json, Quiet, Save
+from dlcc.cli.vit_data import Checkpoint
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from dlcc.core.picture_classifier import PictureClassifier
+    from dlcc.core.trace import AttentionTrace
+
+_BAR = 30  # cells of a probability of 1
+
+
+def predict(
+    pictures: Annotated[list[Path], typer.Argument(help="Picture files.", metavar="IMAGE...")],
+    checkpoint: Checkpoint = None,
+    top: Annotated[int, typer.Option(help="Classes to print.", min=1)] = 5,
+    attention: Annotated[
+        bool | None,
+        typer.Option(
+            "--attention/--no-attention",
+            help="Draw the picture and what was attended to; the default on a terminal.",
+            show_default=False,
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="gradient (gradient × attention), rollout or last (the last layer's attention).",
+            metavar="NAME",
+        ),
+    ] = None,
+    layer: Annotated[int | None, typer.Option(help="One layer's attention, from 1.")] = None,
+    head: Annotated[int | None, typer.Option(help="One head's attention, from 1.")] = None,
+    tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
+    save: Save = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Write the picture with its attention: .png or .html.", metavar="FILE"),
+    ] = None,
+    json_output: Json = False,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Say what pictures show."""
+    from dlcc.cli.picture_export import check_ending
+    from dlcc.cli.screen import stdout
+    from dlcc.cli.vit_data import load_classifier
+    from dlcc.core.errors import DataError
+
+    method = method or ("gradient" if layer is None and head is None else "last")
+    if export is not None:
+        check_ending(export)
+    images, problems = _read(pictures)
+    answers = load_classifier(checkpoint, device)
+    draw = stdout().is_terminal and not json_output if attention is None else attention
+    results: list[dict[str, Any]] = []
+    traces: list[AttentionTrace] = []
+    for path, image in images:
+        trace = _trace(answers, image, path)
+        traces.append(trace)
+        results.append(_answer(path, trace, method, layer, head, top))
+        if not json_output and not tui:
+            _print(results[-1], trace, draw)
+    if json_output:
+        print(json.dumps(results, ensure_ascii=False))
+    _keep(traces, results, save, export)
+    if tui and traces:
+        from dlcc.cli.tui.app import view_traces
+
+        view_traces(traces)
+    if problems:
+        raise DataError(f"{problems} of {len(pictures)} pictures could not be read")
+
+
+def _read(paths: list[Path]) -> "tuple[list[tuple[Path, Image]], int]":
+    """The pictures that can be read, and how many cannot; a single one that cannot is an error."""
+    from dlcc.cli.screen import warn
+    from dlcc.core.errors import DataError
+    from dlcc.core.picture_files import read_picture
+
+    images, problems = [], 0
+    for path in paths:
+        try:
+            images.append((path, read_picture(path)))
+        except DataError as error:
+            if len(paths) == 1:
+                raise
+            problems += 1
+            warn(str(error))
+    return images, problems
+
+
+def _trace(answers: "PictureClassifier", image: "Image", path: Path) -> "AttentionTrace":
+    from dataclasses import replace
+
+    import torch
+
+    from dlcc.core.picture_files import square
+    from dlcc.core.vit_trace import trace_of
+
+    pixels = torch.from_numpy(square(image, answers.model.config.image_size))
+    trace = trace_of(answers, pixels)
+    made_by = {
+        "command": f"dlcc vit predict {path.name}",
+        "model": answers.about.get("command", ""),
+        "seed": answers.about.get("seed"),
+        "versions": answers.about.get("versions", {}),
+    }
+    details = {**trace.details, "file": path.name}
+    return replace(trace, title=f"{path.name}: {trace.title}", details=details, made_by=made_by)
+
+
+def _answer(
+    path: Path,
+    trace: "AttentionTrace",
+    method: str,
+    layer: int | None,
+    head: int | None,
+    top: int,
+) -> dict[str, Any]:
+    """JSON values: the answers, and how much each patch counted."""
+    from dlcc.core.vit_trace import patch_relevance
+
+    weights = patch_relevance(
+        trace,
+        method,
+        None if layer is None else layer - 1,
+        None if head is None else head - 1,
+    )
+    where = [f"layer {layer}"] * (layer is not None) + [f"head {head}"] * (head is not None)
+    return {
+        "file": str(path),
+        "answers": [
+            {"class": name, "probability": probability}
+            for name, probability in trace.details["answers"][:top]
+        ],
+        "method": ", ".join([method, *where]),
+        "patches": [[round(float(value), 6) for value in row] for row in weights],
+    }
+
+
+def _print(result: dict[str, Any], trace: "AttentionTrace", draw: bool) -> None:
+    """The answers with bars, and the picture with its attention."""
+    import numpy as np
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    from dlcc.cli.palette import color_system
+    from dlcc.cli.pictures import attention_pictures
+    from dlcc.cli.render import fit
+    from dlcc.cli.screen import stdout
+
+    console = stdout()
+    console.print(Text(result["file"], style="bold"))
+    names = [answer["class"] for answer in result["answers"]]
+    wide = max(map(cell_len, names))
+    for name, answer in zip(names, result["answers"], strict=True):
+        share = answer["probability"]
+        bar = "█" * round(share * _BAR)
+        line = Text(f"  {fit(name, wide)} {share:6.1%} ")
+        console.print(line.append(bar, "cyan"))
+    if draw:
+        assert trace.image is not None
+        weights = np.array(result["patches"])
+        width = console.width if console.is_terminal else 80
+        lines = attention_pictures(trace.image, weights, width, color_system(console))
+        console.print(Text(f"  what counted ({result['method']}):", style="dim"))
+        for line in lines:
+            console.print(line, no_wrap=True, crop=False)
+
+
+def _keep(
+    traces: "list[AttentionTrace]",
+    results: list[dict[str, Any]],
+    save: Path | None,
+    out: Path | None,
+) -> None:
+    if not traces:
+        return
+    from dlcc.cli.screen import note
+
+    if save is not None:
+        from dlcc.core.trace import save_traces
+
+        save_traces(save, traces)
+        note(f"saved {save}: dlcc view {save}")
+    if out is not None:
+        from dlcc.cli.picture_export import export_pictures
+
+        export_pictures(out, traces, results)
+        note(f"wrote {out}")
