@@ -9,9 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.text import Text
+from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Static
 
 from dlcc.cli.palette import color_system
@@ -26,6 +27,7 @@ from dlcc.core.paths import log_file
 from dlcc.core.trace import AttentionTrace
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 40, 14
+_PATIENCE = 0.3  # seconds of work before the screen speaks of it
 _FEW_COLORS = (None, "standard", "windows")
 
 
@@ -76,8 +78,8 @@ class ViewerApp(App[None]):
         else:
             self.push_screen(MapScreen(self._state, self.actions))
 
-    def on_resize(self) -> None:
-        small = self.size.width < _LEAST_WIDTH or self.size.height < _LEAST_HEIGHT
+    def on_resize(self, event: events.Resize) -> None:
+        small = event.size.width < _LEAST_WIDTH or event.size.height < _LEAST_HEIGHT
         if small and not isinstance(self.screen, SmallScreen):
             self.push_screen(SmallScreen())
         elif not small and isinstance(self.screen, SmallScreen):
@@ -117,27 +119,28 @@ class ViewerApp(App[None]):
         then: Callable[[list[AttentionTrace]], None],
     ) -> None:
         """Run `work` in a thread, and `then` with what it gives; a failure becomes one line."""
-        self.notify(f"{what} ...", timeout=600, markup=False)
+        said = self.set_timer(
+            _PATIENCE, lambda: self.notify(f"{what} ...", timeout=600, markup=False)
+        )
 
         def run() -> None:
             try:
                 traces = work()
             except Exception as error:  # whatever it is, the screen lives on
-                self.call_from_thread(self.fail, error)
+                self.call_from_thread(self._finish, said, self.fail, error)
             else:
-                self.call_from_thread(self._computed, then, traces)
+                self.call_from_thread(self._finish, said, then, traces)
 
         self.run_worker(run, thread=True, exclusive=True, group="actions")
 
-    def _computed(
-        self, then: Callable[[list[AttentionTrace]], None], traces: list[AttentionTrace]
-    ) -> None:
-        self.clear_notifications()
-        then(traces)
+    def _finish(self, said: Timer, then: Callable[[Any], None], result: Any) -> None:
+        """Take the notice away, after it has come, and go on with `result`."""
+        said.stop()
+        self.call_later(self.clear_notifications)
+        self.call_later(then, result)
 
     def fail(self, error: Exception) -> None:
         """Say in one line what went wrong; the log has the rest."""
-        self.clear_notifications()
         _log(error)
         said = str(error) if isinstance(error, DlccError) else f"{type(error).__name__}: {error}"
         self.notify(" ".join(said.split()), severity="error", timeout=15, markup=False)
@@ -194,15 +197,9 @@ def view(state: ViewState | None, actions: ViewerActions | None = None) -> None:
     if is_interactive():
         ViewerApp(state, actions).run()
     elif state is not None:
+        from dlcc.cli.tui.export import print_state
+
         print_state(state)
-
-
-def print_state(state: ViewState) -> None:
-    """The chosen map in words, on stdout."""
-    from dlcc.cli import screen
-    from dlcc.cli.tui import info
-
-    screen.stdout().print(Text(info.table(state.shown)), soft_wrap=True)
 
 
 def _log(error: Exception) -> None:

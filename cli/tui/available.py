@@ -51,6 +51,11 @@ _WHEN: dict[str, Callable[["MapScreen"], bool]] = {
 }
 
 
+def all_available(screen: "MapScreen") -> frozenset[str]:
+    """The actions that can do something now, of those that sometimes cannot."""
+    return frozenset(action for action, when in _WHEN.items() if when(screen))
+
+
 def available(screen: "MapScreen", action: str) -> bool:
     """Whether `action` can do something on what `screen` shows."""
     when = _WHEN.get(action)

@@ -29,11 +29,6 @@ class MapBody(Container):
     MapBody #side { height: 6; layout: horizontal; border-top: solid $primary; }
     MapBody #info { width: 1fr; height: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
     MapBody #minimap { width: 22; height: 1fr; margin-left: 1; }
-    .-wide #main { layout: horizontal; }
-    .-wide #side { width: 42; height: 1fr; layout: vertical; border-top: none;
-                   border-left: solid $primary; padding: 0 1; }
-    .-wide #info { text-wrap: wrap; text-overflow: fold; }
-    .-wide #minimap { width: 100%; height: 14; margin: 1 0 0 0; }
     """
 
     def __init__(self, state: ViewState) -> None:
@@ -110,7 +105,9 @@ class MapBody(Container):
         self.panel.update(text, layout=False)
         rows, columns = self.state.shown.values.shape
         _, _, height, width = self.grid.sight
-        self.minimap.display = not self.in_picture and (height < rows or width < columns)
+        seen = not self.in_picture and (height < rows or width < columns)
+        if self.minimap.display != seen:
+            self.minimap.display = seen
         self.minimap.frame(self.grid.sight)
 
     def on_map_grid_moved(self) -> None:
@@ -127,11 +124,14 @@ class MapBody(Container):
     def _draw_headings(self) -> None:
         state = self.state
         title = Text(" dlcc view  ", "bold")
-        for number, trace in enumerate(state.traces):
-            here = number == state.choice.trace
-            name = trace_name(trace, number)
-            title.append(f"[{name}]" if here else f" {name} ", "bold" if here else "")
-        title.append(f"  {state.shown.title}")
+        if state.minus is None:
+            for number, trace in enumerate(state.traces):
+                here = number == state.choice.trace
+                name = trace_name(trace, number)
+                title.append(f"[{name}]" if here else f" {name} ", "bold" if here else "")
+            title.append(f"  {state.place_of(state.choice)}")
+        else:
+            title.append(state.shown.title)
         self.query_one("#title", Static).update(title, layout=False)
         look = Text(f" colour: {info.drawn_as(state, self.palette)}")
         self.query_one("#look", Static).update(look, layout=False)

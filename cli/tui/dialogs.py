@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
@@ -100,7 +101,7 @@ class Read(ModalScreen[None]):
     }
     BINDINGS = bindings(KEYS, modal=True)
 
-    def __init__(self, title: str, text: str | Text) -> None:
+    def __init__(self, title: str, text: str | RenderableType) -> None:
         super().__init__()
         self._title, self._text = title, text
 
@@ -108,7 +109,7 @@ class Read(ModalScreen[None]):
         with Vertical(classes="dialog tall"):
             yield Label(Text(self._title, "bold"))
             with VerticalScroll():
-                yield Static(self._text if isinstance(self._text, Text) else Text(self._text))
+                yield Static(Text(self._text) if isinstance(self._text, str) else self._text)
         yield Footer(compact=True, show_command_palette=False)
 
     def action_scroll(self, step: int) -> None:

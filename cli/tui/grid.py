@@ -27,7 +27,7 @@ _DIM = Style(dim=True)
 _ROW_LINE = Style(underline=True)
 
 
-class MapGrid(ScrollView, can_focus=True):
+class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
     """One map with a cursor. It knows how to draw and where the mouse is; keys are the screen's."""
 
     DEFAULT_CSS = """
@@ -59,7 +59,7 @@ class MapGrid(ScrollView, can_focus=True):
         self._ink = Ink("grey", None, 1)
         self._look: tuple[str, str, str | None] = ("grey", "map", None)
         self._levels = np.zeros((1, 1), dtype=np.uint8)
-        self._head: list[tuple[str, ...]] = []
+        self._head: list[list[str]] = []
         self._laid_out: ShownMap | None = None
         self._zoom_now = 0
         self._label_width = 1
@@ -87,7 +87,8 @@ class MapGrid(ScrollView, can_focus=True):
         if self._bring_into_sight():
             return  # scrolling has drawn everything
         width = self.size.width
-        self.refresh(Region(0, 0, width, self._head_height))
+        if old[1] != column:
+            self.refresh(Region(0, 0, width, self._head_height))
         if self.highlight in ("column", "cross") and old[1] != column:
             self.refresh()
             return
@@ -157,17 +158,21 @@ class MapGrid(ScrollView, can_focus=True):
         return max(width, min(flat, room // columns)) if width >= NUMBER_WIDTH else width
 
     def _lay_out_head(self, height: int) -> None:
-        """Column labels lie where they all fit, else they stand."""
+        """Column labels lie where they all fit, else they stand; each line is cut into cells."""
         assert self.shown is not None
         labels, width = self.shown.column_labels, self._ink.width
         longest = max(map(cell_len, labels))
         if longest < width:
-            self._head = [(label,) for label in labels]
-            self._head_height = 2
-            return
-        lines = min(longest, max(3, height // 4))
-        self._head = [rotated(label, lines) for label in labels]
-        self._head_height = lines + 1
+            self._head = [[_centred(label, width) for label in labels]]
+        else:
+            standing = [rotated(label, min(longest, max(3, height // 4))) for label in labels]
+            # letters keep to the left of the middle, as the numbers below them do
+            margin = " " * ((width - 1) // 2)
+            self._head = [
+                [fit(margin + letter, width) for letter in line]
+                for line in zip(*standing, strict=True)
+            ]
+        self._head_height = len(self._head) + 1
 
     def _bring_into_sight(self) -> bool:
         """Scroll so that the cursor is seen; whether that was needed."""
@@ -211,19 +216,18 @@ class MapGrid(ScrollView, can_focus=True):
         return Strip([Segment(" " + fit(self.notes[row], room), _DIM)])
 
     def _head_line(self, y: int, first: int, last: int) -> tuple[Segment, list[Segment]]:
-        width, mark_line = self._ink.width, self._head_height - 1
-        cells = []
-        for column in range(first, last):
-            if y == mark_line:
-                mark = "v" if column == self.column else "*" if column in self.columns else " "
-                cells.append(Segment(mark.center(width), _STRONG))
-                continue
-            letters = self._head[column]
-            # standing letters keep to the left of the middle, as the number below them
-            text = letters[y] if len(letters) == 1 else " " * ((width - 1) // 2) + letters[y]
-            here = column == self.column
-            text = fit(text, width) if len(letters) > 1 else _centred(text, width)
-            cells.append(Segment(text, _STRONG if here else _LABEL))
+        width = self._ink.width
+        if y < len(self._head):
+            line = self._head[y][first:last]
+        else:
+            line = [("*" if c in self.columns else " ").center(width) for c in range(first, last)]
+        here = self.column - first
+        if 0 <= here < len(line):
+            cursor = line[here] if y < len(self._head) else "v".center(width)
+            parts = ["".join(line[:here]), cursor, "".join(line[here + 1 :])]
+        else:
+            parts = ["".join(line)]
+        cells = [Segment(part, _STRONG if n == 1 else _LABEL) for n, part in enumerate(parts)]
         return Segment(" " * self._label_width), cells
 
     def _row_line(self, row: int, first: int, last: int) -> tuple[Segment, list[Segment]]:

@@ -7,14 +7,14 @@ import numpy as np
 from rich.text import Text
 
 from dlcc.cli.tui.labels import display
-from dlcc.cli.tui.state import ShownMap, ViewState
+from dlcc.cli.tui.state import GLYPHS, ShownMap, ViewState
 from dlcc.core import maps
 from dlcc.core.trace import AttentionTrace
 
 _SCALE_NAMES = {
-    "map": "brightest = largest weight of the map",
-    "row": "brightest = largest weight of each row",
-    "clipped": "brightest = 99th percentile and above",
+    "map": "largest of the map",
+    "row": "largest of each row",
+    "clipped": "99th percentile and above",
 }
 _PARTNERS = 5
 
@@ -58,9 +58,12 @@ def as_column(sections: list[tuple[str, str]]) -> Text:
 
 def drawn_as(state: ViewState, palette: str) -> str:
     """How the map is drawn and what was changed in it: always on the screen."""
-    parts = [_SCALE_NAMES[state.scale], palette]
-    if state.minus is not None:
-        parts[0] += " difference" if state.scale == "map" else ""
+    scale = _SCALE_NAMES[state.scale]
+    if state.minus is None:
+        parts = [f"brightest = {scale}", palette]
+    else:
+        more, less = ("+", "-") if palette == GLYPHS else ("orange", "blue")
+        parts = [f"{more} more, {less} less; strongest = {scale}"]
     if state.words:
         parts.append("subwords merged into words")
     if state.hide_special:

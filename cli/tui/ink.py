@@ -6,13 +6,18 @@ import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 
-from dlcc.cli.palette import PALETTES
+from dlcc.cli.palette import PALETTES, Palette
 from dlcc.cli.tui.state import GLYPHS
 
 NUMBER_WIDTH = 5  # cells at least this wide carry their number
 _STEPS = 64
 _SIGNED = next(name for name, palette in PALETTES.items() if palette.signed)
 PALETTE_NAMES = (*(name for name in PALETTES if name != _SIGNED), GLYPHS)
+
+
+def palette_of(name: str, signed: bool) -> Palette:
+    """The palette called `name`, or for a map with negatives the signed one."""
+    return PALETTES[_SIGNED if signed else "grey" if name == GLYPHS else name]
 
 
 class Ink:
@@ -27,15 +32,15 @@ class Ink:
         self.width = width
         self.signed = signed
         self.colored = color_system is not None and palette != GLYPHS
-        chosen = PALETTES[_SIGNED if signed else PALETTES.get(palette, PALETTES["grey"]).name]
+        chosen = palette_of(palette, signed)
         system = color_system if self.colored else None
         low, steps = (-1, 2 * _STEPS + 1) if signed else (0, _STEPS + 1)
         values = [low + step / _STEPS for step in range(steps)]
         self.styles: list[Style] = [chosen.style(value, system) for value in values]
         self.glyphs = [" " if self.colored else chosen.glyph(value) for value in values]
-        fills = [" " * width if self.colored else chosen.glyph(value, width) for value in values]
-        self.fills = fills
-        self._fills_alike = all(len(set(fill)) == 1 for fill in fills)
+        self.fills = [
+            " " * width if self.colored else chosen.glyph(value, width) for value in values
+        ]
 
     def levels(self, scaled: np.ndarray) -> np.ndarray:
         """The step of each value, uint8."""

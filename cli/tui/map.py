@@ -8,7 +8,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from dlcc.cli.tui import patches, tasks
-from dlcc.cli.tui.available import available
+from dlcc.cli.tui.available import all_available, available
 from dlcc.cli.tui.body import MapBody
 from dlcc.cli.tui.grid import MapGrid
 from dlcc.cli.tui.ink import PALETTE_NAMES
@@ -31,6 +31,13 @@ class MapScreen(Screen[None]):
     KEYS = MAP_KEYS
     BINDINGS = bindings(MAP_KEYS)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - as Textual has it
+    CSS = """
+    MapScreen.-wide #main { layout: horizontal; }
+    MapScreen.-wide #side { width: 42; height: 1fr; layout: vertical; border-top: none;
+                            border-left: solid $primary; padding: 0 1; }
+    MapScreen.-wide #info { text-wrap: wrap; text-overflow: fold; }
+    MapScreen.-wide #minimap { width: 100%; height: 14; margin: 1 0 0 0; }
+    """
 
     def __init__(self, state: ViewState, actions: "ViewerActions") -> None:
         super().__init__()
@@ -39,6 +46,9 @@ class MapScreen(Screen[None]):
         self.body = MapBody(state)
         self.matches: list[tuple[str, int]] = []
         """Where the word searched for stands: ("row" or "column", number)."""
+        self.match = 0
+        """The number of the match under the cursor."""
+        self._working: frozenset[str] = frozenset()
 
     def compose(self) -> ComposeResult:
         yield self.body
@@ -48,9 +58,12 @@ class MapScreen(Screen[None]):
         return available(self, action)
 
     def redraw(self) -> None:
-        """Draw the state anew, and show the keys that it has."""
+        """Draw the state anew, and show the keys that it has where these have changed."""
         self.body.redraw()
-        self.refresh_bindings()
+        working = all_available(self)
+        if working != self._working:
+            self._working = working
+            self.refresh_bindings()
 
     # Moving
 

@@ -26,8 +26,9 @@ class Minimap(Widget):
 
     def frame(self, sight: tuple[int, int, int, int]) -> None:
         """Draw the frame around (row, column, height, width) of the map."""
-        self._sight = sight
-        self.refresh()
+        if sight != self._sight:
+            self._sight = sight
+            self.refresh()
 
     def on_resize(self) -> None:
         self._shrink()

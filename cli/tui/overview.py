@@ -23,7 +23,7 @@ _WIDTHS = (4, 6, 8, 12, 16, 24)  # cells across a thumbnail; half as many lines
 _STRONG = Style(bold=True, reverse=True)
 
 
-class Thumbnails(ScrollView, can_focus=True):
+class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
     """Rows of layers, columns of heads."""
 
     DEFAULT_CSS = "Thumbnails { scrollbar-size: 1 1; height: 1fr; }"

@@ -150,17 +150,24 @@ class ViewState:
     def title_of(self, choice: Choice) -> str:
         """Trace, layer and head in words, leaving out what there is only one of."""
         trace = self.traces[choice.trace]
-        parts = [trace_name(trace, choice.trace)] if len(self.traces) > 1 else []
+        place, name = self.place_of(choice), trace_name(trace, choice.trace)
+        if len(self.traces) > 1 and place:
+            return f"{name}, {place}"
+        return place or name
+
+    def place_of(self, choice: Choice) -> str:
+        """Layer and head in words; nothing where there is only one of each."""
+        trace = self.traces[choice.trace]
         if choice.head == ROLLOUT:
-            parts.append(f"rollout over {trace.num_layers} layers")
-            return ", ".join(parts)
+            return f"rollout over {trace.num_layers} layers"
+        parts = []
         if trace.num_layers > 1:
             parts.append(display(trace.layer_names[choice.layer]))
         if isinstance(choice.head, str):
             parts.append(f"{choice.head} of {trace.num_heads} heads")
         elif trace.num_heads > 1:
             parts.append(f"head {choice.head + 1} of {trace.num_heads}")
-        return ", ".join(parts) or trace_name(trace, choice.trace)
+        return ", ".join(parts)
 
     def choices(self) -> list[Choice]:
         """Every map of the frame: each head, and the combinations that exist."""

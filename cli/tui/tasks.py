@@ -35,7 +35,7 @@ def search(screen: "MapScreen") -> None:
             go_to_match(screen, 0)
         else:
             screen.notify(f"{answer[0]} is in no row or column", markup=False)
-        screen.refresh_bindings()
+        screen.redraw()
 
     screen.app.push_screen(Ask("Search a word", [("Part of a row's or column's token", "")]), find)
 
@@ -51,9 +51,9 @@ def go_to_match(screen: "MapScreen", step: int) -> None:
 
 def explain(screen: "MapScreen") -> None:
     """Show how the cell under the cursor came about."""
-    from dlcc.cli.tui.cell import cell_text
+    from dlcc.cli.tui.cell import cell_story
 
-    screen.app.push_screen(Read("How this cell came about", cell_text(screen.state)))
+    screen.app.push_screen(Read("How this cell came about", cell_story(screen.state)))
 
 
 def overview(screen: "MapScreen") -> None:
@@ -159,7 +159,7 @@ def export_view(screen: "MapScreen") -> None:
     def write(path: Path) -> None:
         from dlcc.cli.tui.export import export_shown
 
-        export_shown(path, screen.state)
+        export_shown(path, screen.state, screen.body.grid.cell_width)
 
     _write(screen, "Export the view: .svg, .html, .csv, .json or .txt", "attention.svg", write)
 

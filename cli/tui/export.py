@@ -1,0 +1,50 @@
+"""The current view as a file or as printed lines: what is seen, hidden, merged and subtracted."""
+
+from pathlib import Path
+
+from dlcc.cli.tui.commands import reproducing
+from dlcc.cli.tui.ink import NUMBER_WIDTH, palette_of
+from dlcc.cli.tui.state import GLYPHS, ViewState
+from dlcc.core.trace import AttentionTrace
+
+
+def shown_trace(state: ViewState) -> AttentionTrace:
+    """The map on the screen as a trace of one layer and one head."""
+    shown, trace, choice = state.shown, state.trace, state.choice
+    one_head = isinstance(choice.head, int) and state.minus is None
+    as_it_was = one_head and not state.words and not state.hide_special
+    scores = trace.scores if as_it_was else None
+    return AttentionTrace(
+        shown.values[None, None],
+        shown.row_labels,
+        shown.column_labels,
+        kind=trace.kind if one_head else "combined",
+        title=shown.title,
+        scores=None if scores is None else scores[choice.layer, choice.head][None, None],
+        made_by={**trace.made_by, "command": reproducing(state)},
+    )
+
+
+def export_shown(path: Path, state: ViewState, cell_width: int) -> None:
+    """Write the view into `path`, numbers in the picture where the screen has them.
+
+    Raises:
+        UsageError: an ending of no known format.
+        DataError: the file cannot be written.
+    """
+    from dlcc.cli.export import export
+
+    palette = palette_of(state.palette, state.shown.signed)
+    export(path, [shown_trace(state)], palette, cell_width >= NUMBER_WIDTH)
+
+
+def print_state(state: ViewState) -> None:
+    """The view as a plain grid on stdout, for a pipe or a terminal without a cursor."""
+    from dlcc.cli import palette, render, screen
+
+    console = screen.stdout()
+    system = None if state.palette == GLYPHS else palette.color_system(console)
+    style = render.GridStyle(
+        palette_of(state.palette, state.shown.signed), system, width=console.width
+    )
+    console.print(render.attention_grid(shown_trace(state), style=style))

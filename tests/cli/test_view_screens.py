@@ -1,0 +1,345 @@
+"""The screens beside the map: heads, maps side by side, a cell's story, pictures, dialogs."""
+
+import json
+
+import numpy as np
+import pytest
+from viewing import Viewed, image_trace, random_weights, state_of, text_trace, view
+
+from dlcc.cli.tui.app import SmallScreen, ViewerActions
+from dlcc.cli.tui.explanations import collected
+from dlcc.cli.tui.map import MapScreen
+from dlcc.cli.tui.mixed import box_of, share_inside
+from dlcc.cli.tui.picture import Picture
+from dlcc.cli.tui.state import Choice
+from dlcc.core.errors import UsageError
+from dlcc.core.paths import log_file
+from dlcc.core.trace import AttentionTrace, load_traces, save_traces
+
+
+def test_all_heads_at_once():
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("o")
+        assert ">1.1" in viewed.text
+        assert "2.3" in viewed.text
+        await viewed.press("right", "down", "l")
+        assert "layer 2, head 3: mean entropy" in viewed.text
+        assert ">2.3" in viewed.text
+        await viewed.press("right", "down")  # at the edge
+        await viewed.press("enter")
+        assert viewed.state.choice == Choice(0, 1, 2)
+        await viewed.press("o", "left", "up", "escape")
+        assert viewed.state.choice == Choice(0, 1, 2)
+
+    view(state_of(text_trace()), steps)
+
+
+def test_twelve_layers_of_twelve_heads_scroll():
+    words = tuple(f"w{n}" for n in range(20))
+    trace = AttentionTrace(random_weights(12, 12, 20, 20), words, words)
+
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("o", *["down"] * 11, *["right"] * 11)
+        assert ">12.12" in viewed.text
+        assert ">1.1" not in viewed.text
+
+    view(state_of(trace), steps)
+
+
+def test_mechanisms_side_by_side_under_one_cursor():
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("b")
+        assert "model 0" in viewed.lines[0]
+        assert "model 1" in viewed.lines[0]
+        await viewed.press("down", "right")
+        for trace in viewed.state.traces:
+            assert f"{trace.weights[0, 0, 1, 1]:.4f}" in viewed.text
+        await viewed.press("tab")
+        assert viewed.lines[0].startswith("model 1")
+        await viewed.press("enter")
+        assert viewed.state.choice.trace == 1
+
+    view(state_of(text_trace(0), text_trace(1)), steps)
+
+
+def test_heads_side_by_side():
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("b")
+        assert "head 1 of 3" in viewed.lines[0]
+        assert "head 3 of 3" in viewed.lines[0]
+        await viewed.press("escape")
+        assert isinstance(viewed.app.screen, MapScreen)
+
+    view(state_of(text_trace()), steps, size=(120, 30))
+
+
+def test_how_a_cell_came_about():
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("down", "right", "right", "enter")
+        trace = viewed.state.trace
+        product = float(trace.tensors["query"][0, 0, 1] @ trace.tensors["key"][0, 0, 2])
+        assert f"q · k = {product:.3f}" in viewed.text
+        assert f"{trace.weights[0, 0, 1, 2]:.3f}" in viewed.text
+        assert "the value of stu" in viewed.text
+        await viewed.press("escape", "m", "enter")
+        for head in range(3):
+            assert f"head {head + 1}" in viewed.text
+            assert f"{trace.weights[0, head, 1, 2]:.4f}" in viewed.text
+        await viewed.press("escape", "m", "m", "m", "w", "enter")  # one head, pieces merged
+        assert "the → stu " in viewed.text
+        assert "the → dent " in viewed.text
+
+    view(state_of(text_trace()), steps, size=(100, 50))
+
+
+def test_a_trace_without_tensors_says_so():
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("enter")
+        assert "holds no queries and keys" in viewed.text
+
+    view(state_of(text_trace(tensors={}, scores=None)), steps)
+
+
+def test_the_map_in_words():
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("t")
+        shown = viewed.state.shown
+        top = int(shown.values[1].argmax())
+        assert f"the: {shown.column_labels[top]} {shown.values[1, top]:.3f}" in viewed.text
+
+    view(state_of(text_trace()), steps)
+
+
+def test_another_word_is_translated_on():
+    asked = []
+
+    def retranslate(trace, step, word):
+        asked.append((step, word))
+        return [text_trace(7, title="anew")]
+
+    async def steps(viewed: Viewed) -> None:
+        assert "uno 0.60, dos 0.30" in viewed.text  # beside the row
+        await viewed.press("down", "down", "a")
+        assert "In place of stu" in viewed.text
+        await viewed.press("down", "enter")
+        assert asked == [(2, "dos")]
+        assert viewed.state.trace.title == "anew"
+
+    view(state_of(text_trace()), steps, actions=ViewerActions(retranslate=retranslate))
+
+
+def test_a_failure_behind_the_screen_is_one_line_and_a_log():
+    def fails(trace, step, word):
+        raise ZeroDivisionError("two\nlines")
+
+    def refuses(trace, step, word):
+        raise UsageError("no such word")
+
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("a", "enter")
+        assert "ZeroDivisionError: two lines" in viewed.messages
+        assert "Traceback" in log_file().read_text()
+        viewed.map.actions = ViewerActions(retranslate=refuses)
+        await viewed.press("a", "enter")
+        assert viewed.messages == "no such word"
+        await viewed.press("down")
+        assert viewed.state.row == 1  # the screen lives
+
+    view(state_of(text_trace()), steps, actions=ViewerActions(retranslate=fails))
+
+
+def test_explanations_of_text_and_their_rank_correlation():
+    async def steps(viewed: Viewed) -> None:
+        rows = collected(viewed.state)
+        assert list(rows) == ["attention (layer 1, head 1 of 3)", "rollout", "occlusion"]
+        await viewed.press("E")
+        assert "Rank correlation (Spearman)" in viewed.text
+        assert "1.00" in viewed.text
+        await viewed.press("right", "right")
+        assert viewed.lines[0].startswith(f" stu: attention (layer 1, head 1 of 3) {rows and ''}")
+        assert f"occlusion {rows['occlusion'][2]:.4f}" in viewed.lines[0]
+        await viewed.press("down", "left", "escape")
+        assert isinstance(viewed.app.screen, MapScreen)
+
+    view(state_of(text_trace()), steps, size=(160, 40))
+
+
+def test_explanations_of_a_picture():
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("E")
+        assert viewed.lines[0].startswith(" 0,0:")
+        await viewed.press("down", "right", "up", "left", "left", "up")
+        assert viewed.lines[0].startswith(" 0,0:")
+        assert len(viewed.app.screen.query(Picture)) == 3
+
+    view(state_of(image_trace()), steps, size=(120, 40))
+
+
+def test_a_picture_shows_where_the_class_token_or_a_patch_looks():
+    async def steps(viewed: Viewed) -> None:
+        state, picture = viewed.state, viewed.map.body.picture
+        assert picture.display
+        assert state.row == 0
+        assert picture.patch == (2, 2)
+        await viewed.press("up", "right")
+        assert picture.patch == (1, 3)
+        assert "[CLS] → 1,3" in viewed.text
+        shares = state.shown.values[0, 1:].reshape(4, 4)
+        assert np.allclose(picture._weights, shares / state.shown.values[0].max())
+        await viewed.press("f", "left")
+        assert "1,2 → 1,2" in viewed.text
+        assert state.row == state.column == 7
+        await viewed.press("f")
+        assert state.row == 0
+        await viewed.pilot.click(Picture, offset=(0, 0))
+        assert picture.patch == (0, 0)
+        await viewed.press("i")
+        assert viewed.map.body.grid.display
+        assert not picture.display
+        await viewed.press("home", "i")  # from the column of [CLS], which is no patch
+        assert picture.patch == (2, 2)
+
+    view(state_of(image_trace()), steps)
+
+
+@pytest.mark.parametrize("colors", ["truecolor", "256", "standard", None])
+def test_a_picture_in_every_colour_system(colors):
+    async def steps(viewed: Viewed) -> None:
+        picture = viewed.map.body.picture
+        lines = [picture.render_line(y) for y in range(4)]
+        marks = set("".join(line.text for line in lines))
+        assert ("▀" in marks) == (colors in ("truecolor", "256"))
+        await viewed.press("u", "u", "u")
+
+    view(state_of(image_trace()), steps, colors=colors)
+
+
+def test_cutmix():
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("X")
+        assert "75.0% cat + 25.0% dog" in viewed.text
+        assert "box: 6.2% of the picture" in viewed.text
+        row = viewed.state.shown.values[0, 1:]
+        share = row[6] / row.sum()  # the box is patch (1, 2)
+        assert f"{share:.1%} of the attention of [CLS]" in viewed.text
+        assert "+--" in viewed.text
+        await viewed.press("u", "escape")
+
+    view(state_of(image_trace()), steps, size=(100, 40))
+
+
+def test_attention_inside_a_box_counts_by_area():
+    even = np.full(16, 1 / 16)
+    assert share_inside(even, (4, 4), (32, 32), (0, 0, 32, 32)) == pytest.approx(1)
+    assert share_inside(even, (4, 4), (32, 32), (4, 4, 12, 12)) == pytest.approx(1 / 16)
+    assert share_inside(np.zeros(16), (4, 4), (32, 32), (0, 0, 8, 8)) == 0
+    wrong = image_trace(details={"cutmix": {"box": [0, 0, 99, 99]}})
+    assert box_of(wrong) is None
+
+
+def test_saving_exporting_copying(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    async def answer(viewed: Viewed, key: str, name: str) -> None:
+        await viewed.press(key, *["backspace"] * 20)
+        await viewed.type(name)
+        await viewed.press("enter")
+
+    async def steps(viewed: Viewed) -> None:
+        await answer(viewed, "S", "mine.trace")
+        assert len(load_traces(tmp_path / "mine.trace")) == 2
+        await viewed.press("w", "x")
+        await answer(viewed, "e", "view.json")
+        exported = json.loads((tmp_path / "view.json").read_text())["traces"][0]
+        assert exported["query"] == ["the", "student", "asked", "her"]
+        assert np.allclose(exported["weights"][0][0], viewed.state.shown.values, atol=1e-5)
+        await viewed.press("m", "m")
+        await viewed.press("d", "enter")
+        for ending in ("svg", "html", "csv", "txt"):
+            await answer(viewed, "e", f"view.{ending}")
+            assert (tmp_path / f"view.{ending}").stat().st_size > 100
+        await answer(viewed, "e", "view.pdf")
+        assert "--export view.pdf" in viewed.messages
+        await viewed.press("escape", "y")
+        names = viewed.state.shown
+        assert viewed.app.clipboard.startswith(f"{names.row_labels[0]}\t{names.column_labels[0]}")
+        await viewed.press("Y")
+        assert viewed.app.clipboard.splitlines()[0] == "\tthe\tstudent\tasked\ther"
+
+    view(state_of(text_trace(0), text_trace(1)), steps)
+
+
+def test_the_start_screen_leads_everywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_traces(tmp_path / "near.trace", [text_trace(3)])
+    asked = []
+
+    def attend(query, key, mechanism):
+        asked.append((query, key, mechanism))
+        return [text_trace(1)]
+
+    def translate(text):
+        asked.append(text)
+        return [text_trace(2)]
+
+    async def steps(viewed: Viewed) -> None:
+        assert "What do you want to look at?" in viewed.text
+        assert "Here: near.trace" in viewed.text
+        await viewed.press("enter", "enter", "enter", "enter")  # three lines, as they stand
+        assert asked[0][2] == "all"
+        assert viewed.state.trace.title == "model 1"
+        await viewed.press("ctrl+o", "j", "enter", "enter")
+        assert "book" in asked[1]
+        assert viewed.state.trace.title == "model 2"
+        await viewed.press("ctrl+o", "escape")
+        assert isinstance(viewed.app.screen, MapScreen)
+        await viewed.press("ctrl+o", "down", "down", "enter")
+        await viewed.type("absent")
+        await viewed.press("enter")
+        assert "absent" in viewed.messages
+        await viewed.press("k", "k", "k", "enter")  # wraps to the last
+        assert viewed.state.trace.title == "model 3"
+
+    view(None, steps, actions=ViewerActions(attend=attend, translate=translate))
+
+
+def test_the_command_palette_finds_what_the_keys_do():
+    async def steps(viewed: Viewed) -> None:
+        commands = {c.title: c for c in viewed.app.get_system_commands(viewed.app.screen)}
+        assert "Next head (L ⇧→)" in commands
+        assert not any("epoch" in title for title in commands)
+        commands["Next head (L ⇧→)"].callback()
+        await viewed.settle()
+        assert viewed.state.choice.head == 1
+        commands["Light or dark (T)"].callback()
+        await viewed.settle()
+        assert "light" in viewed.app.theme
+
+    view(state_of(text_trace()), steps)
+
+
+def test_a_small_terminal_gets_a_sentence_and_growing_brings_the_map_back():
+    async def steps(viewed: Viewed) -> None:
+        assert isinstance(viewed.app.screen, SmallScreen)
+        assert "widen the terminal" in viewed.text
+        await viewed.pilot.resize_terminal(100, 30)
+        await viewed.pilot.pause()
+        assert isinstance(viewed.app.screen, MapScreen)
+        assert "model 0" in viewed.text
+        await viewed.pilot.resize_terminal(30, 8)
+        await viewed.pilot.pause()
+        assert "widen the terminal" in viewed.text
+
+    view(state_of(text_trace()), steps, size=(30, 8))
+
+
+def test_wide_and_narrow_panels():
+    async def steps(viewed: Viewed) -> None:
+        side = viewed.map.body.query_one("#side")
+        assert side.size.height <= 6
+        await viewed.pilot.resize_terminal(200, 50)
+        await viewed.pilot.pause()
+        assert side.size.height > 20
+        assert side.region.x > 100
+
+    view(state_of(text_trace()), steps)
