@@ -134,10 +134,11 @@ def test_dropout_drops_from_the_output_and_not_from_the_weights():
 
 @TYPES
 @MASKS
-def test_trainable_attention_is_pytorchs_on_projections(dtype, masking):
+@pytest.mark.parametrize("key_dim", [D, DV])
+def test_trainable_attention_is_pytorchs_on_projections(dtype, masking, key_dim):
     torch.manual_seed(0)
-    module = TrainableDotProductAttention(D, key_dim=DV, attention_dim=4, value_dim=3).to(dtype)
-    query, key = draw(B, Q, D, dtype=dtype), draw(B, K, DV, dtype=dtype)
+    module = TrainableDotProductAttention(D, key_dim, attention_dim=4, value_dim=3).to(dtype)
+    query, key = draw(B, Q, D, dtype=dtype), draw(B, K, key_dim, dtype=dtype)
     mask = make_mask(masking)
     output, weights = module(query, key, key, mask)
     projected = (
