@@ -95,7 +95,10 @@ def attention_pictures(
     if columns > room:
         rows, columns = max(2, round(rows * room / columns)), room
     small = resized(image, rows, columns)
-    views = [small, lit(small, weights), heat(weights, (rows, columns), _ramp(color_system))]
+    ramp = "viridis" if color_system else "grey"  # without colour only lightness is left
+    views = [small, lit(small, weights), heat(weights, (rows, columns), ramp)]
+    if color_system is None:
+        del views[1]  # shades of shades: nobody can tell what is lit
     views = views[: max(1, (width + _GAP) // (columns + _GAP))]
     return side_by_side([half_blocks(view, color_system) for view in views])
 
@@ -113,10 +116,6 @@ def side_by_side(blocks: list[list[Text]]) -> list[Text]:
             line.append_text(part)
         lines.append(line)
     return lines
-
-
-def _ramp(color_system: str | None) -> str:
-    return "viridis" if color_system else "grey"  # without colour only lightness is left
 
 
 def _enlarged(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -98,7 +98,7 @@ class VisionTask:
     ) -> None:
         self.model, self.data, self.how = model, data, config
         self.answers = PictureClassifier(model, data.classes)
-        self.config = asdict(model.config)
+        self.config = json.loads(json.dumps(asdict(model.config)))  # tuples become lists
         self.files = {CLASSES: json.dumps(data.classes, ensure_ascii=False).encode()}
         self.about = {**about, "vision": asdict(config)}
         self.progress = 0.0

@@ -56,15 +56,24 @@ def test_resizing_averages_down_and_repeats_up() -> None:
     assert resized(image, 4, 8)[0, :, 0].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
-@pytest.mark.parametrize(("width", "views"), [(100, 3), (80, 2), (40, 1), (12, 1)])
-def test_as_many_views_as_the_screen_is_wide(width: int, views: int) -> None:
+@pytest.mark.parametrize(
+    ("width", "colours", "views"),
+    [(100, "truecolor", 3), (80, "truecolor", 2), (40, "256", 1), (12, "256", 1), (100, None, 2)],
+)
+def test_as_many_views_as_the_screen_is_wide(width: int, colours: str | None, views: int) -> None:
     image = np.zeros((32, 32, 3), dtype=np.uint8)
-    lines = attention_pictures(image, np.ones((8, 8)), width, None)
+    lines = attention_pictures(image, np.ones((8, 8)), width, colours)
     side = min(32, (width - 2) // 2)
     assert lines[0].cell_len <= width
     if side == 32:
         assert lines[0].cell_len == views * 34 - 2
     assert all(line.cell_len == lines[0].cell_len for line in lines)
+
+
+def test_without_colour_the_attention_stands_beside_the_picture() -> None:
+    image = np.zeros((4, 4, 3), dtype=np.uint8)
+    lines = attention_pictures(image, np.array([[0.0, 1.0]]), 80, None)
+    assert lines[0].plain == "        ██"
 
 
 def test_blocks_of_unequal_height_stand_side_by_side() -> None:
