@@ -7,19 +7,17 @@ that differ only in case and punctuation stay together.
 
 import hashlib
 import re
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import torch
 
+from dlcc.core.archives import each_file
 from dlcc.core.errors import DataError
 from dlcc.core.runtime import seeded_generator
 from dlcc.core.text import clean
 
-_SUFFIXES = (".txt", ".tsv")
-_MAX_BYTES = 2**30  # far above any file of sentence pairs; a larger one in a zip is hostile
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 _TEST, _VALIDATION = 10_000, 2_000
 
 
@@ -51,7 +49,8 @@ def read_pairs(path: Path, reverse: bool = False) -> list[Sentence]:
 
     Args:
         path: a UTF-8 file of `source<TAB>target` lines (further columns are left aside), or a
-            folder or zip that holds one such file; names that start with _ or . are left aside.
+            folder, zip or tar that holds one such .txt or .tsv; names with _ or . in front are left
+            aside.
         reverse: translate from the second column to the first.
 
     Raises:
@@ -118,43 +117,20 @@ def _key(source: str) -> str:
 
 def _find(path: Path) -> tuple[str, bytes]:
     """The name and the bytes of the one file of pairs in `path`."""
+    if path.is_dir() or path.name.endswith(_ARCHIVES):
+        files = list(each_file(path, _is_pairs))
+        if len(files) != 1:
+            names = ", ".join(name for name, _ in files[:3])
+            what = f"{len(files)} files of pairs ({names})" if files else "no file of pairs"
+            raise DataError(f"{path} holds {what}: one .txt or .tsv is expected")
+        name, data = files[0]
+        return f"{path}/{name}", data
     try:
-        if path.is_dir():
-            names = [p.name for p in sorted(path.iterdir()) if p.is_file()]
-            inner = path / _only(names, path)
-            return str(inner), inner.read_bytes()
-        if zipfile.is_zipfile(path):
-            return _find_in_zip(path)
-        data = path.read_bytes()
+        return str(path), path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    if path.suffix == ".zip" or data[:4] == b"PK\x03\x04":
-        raise DataError(f"{path} is a damaged or truncated zip: fetch it again")
-    return str(path), data
 
 
-def _find_in_zip(path: Path) -> tuple[str, bytes]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-                    raise DataError(f"{path} holds {name!r}, a path outside its folder: not read")
-            inner = _only(archive.namelist(), path)
-            if archive.getinfo(inner).file_size > _MAX_BYTES:
-                raise DataError(f"{path}: {inner} is larger than {_MAX_BYTES >> 20} MiB unpacked")
-            return f"{path}/{inner}", archive.read(inner)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{path} is a damaged zip ({error}): fetch it again") from error
-
-
-def _only(names: list[str], path: Path) -> str:
-    found = [
-        name
-        for name in names
-        if PurePosixPath(name).suffix in _SUFFIXES
-        and not PurePosixPath(name).name.startswith(("_", "."))
-    ]
-    if len(found) != 1:
-        what = f"{len(found)} files of pairs ({', '.join(found[:3])})" if found else "no file"
-        raise DataError(f"{path} holds {what}: one .txt or .tsv of pairs is expected")
-    return found[0]
+def _is_pairs(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.suffix in (".txt", ".tsv") and not path.name.startswith("_")

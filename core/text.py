@@ -49,7 +49,7 @@ class Tokens:
 
     ids: tuple[int, ...]
     texts: tuple[str, ...]
-    """Each token as it stands in the sentence."""
+    """Each token as it stands in the sentence; ▁ for the space before a word that is spelled."""
     words: tuple[int, ...]
     """For each token the number of the word that it is a part of."""
 
@@ -100,6 +100,8 @@ class Codec:
         self.source, self.target = source, target
         self.known = frozenset(known)
         """Words of the training sources, in lower case."""
+        self.space = tokenizer.token_to_id(_SPACE)
+        """The token for a space before a word that no token begins with it."""
 
     @classmethod
     def learn(cls, sources: Sequence[str], targets: Sequence[str], kind: str, size: int) -> "Codec":
@@ -165,6 +167,10 @@ class Codec:
             at += len(piece)
         return tuple(numbers)
 
+    def can_read(self, tokens: Tokens) -> bool:
+        """Whether any character of a source is known."""
+        return any(token not in (UNK, self.space) for token in tokens.ids)
+
     def unknown(self, text: str) -> tuple[str, ...]:
         """The words of a cleaned source that were in no training sentence; numbers do not count."""
         words = (word for word in _WORD.findall(text) if not word.isdigit())
@@ -195,17 +201,15 @@ class Codec:
             casings = (Casing(words[f"{side}_capitals"]) for side in ("source", "target"))
             return cls(tokenizer, *casings, words["source_words"])
         except Exception as error:  # tokenizers raises plain Exception
-            raise DataError(
-                f"the checkpoint's tokenizer is missing or damaged ({error})"
-            ) from error
+            raise DataError(f"the checkpoint's vocabulary is damaged ({error})") from error
 
     def _encode(self, texts: Sequence[str], casing: Casing) -> list[Tokens]:
         encodings = self.tokenizer.encode_batch([casing.lower(text) for text in texts])
-        return [
-            Tokens(
-                tuple(encoding.ids),
-                tuple(text[slice(*offset)].strip() for offset in encoding.offsets),
-                tuple(encoding.word_ids),
+        found = []
+        for text, encoding in zip(texts, encodings, strict=True):
+            parts = (
+                _SPACE if token == self.space else text[slice(*offset)].strip()
+                for token, offset in zip(encoding.ids, encoding.offsets, strict=True)
             )
-            for text, encoding in zip(texts, encodings, strict=True)
-        ]
+            found.append(Tokens(tuple(encoding.ids), tuple(parts), tuple(encoding.word_ids)))
+        return found

@@ -13,7 +13,7 @@ from dlcc.core.checkpoint import load_checkpoint, load_weights
 from dlcc.core.decoding import Hypothesis, beam_search, greedy_search
 from dlcc.core.errors import UsageError
 from dlcc.core.seq2seq import Decoded, Memory, Seq2Seq, Seq2SeqConfig
-from dlcc.core.text import BOS, EOS, PAD, SPECIAL, UNK, Codec, Tokens, clean, pad
+from dlcc.core.text import BOS, EOS, PAD, SPECIAL, Codec, Tokens, clean, pad
 from dlcc.core.trace import AttentionTrace
 
 KIND = "translate"
@@ -96,7 +96,7 @@ class Translator:
         options = options or SearchOptions()
         sources = [clean(text) for text in texts]
         cut_up = self.codec.encode_source(sources)
-        readable = [n for n, tokens in enumerate(cut_up) if any(t != UNK for t in tokens.ids)]
+        readable = [n for n, tokens in enumerate(cut_up) if self.codec.can_read(tokens)]
         readable.sort(key=lambda n: len(cut_up[n].ids))
         results: dict[int, list[Hypothesis]] = {}
         for batch in _batches(readable, cut_up, options.beam):
