@@ -100,8 +100,9 @@ def attend(
     from dlcc.cli.palette import PALETTES
     from dlcc.core.errors import UsageError
 
-    if palette not in PALETTES:
-        raise UsageError(f"--palette {palette}: choose from {', '.join(PALETTES)}")
+    palettes = [name for name, colours in PALETTES.items() if not colours.signed]
+    if palette not in palettes:
+        raise UsageError(f"--palette {palette}: choose from {', '.join(palettes)}")
     if export is not None:
         from dlcc.cli.export import check_ending
 
@@ -165,6 +166,12 @@ def _configs(
     ]
 
 
+def traces_of(query: str, key: str | None, mechanisms: list[str]) -> "list[AttentionTrace]":
+    """Attention with the bundled vectors and everything else as it is by default."""
+    configs = _configs(mechanisms, None, True, 1.0, "none", 0, None)
+    return _traces(query, key, configs, None, None, None)
+
+
 def _traces(
     query: str | None,
     key: str | None,
@@ -181,8 +188,8 @@ def _traces(
 
     if query is None:
         query, key = sentences.BOOK_QUERY, sentences.BOOK_KEY
-    asks = sentences.tokenise(_read(query))
-    asked = asks if key is None else sentences.tokenise(_read(key))
+    texts = [_read(sentence) for sentence in (query, key) if sentence is not None]
+    asks, asked = sentences.tokenise(texts[0]), sentences.tokenise(texts[-1])
     with reading(embeddings) as progress:
         words = look_up(asks + asked, embeddings, progress)
     _warn_missing(words, configs)
@@ -208,7 +215,7 @@ def _traces(
         elif config.mechanism != "dot":
             untrained.append(config.mechanism)
         sides = (asks, vectors[: len(asks)]), (asked, vectors[len(asks) :])
-        made_by = _made_by(config, words.source, load if weights is not None else None)
+        made_by = _made_by(texts, config, embeddings, load if weights is not None else None)
         traces.append(sentences.attend(*sides, config, weights, made_by))
     if untrained:
         note(
@@ -218,13 +225,45 @@ def _traces(
     return traces
 
 
-def _made_by(config: "AttendConfig", source: str, load: str | None) -> dict[str, object]:
+def _made_by(
+    texts: list[str], config: "AttendConfig", embeddings: Path | None, load: str | None
+) -> dict[str, object]:
     from dataclasses import asdict
     from importlib.metadata import version
 
-    versions = {name: version(name) for name in ("dlcc", "numpy")}
-    made = {"command": "attend", **asdict(config), "embeddings": source, "versions": versions}
+    from dlcc.core.embeddings import BUNDLED
+
+    made: dict[str, object] = {
+        "command": _command(texts, config, embeddings, load),
+        **asdict(config),
+        "embeddings": BUNDLED if embeddings is None else embeddings.name,
+        "versions": {name: version(name) for name in ("dlcc", "numpy")},
+    }
     return made | {"trained": load} if load else made
+
+
+def _command(
+    texts: list[str], config: "AttendConfig", embeddings: Path | None, load: str | None
+) -> str:
+    """The command line that gives one trace again; what is left at its default is left out."""
+    import shlex
+
+    from dlcc.core.sentences import AttendConfig
+
+    usual = AttendConfig(config.mechanism)
+    parts = ["dlcc", "attend", *texts, "--mechanism", config.mechanism]
+    parts += [] if config.scaled else ["--no-scale"]
+    options = {
+        "--heads": (config.num_heads, usual.num_heads),
+        "--temperature": (config.temperature, usual.temperature),
+        "--mask": (config.mask, usual.mask),
+        "--seed": (config.seed, usual.seed),
+        "--embeddings": (embeddings, None),
+        "--load": (load, None),
+    }
+    for option, (value, default) in options.items():
+        parts += [] if value == default else [option, str(value)]
+    return shlex.join(parts)
 
 
 def _read(sentence: str) -> str:

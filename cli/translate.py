@@ -10,6 +10,7 @@ from dlcc.cli import translate_eval, translate_train
 from dlcc.cli.options import Debug, Device, Export, Json, Quiet, Save
 
 if TYPE_CHECKING:
+    from dlcc.cli.tui.app import ViewerActions
     from dlcc.core.trace import AttentionTrace
     from dlcc.core.translator import SearchOptions, Translation, Translator
 
@@ -266,7 +267,14 @@ def _made_by(translator: "Translator", translation: "Translation") -> dict[str, 
 
 
 def _open_viewer(translator: "Translator", traces: "list[AttentionTrace]") -> None:
-    from dlcc.cli.tui.app import ViewerActions, view_traces
+    from dlcc.cli.tui.app import view_traces
+
+    view_traces(traces, viewer_actions(translator))
+
+
+def viewer_actions(translator: "Translator") -> "ViewerActions":
+    """What the viewer can ask of a translator."""
+    from dlcc.cli.tui.app import ViewerActions
 
     def translate(text: str) -> "list[AttentionTrace]":
         result = translator.translate([text])[0]
@@ -276,7 +284,7 @@ def _open_viewer(translator: "Translator", traces: "list[AttentionTrace]") -> No
         result = translator.choose(trace, step, word)
         return [translator.trace(result, _made_by(translator, result))]
 
-    view_traces(traces, ViewerActions(translate=translate, retranslate=retranslate))
+    return ViewerActions(translate=translate, retranslate=retranslate)
 
 
 def _print_grids(traces: "list[AttentionTrace]", palette: str, numbers: bool) -> None:

@@ -1,16 +1,11 @@
 """`dlcc view`: the viewer, on a saved trace, on a run folder, or on its start screen."""
 
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dlcc.cli.options import Debug, Quiet
-
-if TYPE_CHECKING:
-    from dlcc.cli.tui.app import ViewerActions
-    from dlcc.core.trace import AttentionTrace
 
 
 def view(
@@ -51,30 +46,8 @@ def view(
     if trace is None:
         if not viewer.is_interactive():
             raise UsageError("no terminal to draw on: name a trace, as in dlcc view FILE.trace")
-        viewer.view(None, _actions())
+        viewer.view(None)
         return
     state = state_of(trace, map_name, minus, epoch, scale, palette)
     state.regroup(words=words, hide_special=hide_special)
-    viewer.view(state, _actions())
-
-
-def _actions() -> "ViewerActions":
-    from dlcc.cli.tui.app import ViewerActions
-
-    return ViewerActions(attend=_attend)
-
-
-def _attend(query: str, key: str, mechanism: str) -> "list[AttentionTrace]":
-    """Attend with the bundled vectors, by one mechanism or by all; an empty key is the query."""
-    from dlcc.core.embeddings import look_up
-    from dlcc.core.sentences import MECHANISMS, AttendConfig, attend, tokenise
-
-    key = key or query
-    queries, keys = tokenise(query), tokenise(key)
-    vectors = look_up([*queries, *keys]).vectors
-    sides = (queries, vectors[: len(queries)]), (keys, vectors[len(queries) :])
-    traces = []
-    for name in MECHANISMS if mechanism == "all" else (mechanism,):
-        command = f"dlcc attend {shlex.quote(query)} {shlex.quote(key)} --mechanism {name}"
-        traces.append(attend(*sides, AttendConfig(name), made_by={"command": command}))
-    return traces
+    viewer.view(state)

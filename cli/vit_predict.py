@@ -119,6 +119,13 @@ def _trace(answers: "PictureClassifier", image: "Image", path: Path) -> "Attenti
     return replace(trace, title=f"{path.name}: {trace.title}", details=details, made_by=made_by)
 
 
+def trace_of_file(answers: "PictureClassifier", path: Path) -> "AttentionTrace":
+    """What `answers` looks at in a picture file."""
+    from dlcc.core.picture_files import read_picture
+
+    return _trace(answers, read_picture(path), path)
+
+
 def _answer(
     path: Path,
     trace: "AttentionTrace",

@@ -4,7 +4,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,10 @@ class ViewerActions:
     """English sentence to traces."""
     retranslate: Callable[[AttentionTrace, int, str], list[AttentionTrace]] | None = None
     """(trace, step, other word) to traces that go on from that word."""
+    sentiment: Callable[[str], list[AttentionTrace]] | None = None
+    """Text to traces."""
+    picture: Callable[[Path], list[AttentionTrace]] | None = None
+    """Picture file to traces."""
 
 
 class SmallScreen(Screen[None]):
@@ -193,9 +197,17 @@ def view_traces(traces: list[AttentionTrace], actions: ViewerActions | None = No
 
 
 def view(state: ViewState | None, actions: ViewerActions | None = None) -> None:
-    """Open the viewer on a state, or on the start screen."""
+    """Open the viewer on a state, or on the start screen.
+
+    What `actions` lacks is done by the models that came with the program.
+    """
     if is_interactive():
-        ViewerApp(state, actions).run()
+        from dlcc.cli.view_actions import installed_actions
+
+        given = {
+            name: action for name, action in vars(actions or ViewerActions()).items() if action
+        }
+        ViewerApp(state, replace(installed_actions(), **given)).run()
     elif state is not None:
         from dlcc.cli.tui.export import print_state
 

@@ -1,5 +1,6 @@
 """The start screen: a sentence, a saved trace, a run folder or a demo."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,6 +14,7 @@ from dlcc.cli.tui import opening
 from dlcc.cli.tui.dialogs import Ask
 from dlcc.cli.tui.keys import Key, Keys, bindings
 from dlcc.cli.tui.labels import display
+from dlcc.core.trace import AttentionTrace
 
 if TYPE_CHECKING:
     from dlcc.cli.tui.app import ViewerApp
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 _QUERY = "The teacher praised a student because she improved"
 _KEY = "A student asked the teacher to help her improve"
 _ENGLISH = "The book that I bought yesterday is very interesting."
+_REVIEW = "The acting is good, but the story is slow and the ending is a waste of time."
 
 
 class StartScreen(Screen[None]):
@@ -53,12 +56,16 @@ class StartScreen(Screen[None]):
         yield OptionList(*(Option(Text(line)) for line, _ in self._ways), markup=False)
         yield Footer(compact=True, show_command_palette=False)
 
-    def _offers(self):  # type: ignore[no-untyped-def]
+    def _offers(self) -> Iterator[tuple[str, Path | Callable[[], None]]]:
         actions = self.app.actions
         if actions.attend:
             yield "Attend: what one sentence looks at in another ...", self._attend
         if actions.translate:
             yield "Translate an English sentence, step by step ...", self._translate
+        if actions.sentiment:
+            yield "Sentiment: what a classifier looks at in a review ...", self._sentiment
+        if actions.picture:
+            yield "Picture: what a Vision Transformer looks at ...", self._picture
         yield "Open a trace or a run folder ...", self._open
         for path in opening.demos():
             yield f"Demo: {display(path.stem.replace('-', ' '))}", path
@@ -89,33 +96,23 @@ class StartScreen(Screen[None]):
             way()
 
     def _attend(self) -> None:
-        attend = self.app.actions.attend
-        assert attend is not None
-
-        def asked(answer: list[str] | None) -> None:
-            if answer:
-                query, key, mechanism = (line.strip() for line in answer)
-                self.app.compute(
-                    "Attending", lambda: attend(query, key, mechanism), self.app.open_traces
-                )
-
         fields = [
             ("The sentence that looks", _QUERY),
             ("The sentence it looks at (empty: itself)", _KEY),
-            ("Mechanism: dot, trainable, additive, multihead or all", "all"),
+            ("Mechanism: dot; trainable, additive, multihead (untrained); all", "all"),
         ]
-        self.app.push_screen(Ask("Attend", fields), asked)
+        self._compute("Attend", fields, self.app.actions.attend)
 
     def _translate(self) -> None:
-        translate = self.app.actions.translate
-        assert translate is not None
+        self._compute("Translate", [("English", _ENGLISH)], self.app.actions.translate)
 
-        def asked(answer: list[str] | None) -> None:
-            if answer:
-                text = answer[0].strip()
-                self.app.compute("Translating", lambda: translate(text), self.app.open_traces)
+    def _sentiment(self) -> None:
+        self._compute("Sentiment", [("Review", _REVIEW)], self.app.actions.sentiment)
 
-        self.app.push_screen(Ask("Translate", [("English", _ENGLISH)]), asked)
+    def _picture(self) -> None:
+        look = self.app.actions.picture
+        assert look is not None
+        self._compute("Picture", [("File", "")], lambda name: look(Path(name).expanduser()))
 
     def _open(self) -> None:
         def asked(answer: list[str] | None) -> None:
@@ -123,3 +120,19 @@ class StartScreen(Screen[None]):
                 self.app.open_path(Path(answer[0].strip()).expanduser())
 
         self.app.push_screen(Ask("Open", [("Trace file or run folder", "")]), asked)
+
+    def _compute(
+        self,
+        title: str,
+        fields: list[tuple[str, str]],
+        work: Callable[..., list[AttentionTrace]] | None,
+    ) -> None:
+        """Ask for `fields`, and show the traces that `work` makes of the answers."""
+        assert work is not None
+
+        def asked(answer: list[str] | None) -> None:
+            if answer:
+                lines = [line.strip() for line in answer]
+                self.app.compute(title, lambda: work(*lines), self.app.open_traces)
+
+        self.app.push_screen(Ask(title, fields), asked)

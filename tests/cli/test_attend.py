@@ -38,7 +38,7 @@ def test_json_holds_the_same(run_dlcc):
     scores = np.array(trace["scores"])[0, 0]
     softmax = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
     assert weights == pytest.approx(softmax, abs=1e-4)
-    assert trace["made_by"]["command"] == "attend"
+    assert trace["made_by"]["command"].startswith("dlcc attend ")
     assert trace["made_by"]["embeddings"] == "glove-6b-50d.safetensors"
 
 
@@ -100,7 +100,7 @@ def test_a_trained_attention_is_loaded_by_name(run_dlcc):
         (["-m", "multihead", "--heads", "3"], 2, "--heads 3: vectors of width 50 split into 1, 2"),
         (["--temperature", "0"], 2, "--temperature 0.0"),
         (["--mask", "x"], 2, "--mask x"),
-        (["--palette", "x"], 2, "--palette x: choose from viridis"),
+        (["--palette", "signed"], 2, "--palette signed: choose from viridis, cividis, grey"),
         (["-m", "additive", "--no-scale"], 2, "--no-scale"),
         (["--explain", "she:him"], 2, "--explain she:him: give QUERY:KEY"),
         (["--explain", "99:1"], 2, "--explain 99:1"),
