@@ -1,10 +1,14 @@
 """Pictures of three classes that a tiny model can tell apart, and such a model."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from dlcc.core.checkpoint import save_checkpoint
 from dlcc.core.images import ImageData, ImageSet
@@ -16,6 +20,7 @@ CLASSES = tuple(COLOURS)
 TINY = ViTConfig(
     3, image_size=8, patch_size=4, embed_dim=16, num_layers=2, num_heads=2, hidden_dim=16
 )
+BACKBONE = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "patch_size": 7}
 TINY_OPTIONS = (
     *("--size", 8, "--stem", "none", "--patch-size", 4, "--width", 16, "--layers", 2),
     *("--heads", 2, "--hidden", 16, "--batch-size", 12),
@@ -79,9 +84,6 @@ def learned_classifier() -> PictureClassifier:
 
 
 def save_classifier(folder: Path, answers: PictureClassifier) -> Path:
-    import json
-    from dataclasses import asdict
-
     save_checkpoint(
         folder,
         kind="vit",
@@ -90,4 +92,34 @@ def save_classifier(folder: Path, answers: PictureClassifier) -> Path:
         about={"command": "a test", "seed": 0, "temperature": answers.temperature},
         files={"classes.json": json.dumps(answers.classes).encode()},
     )
+    return folder
+
+
+def hugging_face_folder(folder: Path, **changes: Any) -> Path:
+    """A dinov2 folder of random weights, written by hand."""
+    names = {
+        "embeddings.cls_token": (1, 1, 24),
+        "embeddings.mask_token": (1, 24),
+        "embeddings.position_embeddings": (1, 17, 24),
+        "embeddings.patch_embeddings.projection.weight": (24, 3, 7, 7),
+        "embeddings.patch_embeddings.projection.bias": (24,),
+        "layernorm.weight": (24,),
+        "layernorm.bias": (24,),
+    }
+    for layer in range(2):
+        there = f"encoder.layer.{layer}"
+        for name in ("query", "key", "value"):
+            names[f"{there}.attention.attention.{name}.weight"] = (24, 24)
+        shapes = {"attention.output.dense": (24, 24), "mlp.fc1": (96, 24), "mlp.fc2": (24, 96)}
+        for name, shape in shapes.items():
+            names[f"{there}.{name}.weight"] = shape
+            names[f"{there}.{name}.bias"] = shape[:1]
+        for name in ("norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias"):
+            names[f"{there}.{name}"] = (24,)
+        for name in ("layer_scale1.lambda1", "layer_scale2.lambda1"):
+            names[f"{there}.{name}"] = (24,)
+    torch.manual_seed(0)
+    save_file({n: torch.randn(s) for n, s in names.items()}, folder / "model.safetensors")
+    settings = {**BACKBONE, "model_type": "dinov2", "image_size": 28, "mlp_ratio": 4, **changes}
+    (folder / "config.json").write_text(json.dumps(settings))
     return folder

@@ -1,19 +1,17 @@
 """Pretrained models in our class: the same outputs as their own code, and clear refusals."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import VisionTransformer
+from vision_samples import BACKBONE, hugging_face_folder
 
 from dlcc.core.backbones import build, from_hugging_face, from_torchvision, load_backbone
 from dlcc.core.errors import DataError, UsageError
-
-SHAPE = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "patch_size": 7}
 
 
 def randomised(model: nn.Module) -> nn.Module:
@@ -50,10 +48,10 @@ def test_torchvision_gives_the_same_tokens() -> None:
 def test_transformers_gives_the_same_tokens(tmp_path: Path, kind: str, size: int) -> None:
     transformers = pytest.importorskip("transformers")
     if kind == "vit":
-        settings = transformers.ViTConfig(**SHAPE, image_size=28, intermediate_size=40)
+        settings = transformers.ViTConfig(**BACKBONE, image_size=28, intermediate_size=40)
         theirs = transformers.ViTModel(settings)
     else:
-        theirs = transformers.Dinov2Model(transformers.Dinov2Config(**SHAPE, image_size=28))
+        theirs = transformers.Dinov2Model(transformers.Dinov2Config(**BACKBONE, image_size=28))
     randomised(theirs).save_pretrained(tmp_path)
     ours = load_backbone(str(tmp_path), num_classes=2, image_size=size).eval()
     images = pictures(size)
@@ -61,36 +59,6 @@ def test_transformers_gives_the_same_tokens(tmp_path: Path, kind: str, size: int
     normalised = (images - ours.pixel_mean) / ours.pixel_std
     expected = theirs(normalised, **options).last_hidden_state
     torch.testing.assert_close(ours.encode(images), expected, atol=1e-4, rtol=1e-3)
-
-
-def hugging_face_folder(folder: Path, **changes: Any) -> Path:
-    """A dinov2 folder of random weights, written by hand."""
-    names = {
-        "embeddings.cls_token": (1, 1, 24),
-        "embeddings.mask_token": (1, 24),
-        "embeddings.position_embeddings": (1, 17, 24),
-        "embeddings.patch_embeddings.projection.weight": (24, 3, 7, 7),
-        "embeddings.patch_embeddings.projection.bias": (24,),
-        "layernorm.weight": (24,),
-        "layernorm.bias": (24,),
-    }
-    for layer in range(2):
-        there = f"encoder.layer.{layer}"
-        for name in ("query", "key", "value"):
-            names[f"{there}.attention.attention.{name}.weight"] = (24, 24)
-        shapes = {"attention.output.dense": (24, 24), "mlp.fc1": (96, 24), "mlp.fc2": (24, 96)}
-        for name, shape in shapes.items():
-            names[f"{there}.{name}.weight"] = shape
-            names[f"{there}.{name}.bias"] = shape[:1]
-        for name in ("norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias"):
-            names[f"{there}.{name}"] = (24,)
-        for name in ("layer_scale1.lambda1", "layer_scale2.lambda1"):
-            names[f"{there}.{name}"] = (24,)
-    torch.manual_seed(0)
-    save_file({n: torch.randn(s) for n, s in names.items()}, folder / "model.safetensors")
-    settings = {**SHAPE, "model_type": "dinov2", "image_size": 28, "mlp_ratio": 4, **changes}
-    (folder / "config.json").write_text(json.dumps(settings))
-    return folder
 
 
 def test_a_folder_takes_its_normalisation_and_missing_biases_are_zero(tmp_path: Path) -> None:
