@@ -65,6 +65,7 @@ class ViewerApp(App[None]):
     .dialog { width: 76; max-width: 95%; height: auto; max-height: 90%; padding: 0 1;
               border: round $primary; background: $surface; }
     .dialog.tall { width: 90%; max-width: 110; height: 90%; }
+    .dialog .hint { text-style: dim; }
     .dialog OptionList { height: auto; max-height: 16; }
     """
 

@@ -32,7 +32,7 @@ _WHEN: dict[str, Callable[["MapScreen"], bool]] = {
     "highlight": lambda s: not s.body.in_picture,
     "select_row": lambda s: not s.body.in_picture,
     "select_column": lambda s: not s.body.in_picture,
-    "palette": lambda s: s.body.system is not None,
+    "palette": lambda s: s.body.uses_palette,
     "special": lambda s: can_hide(s.state.trace),
     "words": lambda s: can_merge(s.state.trace),
     "picture": lambda s: s.state.trace.image is not None,

@@ -10,7 +10,7 @@ from dlcc.cli.tui.grid import MapGrid
 from dlcc.cli.tui.ink import PALETTE_NAMES, Ink
 from dlcc.cli.tui.labels import display
 from dlcc.cli.tui.minimap import Minimap
-from dlcc.cli.tui.picture import BLENDS, Picture
+from dlcc.cli.tui.picture import ALONE, FULL_COLOR, LIT, TINTED, Picture
 from dlcc.cli.tui.state import ViewState, trace_name
 from dlcc.core import maps
 
@@ -35,7 +35,7 @@ class MapBody(Container):
         super().__init__()
         self.state = state
         self.in_picture = state.trace.image is not None
-        self.blend = BLENDS[0]
+        self.blend = LIT
         self.follow = self.in_picture and patches.first_key(state.trace) == 0
         """In the picture: whether the patch under the cursor is the one that asks."""
 
@@ -72,6 +72,14 @@ class MapBody(Container):
     def palette(self) -> str:
         """The palette in use; without colours there is but one."""
         return PALETTE_NAMES[-1] if self.system is None else self.state.palette
+
+    @property
+    def uses_palette(self) -> bool:
+        """Whether the palette makes a difference to what is seen."""
+        if not self.in_picture or self.system is None:
+            return self.system is not None
+        lit_by_palette = self.blend == LIT and self.system not in FULL_COLOR
+        return self.blend in (TINTED, ALONE) or lit_by_palette
 
     def redraw(self) -> None:
         """Draw everything anew: another map, or the same one otherwise."""
@@ -128,12 +136,16 @@ class MapBody(Container):
             for number, trace in enumerate(state.traces):
                 here = number == state.choice.trace
                 name = trace_name(trace, number)
-                title.append(f"[{name}]" if here else f" {name} ", "bold" if here else "")
+                marked = f"[{name}]" if here and len(state.traces) > 1 else f" {name} "
+                title.append(marked, "bold" if here else "")
             title.append(f"  {state.place_of(state.choice)}")
         else:
             title.append(state.shown.title)
         self.query_one("#title", Static).update(title, layout=False)
-        look = Text(f" colour: {info.drawn_as(state, self.palette)}")
+        palette = self.palette if self.uses_palette or self.system is None else ""
+        look = Text(f" colour: {info.drawn_as(state, palette)}")
+        if self.in_picture:
+            look.append(f" · picture {self.blend}")
         self.query_one("#look", Static).update(look, layout=False)
         epochs = self.query_one("#epochs", Static)
         epochs.display = len(state.frames) > 1

@@ -37,6 +37,7 @@ class Ask(ModalScreen[list[str] | None]):
             for label, value in self._fields:
                 yield Label(Text(label))
                 yield Input(value, select_on_focus=False)
+            yield Label("Enter goes on, Esc closes.", classes="hint")
         yield Footer(compact=True, show_command_palette=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -69,6 +70,7 @@ class Choose(ModalScreen[Any]):
         with Vertical(classes="dialog"):
             yield Label(Text(self._title, "bold"))
             yield OptionList(*(Option(Text(line)) for line, _ in self._options), markup=False)
+            yield Label("Enter takes one, Esc closes.", classes="hint")
         yield Footer(compact=True, show_command_palette=False)
 
     def action_move(self, step: int) -> None:

@@ -158,14 +158,17 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         return max(width, min(flat, room // columns)) if width >= NUMBER_WIDTH else width
 
     def _lay_out_head(self, height: int) -> None:
-        """Column labels lie where they all fit, else they stand; each line is cut into cells."""
+        """Column labels lie where few are cut by that, else they stand; each line is in cells."""
         assert self.shown is not None
         labels, width = self.shown.column_labels, self._ink.width
-        longest = max(map(cell_len, labels))
-        if longest < width:
+        lengths = list(map(cell_len, labels))
+        free = height - len(self.shown.row_labels) - 1
+        lines = min(max(lengths), max(3, height // 4, free))
+        cut = sum(n >= width for n in lengths)
+        if cut <= max(len(labels) // 4, sum(n > lines for n in lengths)):
             self._head = [[_centred(label, width) for label in labels]]
         else:
-            standing = [rotated(label, min(longest, max(3, height // 4))) for label in labels]
+            standing = [rotated(label, lines) for label in labels]
             # letters keep to the left of the middle, as the numbers below them do
             margin = " " * ((width - 1) // 2)
             self._head = [
@@ -303,4 +306,7 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
 
 def _centred(text: str, width: int) -> str:
+    """`text` in the middle of `width` cells; one too long keeps a blank before the next."""
+    if cell_len(text) >= width:
+        return fit(text, width - 1) + " "
     return fit(" " * ((width - cell_len(text)) // 2) + text, width)

@@ -17,6 +17,7 @@ _SCALE_NAMES = {
     "clipped": "99th percentile and above",
 }
 _PARTNERS = 5
+_LEAST = 0.005  # a word less probable than that is not listed
 
 
 def describe(state: ViewState) -> list[tuple[str, str]]:
@@ -60,7 +61,7 @@ def drawn_as(state: ViewState, palette: str) -> str:
     """How the map is drawn and what was changed in it: always on the screen."""
     scale = _SCALE_NAMES[state.scale]
     if state.minus is None:
-        parts = [f"brightest = {scale}", palette]
+        parts = [f"brightest = {scale}", *([palette] if palette else [])]
     else:
         more, less = ("+", "-") if palette == GLYPHS else ("orange", "blue")
         parts = [f"{more} more, {less} less; strongest = {scale}"]
@@ -145,4 +146,5 @@ def _selection(state: ViewState, shown: ShownMap) -> tuple[str, str]:
 
 
 def _listed(words: list[tuple[str, float]]) -> str:
-    return ", ".join(f"{display(word)} {probability:.2f}" for word, probability in words)
+    likely = [pair for pair in words if pair[1] >= _LEAST] or words[:1]
+    return ", ".join(f"{display(word)} {probability:.2f}" for word, probability in likely)

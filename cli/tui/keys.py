@@ -85,7 +85,7 @@ MAP_KEYS: Keys = {
         Key("w", "w", "words", "Merge subwords into words, and back"),
         Key("i", "i", "picture", "Picture or map", "picture"),
         Key("f", "f", "follow", "Picture: who asks, the patch under the cursor or the first token"),
-        Key("u", "u", "blend", "Picture: with attention, without, attention alone"),
+        Key("u", "u", "blend", "Picture: lit or tinted by attention, plain, attention alone"),
     ),
     "Read": (
         Key("enter", "Enter", "explain", "How this cell came about", "explain"),

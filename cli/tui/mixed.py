@@ -17,7 +17,7 @@ from textual.widgets import Footer, Static
 from dlcc.cli.tui import patches
 from dlcc.cli.tui.keys import Key, Keys, bindings
 from dlcc.cli.tui.labels import display
-from dlcc.cli.tui.picture import BLENDS, Picture
+from dlcc.cli.tui.picture import BLENDS, LIT, Picture
 from dlcc.cli.tui.state import ViewState
 from dlcc.core.trace import AttentionTrace
 
@@ -76,7 +76,7 @@ class MixedScreen(Screen[None]):
     def __init__(self, state: ViewState, palette: str, system: str | None) -> None:
         super().__init__()
         self._state, self._palette, self._system = state, palette, system
-        self._blend = BLENDS[0]
+        self._blend = LIT
 
     def compose(self) -> ComposeResult:
         tensors = self._state.trace.tensors

@@ -15,9 +15,12 @@ from dlcc.cli.palette import SHADES
 from dlcc.cli.pictures import resized
 from dlcc.cli.tui.ink import Ink
 
-BLENDS = ("picture and attention", "picture", "attention")
-_OVER = 0.55  # share of the attention's colour where both are seen
-_CURSOR = Style(bold=True, reverse=True)
+LIT, TINTED, PLAIN, ALONE = "lit by attention", "tinted by attention", "plain", "attention alone"
+BLENDS = (LIT, TINTED, PLAIN, ALONE)
+FULL_COLOR = ("truecolor", "256")
+_TINT = 0.55  # share of the attention's colour in a tinted picture
+_DARKEST = 0.15  # what a lit picture keeps where nothing looks
+_MARK = Style(color="white", bgcolor="black", bold=True)
 _LIGHT = np.array([0.2126, 0.7152, 0.0722])  # share of red, green, blue in lightness
 
 
@@ -44,7 +47,7 @@ class Picture(Widget):
         self._weights: np.ndarray | None = None
         self._ink = Ink("grey", None, 1)
         self._full_color = False
-        self._blend = BLENDS[0]
+        self._blend = LIT
         self.patch: tuple[int, int] | None = None
         self.box: tuple[int, int, int, int] | None = None
         """(top, left, bottom, right) in pixels of the image, drawn as a frame."""
@@ -55,14 +58,14 @@ class Picture(Widget):
         weights: np.ndarray | None,
         palette: str,
         color_system: str | None,
-        blend: str = BLENDS[0],
+        blend: str = LIT,
     ) -> None:
         """Draw `image` [rows, columns, 3] with `weights` [rows, columns] of patches, scaled 0 to 1
         (-1 to 1 with negatives)."""
         signed = weights is not None and bool(weights.min() < 0)
         self._image, self._weights, self._blend = image, weights, blend
         self._ink = Ink(palette, color_system, 1, signed)
-        self._full_color = color_system in ("truecolor", "256") and self._ink.colored
+        self._full_color = color_system in FULL_COLOR and self._ink.colored
         self.refresh()
 
     def place(self, patch: tuple[int, int] | None) -> None:
@@ -81,18 +84,23 @@ class Picture(Widget):
 
     def _blend_pixels(self) -> None:
         rows, columns = self._pixels()
-        image = resized(self._image, rows, columns)
-        levels = None
-        if self._weights is not None:
-            grid = self._weights.shape
-            down = np.arange(rows) * grid[0] // rows
-            across = np.arange(columns) * grid[1] // columns
-            levels = self._ink.levels(self._weights)[down][:, across]
-        self._colors, self._steps = image, levels
-        if self._full_color and levels is not None and self._blend != BLENDS[1]:
-            heat = np.array([s.bgcolor.get_truecolor() for s in self._ink.styles])[levels]  # type: ignore[union-attr]
-            over = 1.0 if self._blend == BLENDS[2] else _OVER
-            self._colors = image * (1 - over) + heat * over
+        self._colors, self._steps = resized(self._image, rows, columns), None
+        if self._weights is None:
+            return
+        grid = self._weights.shape
+        down = np.arange(rows) * grid[0] // rows
+        across = np.arange(columns) * grid[1] // columns
+        weights = self._weights[down][:, across]
+        self._steps = self._ink.levels(weights)
+        if not self._full_color or self._blend == PLAIN:
+            return
+        if self._blend == LIT and not self._ink.signed:
+            light = np.sqrt(weights)[..., None]  # eyes see ratios, not differences
+            self._colors = self._colors * (_DARKEST + (1 - _DARKEST) * light)
+            return
+        heat = np.array([style.bgcolor.get_truecolor() for style in self._ink.styles])[self._steps]
+        share = 1.0 if self._blend == ALONE else _TINT
+        self._colors = self._colors * (1 - share) + heat * share
 
     def render_line(self, y: int) -> Strip:
         rows, columns = self._colors.shape[:2]
@@ -110,12 +118,12 @@ class Picture(Widget):
         """A line without full colour: glyphs are lightness, or weights where colour is lacking."""
         light = self._colors[2 * y] @ _LIGHT / 256
         glyphs = [SHADES[int(value * len(SHADES))] for value in light]
-        if self._steps is None or self._blend == BLENDS[1]:
+        if self._steps is None or self._blend == PLAIN:
             return [Segment(glyph) for glyph in glyphs]
         steps = self._steps[2 * y].tolist()
         if not self._ink.colored:
             return [Segment(self._ink.fills[step]) for step in steps]
-        if self._blend == BLENDS[2]:
+        if self._blend == ALONE:
             glyphs = [" "] * len(glyphs)
         return [Segment(g, self._ink.styles[step]) for g, step in zip(glyphs, steps, strict=True)]
 
@@ -131,8 +139,7 @@ class Picture(Widget):
         left, right = min(left, columns - 1), min(right, columns - 1)
         cells = list(cells)
         for place, mark in ((left, "["), (right, "]")):
-            style = cells[place].style or Style()
-            cells[place] = Segment("X" if left == right else mark, style + _CURSOR)
+            cells[place] = Segment("X" if left == right else mark, _MARK)
         return cells
 
     def _with_box(self, cells: list[Segment], y: int, rows: int, columns: int) -> list[Segment]:
@@ -149,7 +156,7 @@ class Picture(Widget):
             if y in (top, bottom) or x in (left, right):
                 corner = y in (top, bottom) and x in (left, right)
                 mark = "+" if corner else "-" if y in (top, bottom) else "|"
-                cells[x] = Segment(mark, _CURSOR)
+                cells[x] = Segment(mark, _MARK)
         return cells
 
     def on_click(self, event: events.Click) -> None:
