@@ -33,8 +33,8 @@ class MapBody(Container):
 
     def __init__(self, state: ViewState) -> None:
         super().__init__()
-        self.state = state
-        self.in_picture = state.trace.image is not None
+        self.state: ViewState = state
+        self.in_picture: bool = state.trace.image is not None
         self.blend = LIT
         self.follow = self.in_picture and patches.first_key(state.trace) == 0
         """In the picture: whether the patch under the cursor is the one that asks."""
@@ -66,7 +66,7 @@ class MapBody(Container):
 
     @property
     def system(self) -> str | None:
-        return self.app.color_system  # type: ignore[attr-defined, no-any-return]
+        return self.app.color_system  # type: ignore[attr-defined]
 
     @property
     def palette(self) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from dlcc.cli.explanation import explanation
@@ -24,7 +24,7 @@ def cell_story(state: ViewState) -> Group:
         value = float(shown.values[state.row, state.column])
         lines = [Text(f"{names}: {shown.title}", "bold"), Text(f"  {value:.4f}, combined from")]
         return Group(*lines, *_parts(state))
-    story = [Text(shown.title, "dim"), explanation(_displayed(trace), *place)]
+    story: list[RenderableType] = [Text(shown.title, "dim"), explanation(_displayed(trace), *place)]
     if "query" not in trace.tensors or "key" not in trace.tensors:
         story.append(Text("  The trace holds no queries and keys: no term can be shown.", "dim"))
     return Group(*story)

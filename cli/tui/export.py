@@ -1,5 +1,6 @@
 """The current view as a file or as printed lines: what is seen, hidden, merged and subtracted."""
 
+from dataclasses import astuple
 from pathlib import Path
 
 from dlcc.cli.tui.commands import reproducing
@@ -10,17 +11,16 @@ from dlcc.core.trace import AttentionTrace
 
 def shown_trace(state: ViewState) -> AttentionTrace:
     """The map on the screen as a trace of one layer and one head."""
-    shown, trace, choice = state.shown, state.trace, state.choice
-    one_head = isinstance(choice.head, int) and state.minus is None
-    as_it_was = one_head and not state.words and not state.hide_special
-    scores = trace.scores if as_it_was else None
+    shown, trace, (_, layer, head) = state.shown, state.trace, astuple(state.choice)
+    one_head = isinstance(head, int) and state.minus is None
+    scores = trace.scores if one_head and not (state.words or state.hide_special) else None
     return AttentionTrace(
         shown.values[None, None],
         shown.row_labels,
         shown.column_labels,
         kind=trace.kind if one_head else "combined",
         title=shown.title,
-        scores=None if scores is None else scores[choice.layer, choice.head][None, None],
+        scores=None if scores is None else scores[layer, head][None, None],
         made_by={**trace.made_by, "command": reproducing(state)},
     )
 

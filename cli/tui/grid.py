@@ -46,8 +46,8 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
     class Moved(Message):
         """Another part of the map came into sight."""
 
-    def __init__(self, **options: str) -> None:
-        super().__init__(**options)
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.shown: ShownMap | None = None
         self.zoom: int | None = None
         """An index of WIDTHS; None takes the widest that fits."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ _FIRST = (
 )
 
 
-def bindings(keys: Keys, modal: bool = False) -> list[Binding]:
+def bindings(keys: Keys, modal: bool = False) -> list[BindingType]:
     """What Textual takes, in the order of the table; ahead of it, for the footer, help and quit."""
-    own = [key.binding() for group in keys.values() for key in group]
+    own: list[BindingType] = [key.binding() for group in keys.values() for key in group]
     return own if modal else [*_FIRST, *own]

@@ -41,9 +41,9 @@ class MapScreen(Screen[None]):
 
     def __init__(self, state: ViewState, actions: "ViewerActions") -> None:
         super().__init__()
-        self.state = state
-        self.actions = actions
-        self.body = MapBody(state)
+        self.state: ViewState = state
+        self.actions: ViewerActions = actions
+        self.body: MapBody = MapBody(state)
         self.matches: list[tuple[str, int]] = []
         """Where the word searched for stands: ("row" or "column", number)."""
         self.match = 0

@@ -12,8 +12,8 @@ from dlcc.core import maps
 class Minimap(Widget):
     """The whole map in few cells, each the strongest of what it stands for."""
 
-    def __init__(self, **options: str) -> None:
-        super().__init__(**options)
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
         self._values = np.zeros((1, 1))
         self._small = self._values
         self._ink = Ink("grey", None, 1)

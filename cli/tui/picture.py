@@ -7,6 +7,7 @@ from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -41,8 +42,8 @@ class Picture(Widget):
             super().__init__()
             self.patch = patch
 
-    def __init__(self, **options: str) -> None:
-        super().__init__(**options)
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
         self._image = np.zeros((1, 1, 3), dtype=np.uint8)
         self._weights: np.ndarray | None = None
         self._ink = Ink("grey", None, 1)
@@ -77,7 +78,7 @@ class Picture(Widget):
         height, width = self.size.height * 2, self.size.width
         return fitted(self._image.shape[:2], (max(2, height), max(1, width)))
 
-    def render_lines(self, crop):  # type: ignore[no-untyped-def]
+    def render_lines(self, crop: Region) -> list[Strip]:
         """Compose the picture once, then draw its lines."""
         self._blend_pixels()
         return super().render_lines(crop)
@@ -98,9 +99,9 @@ class Picture(Widget):
             light = np.sqrt(weights)[..., None]  # eyes see ratios, not differences
             self._colors = self._colors * (_DARKEST + (1 - _DARKEST) * light)
             return
-        heat = np.array([style.bgcolor.get_truecolor() for style in self._ink.styles])[self._steps]
+        heat = np.array([s.bgcolor.get_truecolor() for s in self._ink.styles if s.bgcolor])
         share = 1.0 if self._blend == ALONE else _TINT
-        self._colors = self._colors * (1 - share) + heat * share
+        self._colors = self._colors * (1 - share) + heat[self._steps] * share
 
     def render_line(self, y: int) -> Strip:
         rows, columns = self._colors.shape[:2]
