@@ -63,7 +63,7 @@ def train(
     """
     import json
 
-    from dlcc.cli.attend import reading
+    from dlcc.cli.attend_traces import reading
     from dlcc.cli.screen import stdout, warn
     from dlcc.core.errors import UsageError
     from dlcc.core.relations import RELATIONS, RelationConfig, load_task

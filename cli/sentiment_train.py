@@ -207,7 +207,7 @@ def _from(
 def _anew(
     corpus: "Corpus", sizes: dict[str, Any], words: Words, seed: int
 ) -> "tuple[SentimentModel, ReviewCodec, str]":
-    from dlcc.cli.attend import reading
+    from dlcc.cli.attend_traces import reading
     from dlcc.core.review_text import ReviewCodec
     from dlcc.core.sentiment_start import BUNDLED_VECTORS, from_scratch, from_vectors
 

@@ -42,7 +42,7 @@ def _installed(name: str) -> bool:
 
 
 def _attend(query: str, key: str, mechanism: str) -> "list[AttentionTrace]":
-    from dlcc.cli.attend import traces_of
+    from dlcc.cli.attend_traces import traces_of
 
     return traces_of(query, key or None, [mechanism or "dot"])
 
