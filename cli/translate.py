@@ -86,7 +86,9 @@ def translate(
 
     if n_best < 1:
         raise UsageError(f"--n-best {n_best}: at least 1")
-    options = SearchOptions(max(beam, n_best), length_penalty)
+    options = SearchOptions(beam, length_penalty)
+    if n_best > beam:
+        options = SearchOptions(n_best, length_penalty)
     translator = load(model, device)
     wants_traces = tui or save is not None or export is not None or attention
     if file is None and len(lines) == 1 and attention is None and not json_output:
@@ -179,7 +181,7 @@ def _say_problems(done: "list[Translation]") -> None:
             empty += 1
         elif translation.problem:
             warn(where + translation.problem)
-        elif translation.unknown:
+        if translation.unknown and translation.text:
             words = ", ".join(translation.unknown)
             note(f"{where}not in the training data: {words}")
     if empty:
