@@ -14,6 +14,7 @@ from dlcc.cli.sentiment_train import train
 if TYPE_CHECKING:
     from dlcc.cli.sentiment_view import Explained
     from dlcc.core.classifier import Answer, Classifier
+    from dlcc.core.trace import AttentionTrace
 
 app = typer.Typer(help="Classify texts with a Transformer, and see why.")
 app.command()(train)
@@ -88,24 +89,30 @@ def sentiment(
     answers = load_classifier(checkpoint, device, long)
     found = _answered(answers, given)
     why = sentiment_why.explained(answers, found, explain)
-    _say_what_matters(answers, found)
-    _print(found, why, answers, json_output, csv)
+    traces = []
     if attention or tui or save or export:
         traces = sentiment_why.traces(answers, found, why)
-        if save:
-            from dlcc.core.trace import save_traces
+        sentiment_why.check_grid(traces, layer, head)
+    _say_what_matters(answers, found)
+    _print(found, why, answers, json_output, csv)
+    if attention:
+        sentiment_why.print_grid(traces, layer, head)
+    _keep(traces, save, export)
+    if tui:
+        from dlcc.cli.tui.app import view_traces
 
-            save_traces(save, traces)
-        if export:
-            from dlcc.cli.export import export as write
+        view_traces(traces)
 
-            write(export, traces)
-        if attention:
-            sentiment_why.print_grid(traces, layer, head)
-        if tui:
-            from dlcc.cli.tui.app import view_traces
 
-            view_traces(traces)
+def _keep(traces: "list[AttentionTrace]", save: Path | None, export: Path | None) -> None:
+    if save:
+        from dlcc.core.trace import save_traces
+
+        save_traces(save, traces)
+    if export:
+        from dlcc.cli.export import export as write
+
+        write(export, traces)
 
 
 def load_classifier(checkpoint: Path | None, device: str, long: str) -> "Classifier":

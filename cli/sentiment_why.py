@@ -54,16 +54,17 @@ def traces(
     return kept
 
 
+def check_grid(traces: list[AttentionTrace], layer: int | None, head: int) -> None:
+    """Raise UsageError unless all traces have such a layer and head, numbered from 1."""
+    layers, heads = traces[0].num_layers, traces[0].num_heads
+    for flag, value, most in (("--layer", layer, layers), ("--head", head, heads)):
+        if value is not None and not 1 <= value <= most:
+            raise UsageError(f"{flag} {value}: from 1 to {most}")
+
+
 def print_grid(traces: list[AttentionTrace], layer: int | None, head: int) -> None:
     """One layer and head of each trace, numbered from 1; the last layer for None."""
     console = stdout()
     style = GridStyle(color_system=color_system(console), width=console.width)
     for trace in traces:
-        number = layer or trace.num_layers
-        for flag, value, most in (
-            ("--layer", number, trace.num_layers),
-            ("--head", head, trace.num_heads),
-        ):
-            if not 1 <= value <= most:
-                raise UsageError(f"{flag} {value}: from 1 to {most}")
-        console.print(attention_grid(trace, number - 1, head - 1, style))
+        console.print(attention_grid(trace, (layer or trace.num_layers) - 1, head - 1, style))

@@ -65,7 +65,7 @@ def _in_zip(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, by
 
 def _in_tar(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
     limit = _Limit(path)
-    with tarfile.open(path, "r|*") as archive:
+    with tarfile.open(path, "r:*") as archive:
         for member in archive:
             limit.check(member.name, member.size)
             content = archive.extractfile(member) if member.isreg() else None

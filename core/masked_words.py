@@ -105,9 +105,11 @@ class MaskedWordTask:
 
     def sample(self) -> str:
         codec, device = self.codec, next(self.model.parameters()).device
-        before, after = map(codec.encode, _EXAMPLE.split("<mask>"))
-        tokens = torch.tensor([[*before.ids, MASK, *after.ids]], device=device)
-        logits = self.model(tokens, torch.tensor([len(before.ids)], device=device))
+        longest = self.model.encoder.config.max_length
+        before, after = (codec.encode(part).ids for part in _EXAMPLE.split("<mask>"))
+        before = before[-(longest // 2) :]
+        tokens = torch.tensor([[*before, MASK, *after][:longest]], device=device)
+        logits = self.model(tokens, torch.tensor([len(before)], device=device))
         best = logits[0].float().softmax(-1).topk(3)
         guesses = zip(best.indices.tolist(), best.values.tolist(), strict=True)
         found = ", ".join(f"{codec.tokenizer.id_to_token(t)} {p:.2f}" for t, p in guesses)

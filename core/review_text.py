@@ -18,7 +18,7 @@ LONG_TEXTS = ("windows", "ends")
 """How a text that is too long is read: all of it in windows, or its two ends."""
 
 _TAG = r"</?[A-Za-z!][^<>]*>"
-_ENTITY = r"&(nbsp|quot|lt|gt|#\d+);"
+_ENTITY = r"&(amp|nbsp|quot|lt|gt|#\d+);"
 _QUOTE = "[’‘`]"
 # "don't" becomes "do" and "n't", as in GloVe's texts; dots, marks of exclamation and of question
 # in a row are one token.
@@ -74,7 +74,6 @@ class ReviewCodec:
         tokenizer.normalizer = normalizers.Sequence(
             [
                 normalizers.Replace(Regex(_TAG), " "),
-                normalizers.Replace("&amp;", "&"),
                 normalizers.Replace(Regex(_ENTITY), " "),
                 normalizers.NFC(),
                 normalizers.Replace(Regex(_QUOTE), "'"),

@@ -146,8 +146,10 @@ class SentimentModel(nn.Module):
     def classify(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """Logits [B, C] from the encoder's output [B, T, D'] and mask [B, T]."""
         counts = mask.sum(1, keepdim=True).clamp(min=1)
-        mean = (hidden * mask[..., None]).sum(1) / counts  # [B, D']
-        return self.top(mean)
+        # In float32: bfloat16's steps are as large as what a word in a long text changes.
+        with torch.autocast(hidden.device.type, enabled=False):
+            mean = (hidden.float() * mask[..., None]).sum(1) / counts  # [B, D']
+            return self.top(mean)
 
 
 class MaskedWordModel(nn.Module):

@@ -133,9 +133,8 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def held_out(texts: Sequence[str], share: float = 0.01) -> tuple[list[str], list[str]]:
-    """Texts to practise masked words on, and every 1/share-th of them, at least one, to validate
-    on."""
-    step = round(1 / share) if len(texts) >= 1 / share else 10
+def held_out(texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Texts to practise masked words on, and every 10th, of very many every 100th, to validate."""
+    step = 100 if len(texts) >= 10_000 else 10
     validation = list(texts[::step])
     return [text for number, text in enumerate(texts) if number % step], validation

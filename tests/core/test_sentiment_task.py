@@ -1,0 +1,151 @@
+"""Learning to classify and to guess masked words: batches, losses, resuming."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from sentiment_samples import SIZES, codec, corpus, model, trained, trained_run
+
+from dlcc.core.checkpoint import load_checkpoint
+from dlcc.core.errors import DataError, UsageError
+from dlcc.core.masked_words import MaskedWordConfig, MaskedWordTask
+from dlcc.core.review_text import MASK
+from dlcc.core.sentiment import EncoderConfig, MaskedWordModel
+from dlcc.core.sentiment_task import ClassifyConfig, ClassifyTask
+from dlcc.core.text import EOS
+from dlcc.core.training import FitConfig, fit
+
+TEXTS = [review.text for review in corpus().train]
+FIT = FitConfig(epochs=2, learning_rate=0.01, ema_decay=0.9, bfloat16=False)
+
+
+def classify(**changes: object) -> ClassifyTask:
+    config = ClassifyConfig(**{"batch_tokens": 600, **changes})
+    return ClassifyTask(model(), codec(), corpus(), config, {})
+
+
+def masked(**changes: object) -> MaskedWordTask:
+    torch.manual_seed(0)
+    learner = MaskedWordModel(EncoderConfig(codec().size, max_length=24, dropout=0.0, **SIZES))
+    config = MaskedWordConfig(**{"length": 16, "batch_tokens": 128, **changes})
+    return MaskedWordTask(learner, codec(), TEXTS[10:], TEXTS[:10], config, {})
+
+
+def test_an_epoch_has_every_text_once_in_batches_of_neighbours() -> None:
+    task = classify()
+    batches = task.batches(3)
+    assert sorted(number for batch in batches for number in batch) == list(range(len(TEXTS)))
+    for batch in batches:
+        lengths = [len(task.ids[number]) for number in batch]
+        assert len(batch) * max(lengths) <= 600
+        assert max(lengths) <= 24
+    spread = [max(map(len, rows)) - min(map(len, rows)) for rows in _rows(task, batches)]
+    assert sum(spread) / len(spread) < 6
+    assert batches == task.batches(3)
+    assert batches != task.batches(4)
+
+
+def _rows(task: ClassifyTask, batches: list[list[int]]) -> list[list[list[int]]]:
+    return [[task.ids[number] for number in batch] for batch in batches]
+
+
+def test_word_dropout_masks_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = classify(word_dropout=0.4)
+    seen: list[torch.Tensor] = []
+    embed = task.model.encoder.embed
+    monkeypatch.setattr(
+        task.model.encoder, "embed", lambda tokens: seen.append(tokens) or embed(tokens)
+    )
+    for batch in task.batches(0):
+        task.loss(batch)
+    tokens = torch.cat([each.flatten() for each in seen])
+    masked_share = (tokens == MASK).sum() / (tokens != 0).sum()
+    assert masked_share.item() == pytest.approx(0.4, abs=0.05)
+
+
+def test_the_adversarial_step_finds_a_higher_loss() -> None:
+    batch = classify().batches(0)[0]
+    plain, count = classify().loss(batch)
+    moved, _ = classify(adversarial=1.0).loss(batch)
+    assert count == len(batch)
+    assert moved.item() > plain.item() + 1e-3
+
+
+def test_it_learns_and_validates_as_it_answers() -> None:
+    best = load_checkpoint(trained_run() / "best", "sentiment")
+    answers = trained()
+    ids = codec().encode_many([review.text for review in corpus().validation])
+    right = sum(
+        answers.labels[number] == review.label
+        for number, review in zip(answers.logits(ids).argmax(1), corpus().validation, strict=True)
+    )
+    assert best.about["metrics"]["accuracy"] == pytest.approx(right / len(ids))
+    assert right / len(ids) > 0.9
+    assert best.about["temperature"] == answers.temperature != 1.0
+
+
+def test_masked_words_are_learned_in_context() -> None:
+    task = masked()
+    first = task.validate()
+    for _ in fit(task, replace(FIT, epochs=6), Path(trained_run().parent / "masked")):
+        pass
+    after = task.validate()
+    assert after["loss"] < first["loss"] - 1
+    assert after == task.validate()  # the same places each time
+    assert "<mask>" in task.sample()
+
+
+def test_stretches_cover_the_texts_and_shift_each_epoch() -> None:
+    task = masked()
+    starts = torch.cat(list(task.batches(0))).sort().values
+    assert (starts.diff() == 16).all()
+    assert starts[0] < 16
+    assert len(task.tokens) - starts[-1] < 32
+    assert not torch.equal(starts, torch.cat(list(task.batches(1))).sort().values)
+    assert int((task.tokens == EOS).sum()) == len(TEXTS) - 10
+
+
+def test_of_the_places_most_are_masked_and_some_are_not() -> None:
+    task = masked(masked_share=0.5, batch_tokens=2048)
+    starts = torch.arange(0, 1600, 16)
+    shown: list[torch.Tensor] = []
+    task.model.forward = lambda tokens, places, start=0: (
+        shown.extend((tokens, places)) or torch.zeros(len(places), codec().size)
+    )
+    _, targets = task._guess(task.tokens, starts, torch.Generator().manual_seed(0), 0)
+    tokens, places = shown
+    assert len(places) / tokens.numel() == pytest.approx(0.5, abs=0.05)
+    at_places = tokens.flatten()[places]
+    assert (at_places == MASK).float().mean().item() == pytest.approx(0.8, abs=0.05)
+    assert (at_places == targets).float().mean().item() == pytest.approx(0.1, abs=0.05)
+    elsewhere = torch.ones(tokens.numel(), dtype=torch.bool).scatter(0, places, False)
+    original = task.tokens[starts[:, None] + torch.arange(16)].flatten()
+    assert torch.equal(tokens.flatten()[elsewhere], original[elsewhere].long())
+
+
+@pytest.mark.parametrize("task", [classify, masked])
+def test_stopped_and_resumed_it_ends_with_the_same_weights(task, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    options = {"word_dropout": 0.1, "adversarial": 0.5} if task is classify else {}
+    list(fit(task(**options), FIT, tmp_path / "whole"))
+    left = iter([False] * 4 + [True] * 100)
+    list(fit(task(**options), FIT, tmp_path / "parts", should_stop=lambda: next(left)))
+    list(fit(task(**options), FIT, tmp_path / "parts", resume=True))
+    kind = task(**options).kind
+    whole, parts = (
+        load_checkpoint(tmp_path / n / "last", kind).weights for n in ("whole", "parts")
+    )
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_what_cannot_be_trained_is_said() -> None:
+    with pytest.raises(DataError, match="masked words need more text"):
+        MaskedWordTask(masked().model, codec(), TEXTS[:1], TEXTS[:1], MaskedWordConfig(16, 128), {})
+    with pytest.raises(UsageError, match="--stretch 32"):
+        masked(length=32)
+    with pytest.raises(UsageError, match="--masked 1"):
+        MaskedWordConfig(masked_share=1.0)
+    with pytest.raises(UsageError, match="--stretch 4"):
+        MaskedWordConfig(length=4)
+    with pytest.raises(UsageError, match="--word-dropout 1"):
+        ClassifyConfig(word_dropout=1.0)
