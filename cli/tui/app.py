@@ -9,12 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static
 
+from dlcc.cli.options import settings
 from dlcc.cli.palette import color_system
 from dlcc.cli.tui.dialogs import Read, help_text
 from dlcc.cli.tui.keys import APP_KEYS, Key, bindings
@@ -66,16 +68,18 @@ class ViewerApp(App[None]):
               border: round $primary; background: $surface; }
     .dialog.tall { width: 90%; max-width: 110; height: 90%; }
     .dialog .hint { text-style: dim; }
+    OptionList { border: none; background: transparent; }
+    OptionList:nocolor > .option-list--option-highlighted { text-style: bold reverse; }
     .dialog OptionList { height: auto; max-height: 16; }
     """
 
     def __init__(self, state: ViewState | None, actions: ViewerActions | None = None) -> None:
-        super().__init__()
+        self.color_system = color_system(Console(force_terminal=True))
+        few = self.color_system in _FEW_COLORS
+        super().__init__(ansi_color=True if few else None)  # else shades of grey stand for colours
+        self.theme = "ansi-dark" if few else "textual-dark"
         self.actions = actions or ViewerActions()
-        self.color_system = None if self.no_color else color_system(self.console)
         self._state = state
-        dark = "ansi-dark" if self.color_system in _FEW_COLORS else "textual-dark"
-        self.theme = dark
 
     def on_mount(self) -> None:
         if self._state is None:
@@ -150,6 +154,13 @@ class ViewerApp(App[None]):
         said = str(error) if isinstance(error, DlccError) else f"{type(error).__name__}: {error}"
         self.notify(" ".join(said.split()), severity="error", timeout=15, markup=False)
 
+    def _fatal_error(self) -> None:
+        """Textual would print the traceback of an error that nobody caught: only for --debug."""
+        if settings.debug:
+            super()._fatal_error()
+        else:
+            self._close_messages_no_wait()
+
     # Keys
 
     def action_help(self) -> None:
@@ -208,7 +219,12 @@ def view(state: ViewState | None, actions: ViewerActions | None = None) -> None:
         given = {
             name: action for name, action in vars(actions or ViewerActions()).items() if action
         }
-        ViewerApp(state, replace(installed_actions(), **given)).run()
+        app = ViewerApp(state, replace(installed_actions(), **given))
+        app.run()
+        if app._exception is not None:
+            _log(app._exception)
+            said = f"{type(app._exception).__name__}: {app._exception}"
+            raise DlccError(f"the viewer failed ({said}); {log_file()} says where: report it")
     elif state is not None:
         from dlcc.cli.tui.export import print_state
 

@@ -53,7 +53,8 @@ class Minimap(Widget):
                 edge = x in (start, end)
                 mark = "+" if edge and y in (first, last) else "|" if edge else "-"
                 cells[x] = Segment(mark, cells[x].style)
-        return Strip(cells).crop_extend(0, self.size.width, self.rich_style)
+        base = self.rich_style
+        return Strip(cells).crop_extend(0, self.size.width, base).apply_style(base)
 
     @staticmethod
     def _span(start: int, length: int, whole: int, cells: int) -> tuple[int, int]:

@@ -113,7 +113,8 @@ class Picture(Widget):
             cells = self._shades(y)
         cells = self._with_box(cells, y, rows, columns)
         cells = self._with_cursor(cells, y, rows, columns)
-        return Strip(cells).crop_extend(0, self.size.width, self.rich_style)
+        base = self.rich_style
+        return Strip(cells).crop_extend(0, self.size.width, base).apply_style(base)
 
     def _shades(self, y: int) -> list[Segment]:
         """A line without full colour: glyphs are lightness, or weights where colour is lacking."""

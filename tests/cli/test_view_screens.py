@@ -1,12 +1,14 @@
 """The screens beside the map: heads, maps side by side, a cell's story, pictures, dialogs."""
 
+import functools
 import json
 
 import numpy as np
 import pytest
 from viewing import Viewed, image_trace, random_weights, state_of, text_trace, view
 
-from dlcc.cli.tui.app import SmallScreen, ViewerActions
+from dlcc.cli.tui import app as app_module
+from dlcc.cli.tui.app import SmallScreen, ViewerActions, ViewerApp
 from dlcc.cli.tui.explanations import collected
 from dlcc.cli.tui.map import MapScreen
 from dlcc.cli.tui.mixed import box_of, share_inside
@@ -148,6 +150,20 @@ def test_a_failure_behind_the_screen_is_one_line_and_a_log():
     view(state_of(text_trace()), steps, actions=ViewerActions(retranslate=fails))
 
 
+def test_a_fault_of_the_viewer_itself_is_one_line_too(monkeypatch, run_dlcc, tmp_path, capsys):
+    """An error in drawing cannot be shown on the screen: the command says it and fails."""
+    save_traces(tmp_path / "t.trace", [text_trace()])
+    monkeypatch.setattr(app_module, "is_interactive", lambda: True)
+    monkeypatch.setattr(MapScreen, "on_mount", lambda self: 1 / 0, raising=False)
+    run_headless = functools.partialmethod(ViewerApp.run, headless=True)
+    monkeypatch.setattr(ViewerApp, "run", run_headless)
+    result = run_dlcc("view", tmp_path / "t.trace")
+    assert result.exit_code == 1
+    assert "ZeroDivisionError" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" in log_file().read_text()
+
+
 def test_explanations_of_text_and_their_rank_correlation():
     async def steps(viewed: Viewed) -> None:
         rows = collected(viewed.state)
@@ -212,6 +228,24 @@ def test_a_picture_in_every_colour_system(colors):
         await viewed.press("u", "u", "u")
 
     view(state_of(image_trace()), steps, colors=colors)
+
+
+@pytest.mark.parametrize("trace", [text_trace(), image_trace()])
+def test_no_color_on_every_screen(monkeypatch, trace):
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    async def steps(viewed: Viewed) -> None:
+        for key in ("o", "b", "enter", "E", "X", "t", "d", "question_mark", "ctrl+o"):
+            await viewed.press(key)
+            assert viewed.text
+            colors = [s.style.color for strip in viewed.strips for s in strip if s.style]
+            assert all(color is None or color.is_default for color in colors)
+            await viewed.press("escape", "escape")
+        if trace.image is not None:
+            await viewed.press("i", "minus", "minus")
+            assert viewed.map.body.minimap.display or viewed.text
+
+    view(state_of(trace), steps, colors=None)
 
 
 def test_cutmix():

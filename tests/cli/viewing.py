@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from textual import events
+from textual.strip import Strip
 
 from dlcc.cli.tui.app import ViewerActions, ViewerApp
 from dlcc.cli.tui.map import MapScreen
@@ -110,7 +111,11 @@ class Viewed:
     @property
     def lines(self) -> list[str]:
         """What is on the screen now, line by line."""
-        return [strip.text.rstrip() for strip in self.app.screen._compositor.render_strips()]
+        return [strip.text.rstrip() for strip in self.strips]
+
+    @property
+    def strips(self) -> list[Strip]:
+        return self.app.screen._compositor.render_strips()
 
     @property
     def text(self) -> str:
