@@ -215,18 +215,19 @@ def _carry_over(found: "dict[tuple[str, str, str], Row]") -> str:
     row = found.get(("trainable", "fixed", "similarity"))
     if row is None:
         return ""
-    taught = _accuracy(row, "after")
+    before, taught = _accuracy(row, "before"), _accuracy(row, "after")
     plain = _accuracy(found["dot-product", "fixed", ""], "after")
     cosine = _accuracy(found["cosine × 10", "fixed", ""], "after")
-    if taught > max(plain, cosine):
+    if taught > max(plain, cosine, before):
         verdict = "what the projections learned carries over to words they never saw"
-    elif taught > plain:
-        verdict = "the projections carry over, but no further than the angle between the words"
+    elif taught > before:
+        verdict = "the projections carry over, but no further than comparing the words as they are"
     else:
         verdict = "here the projections learned nothing that carries over"
     return (
-        f"With fixed embeddings, trainable attention finds {taught:.0%} of the held-out partners, "
-        f"plain dot-product attention {plain:.0%}, the cosine {cosine:.0%}: {verdict}."
+        f"With fixed embeddings, trainable attention from a similarity start finds {taught:.0%} of "
+        f"the held-out partners ({before:.0%} before training), plain dot-product attention "
+        f"{plain:.0%}, the cosine {cosine:.0%}: {verdict}."
     )
 
 
