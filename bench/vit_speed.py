@@ -1,0 +1,106 @@
+"""Training speed of our Vision Transformer beside vit-pytorch's and torchvision's, in one run.
+
+    python bench/vit_speed.py [--threads N] [--rounds N] [--size small|book]
+
+All take 32 × 32 pictures in patches of 4 and have the same width, layers, heads and feed-forward
+width; all but SimpleViT have a class token, and vit-pytorch's projections have no bias. A step is
+forward, loss, backward and a fused AdamW step on random pictures. The models take turns, so that
+what else the machine does meets all alike, and each gets the median of its rounds, in processor
+time. vit-pytorch and torchvision are needed.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+import torchvision
+import vit_pytorch
+from torch import Tensor, nn
+
+from dlcc.cli.vit_presets import PRESETS
+from dlcc.core.runtime import has_fast_bfloat16
+from dlcc.core.vit import ViT, ViTConfig
+
+SIZES = {"small": (192, 6, 6, 384), "book": (384, 7, 12, 384)}
+BATCH = 128
+
+
+def models(width: int, layers: int, heads: int, hidden: int) -> dict[str, nn.Module]:
+    theirs = {
+        "image_size": 32,
+        "patch_size": 4,
+        "num_classes": 10,
+    }
+    sizes = {"dim": width, "depth": layers, "heads": heads, "mlp_dim": hidden}
+    return {
+        "dlcc": ViT(
+            ViTConfig(10, embed_dim=width, num_layers=layers, num_heads=heads, hidden_dim=hidden)
+        ),
+        "vit-pytorch ViT": vit_pytorch.ViT(**theirs, **sizes, dim_head=width // heads),
+        "vit-pytorch SimpleViT": vit_pytorch.SimpleViT(**theirs, **sizes, dim_head=width // heads),
+        "torchvision": torchvision.models.VisionTransformer(
+            **theirs, num_layers=layers, num_heads=heads, hidden_dim=width, mlp_dim=hidden
+        ),
+    }
+
+
+def stepper(model: nn.Module, bfloat16: bool) -> Callable[[], float]:
+    """A function that trains for one step and returns its seconds."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+    images, labels = torch.rand(BATCH, 3, 32, 32), torch.randint(10, (BATCH,))
+
+    def step() -> float:
+        begun = time.process_time()
+        with torch.autocast("cpu", torch.bfloat16, bfloat16):
+            loss: Tensor = F.cross_entropy(model(images).float(), labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        return (time.process_time() - begun) / torch.get_num_threads()
+
+    return step
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--size", choices=SIZES, default="small")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    fast = has_fast_bfloat16(torch.device("cpu"))
+    print(
+        f"torch {torch.__version__}, torchvision {torchvision.__version__}, {options.threads} "
+        f"threads, bfloat16 {'in hardware' if fast else 'emulated'}, batch {BATCH}, "
+        f"{options.size}: {SIZES[options.size]}"
+    )
+    steps = {}
+    for bfloat16 in (False, True):
+        for name, model in models(*SIZES[options.size]).items():
+            steps[f"{name}, {'bfloat16' if bfloat16 else 'float32'}"] = stepper(model, bfloat16)
+    if options.size == "small":
+        best = ViT(ViTConfig(10, **PRESETS["best"].model))
+        steps["dlcc --preset best, bfloat16"] = stepper(best, True)
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for number in range(options.rounds + 1):
+        for name, step in steps.items():
+            seconds = step()
+            if number:  # the first warms up
+                times[name].append(seconds)
+    speeds = {name: BATCH / statistics.median(each) for name, each in times.items()}
+    for name, speed in speeds.items():
+        print(f"{name:34} {speed:6.0f} pictures/s")
+    for kind, ours in (("float32", "dlcc, float32"), ("our default", "dlcc, bfloat16")):
+        rivals = {n: s for n, s in speeds.items() if "dlcc" not in n and n.endswith("float32")}
+        name, speed = max(rivals.items(), key=lambda item: item[1])
+        print(f"dlcc in {kind}: {speeds[ours] / speed:.2f} times {name}")
+    rivals = {n: s for n, s in speeds.items() if "dlcc" not in n}
+    name, speed = max(rivals.items(), key=lambda item: item[1])
+    print(f"dlcc in our default: {speeds['dlcc, bfloat16'] / speed:.2f} times the best: {name}")
+
+
+if __name__ == "__main__":
+    main()
