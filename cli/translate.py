@@ -10,8 +10,6 @@ from dlcc.cli import translate_eval, translate_train
 from dlcc.cli.options import Debug, Device, Export, Json, Quiet, Save
 
 if TYPE_CHECKING:
-    from dlcc.cli.tui.app import ViewerActions
-    from dlcc.core.trace import AttentionTrace
     from dlcc.core.translator import SearchOptions, Translation, Translator
 
 app = typer.Typer(help="Translate with a GRU and attention.")
@@ -81,31 +79,43 @@ def translate(
         from dlcc.cli.export import check_ending
 
         check_ending(export)
-    lines = _lines(text, file)
+    from dlcc.cli import screen, translate_show
     from dlcc.core.translator import SearchOptions
 
+    lines = _lines(text, file)
     if n_best < 1:
         raise UsageError(f"--n-best {n_best}: at least 1")
     options = SearchOptions(beam, length_penalty)
     if n_best > beam:
         options = SearchOptions(n_best, length_penalty)
     translator = load(model, device)
-    wants_traces = tui or save is not None or export is not None or attention
-    if file is None and len(lines) == 1 and attention is None and not json_output:
-        from dlcc.cli.screen import stdout
-
-        wants_traces = wants_traces or stdout().is_terminal
     done: list[Translation] = []
     for chunk in _translated(translator, lines, options):
         if not json_output and not tui:
             for translation in chunk:
                 _print(translation, n_best)
         done += chunk
-    _say_problems(done)
+    translate_show.say_problems(done)
     if json_output:
-        _print_json(translator, done, n_best)
-    if wants_traces:
-        _show(translator, done, palette, numbers, tui, save, export, json_output, attention)
+        translate_show.print_json(translator, done, n_best)
+    draws = attention
+    if attention is None and translator.model.config.attention != "none":
+        draws = len(done) == 1 and screen.stdout().is_terminal
+    draws = draws and not json_output and not tui
+    if draws or save is not None or export is not None or tui:
+        traces = translate_show.traces_of(translator, done)
+        if save is not None:
+            from dlcc.core.trace import save_traces
+
+            save_traces(save, traces)
+        if export is not None:
+            translate_show.export(export, traces, palette, numbers)
+        if draws:
+            translate_show.draw(traces, palette, numbers)
+        if tui:
+            from dlcc.cli.tui.app import view_traces
+
+            view_traces(traces, translate_show.viewer_actions(translator))
 
 
 def load(folder: Path | None, device: str) -> "Translator":
@@ -169,133 +179,3 @@ def _print(translation: "Translation", n_best: int) -> None:
         return
     for text, score in translation.others[:n_best]:
         print(f"{score:.3f}\t{text}")
-
-
-def _say_problems(done: "list[Translation]") -> None:
-    from dlcc.cli.screen import note, warn
-
-    empty = 0
-    for number, translation in enumerate(done, 1):
-        where = f"line {number}: " if len(done) > 1 else ""
-        if not translation.source and where:
-            empty += 1
-        elif translation.problem:
-            warn(where + translation.problem)
-        if translation.unknown and translation.text:
-            words = ", ".join(translation.unknown)
-            note(f"{where}not in the training data: {words}")
-    if empty:
-        note(f"{empty} empty line{'s' if empty > 1 else ''} kept empty")
-
-
-def _print_json(translator: "Translator", done: "list[Translation]", n_best: int) -> None:
-    import json
-
-    results = []
-    for translation in done:
-        result = {
-            "source": translation.source,
-            "translation": translation.text,
-            "score": round(translation.score, 4),
-            "source_tokens": translation.source_tokens.texts,
-            "tokens": [translator.codec.piece(token) for token in translation.tokens],
-            "n_best": [
-                {"translation": text, "score": round(score, 4)}
-                for text, score in translation.others[:n_best]
-            ],
-            "unknown": translation.unknown,
-            "problem": translation.problem,
-        }
-        if translation.tokens:
-            result |= translator.details(translation)
-        results.append(result)
-    print(json.dumps({"translations": results}, ensure_ascii=False))
-
-
-def _show(
-    translator: "Translator",
-    done: "list[Translation]",
-    palette: str,
-    numbers: bool,
-    tui: bool,
-    save: Path | None,
-    export: Path | None,
-    json_output: bool,
-    asked: bool | None,
-) -> None:
-    """The alignment of each translation: drawn, kept in files, opened in the viewer."""
-    from dlcc.cli.palette import PALETTES
-    from dlcc.core.errors import DataError
-    from dlcc.core.words import by_word
-
-    if (
-        translator.model.config.attention == "none"
-        and asked is None
-        and not (save or export or tui)
-    ):
-        return  # a model without attention, and none was asked for
-    traces = [
-        translator.trace(t, _made_by(translator, t)) for t in done if t.source_tokens.ids and t.text
-    ]
-    if not traces:
-        if asked or save or export or tui:
-            raise DataError("nothing was translated, so there is no attention to show")
-        return
-    if save is not None:
-        from dlcc.core.trace import save_traces
-
-        save_traces(save, traces)
-    if export is not None:
-        from dlcc.cli.export import export as write
-
-        write(export, [by_word(trace) for trace in traces], PALETTES[palette], numbers)
-    if tui:
-        _open_viewer(translator, traces)
-    elif asked or (asked is None and not json_output and not save and not export):
-        _print_grids([by_word(trace) for trace in traces], palette, numbers)
-
-
-def _made_by(translator: "Translator", translation: "Translation") -> dict[str, object]:
-    import shlex
-    from importlib.metadata import version
-
-    about = translator.about
-    return {
-        "command": f"dlcc translate {shlex.quote(translation.source)}",
-        "model": about.get("command", ""),
-        "seed": about.get("seed", 0),
-        "versions": {name: version(name) for name in ("dlcc", "torch")},
-    }
-
-
-def _open_viewer(translator: "Translator", traces: "list[AttentionTrace]") -> None:
-    from dlcc.cli.tui.app import view_traces
-
-    view_traces(traces, viewer_actions(translator))
-
-
-def viewer_actions(translator: "Translator") -> "ViewerActions":
-    """What the viewer can ask of a translator."""
-    from dlcc.cli.tui.app import ViewerActions
-
-    def translate(text: str) -> "list[AttentionTrace]":
-        result = translator.translate([text])[0]
-        return [translator.trace(result, _made_by(translator, result))]
-
-    def retranslate(trace: "AttentionTrace", step: int, word: str) -> "list[AttentionTrace]":
-        result = translator.choose(trace, step, word)
-        return [translator.trace(result, _made_by(translator, result))]
-
-    return ViewerActions(translate=translate, retranslate=retranslate)
-
-
-def _print_grids(traces: "list[AttentionTrace]", palette: str, numbers: bool) -> None:
-    from dlcc.cli.palette import PALETTES, color_system
-    from dlcc.cli.render import GridStyle, attention_grid
-    from dlcc.cli.screen import stdout
-
-    console = stdout()
-    style = GridStyle(PALETTES[palette], color_system(console), numbers, console.width)
-    for trace in traces:
-        console.print()
-        console.print(attention_grid(trace, style=style))

@@ -48,7 +48,7 @@ def _attend(query: str, key: str, mechanism: str) -> "list[AttentionTrace]":
 
 
 def _translate(text: str) -> "list[AttentionTrace]":
-    from dlcc.cli.translate import viewer_actions
+    from dlcc.cli.translate_show import viewer_actions
 
     translate = viewer_actions(_translator()).translate
     assert translate is not None
@@ -56,7 +56,7 @@ def _translate(text: str) -> "list[AttentionTrace]":
 
 
 def _retranslate(trace: "AttentionTrace", step: int, word: str) -> "list[AttentionTrace]":
-    from dlcc.cli.translate import viewer_actions
+    from dlcc.cli.translate_show import viewer_actions
 
     translator = _translator()
     if trace.made_by.get("model") != translator.about.get("command", ""):

@@ -15,7 +15,8 @@ from dlcc.core.runtime import autocast, seeded_generator
 from dlcc.core.seq2seq import Seq2Seq, Seq2SeqConfig
 from dlcc.core.text import BOS, EOS, PAD, Codec, pad
 from dlcc.core.trace import AttentionTrace
-from dlcc.core.translator import KIND, SearchOptions, Translator
+from dlcc.core.translation_trace import trace_of
+from dlcc.core.translator import KIND, Translator
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,8 @@ class TranslationTask:
         if self.model.config.attention == "none":
             return []
         source = self._example()
-        result = self.translator.translate([source], SearchOptions())[0]
-        return [self.translator.trace(result)] if result.tokens else []
+        result = self.translator.translate([source])[0]
+        return [trace_of(self.translator, result)] if result.tokens else []
 
     def _example(self) -> str:
         """A validation sentence of middling length, always the same one."""

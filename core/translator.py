@@ -1,4 +1,4 @@
-"""A trained translator: sentences in, translations and their attention out."""
+"""A trained translator: sentences in, translations out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -8,17 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlcc.core.attention import AdditiveAttention, TrainableDotProductAttention
 from dlcc.core.checkpoint import load_checkpoint, load_weights
 from dlcc.core.decoding import Hypothesis, beam_search, greedy_search
 from dlcc.core.errors import UsageError
 from dlcc.core.seq2seq import Decoded, Memory, Seq2Seq, Seq2SeqConfig
-from dlcc.core.text import BOS, EOS, PAD, SPECIAL, Codec, Tokens, clean, pad
-from dlcc.core.trace import AttentionTrace
+from dlcc.core.text import BOS, PAD, Codec, Tokens, clean, pad
 
 KIND = "translate"
 _BATCH_TOKENS = 4096  # in a batch to translate, times the beam
-_ALTERNATIVES = 8
 
 
 @dataclass(frozen=True)
@@ -125,70 +122,6 @@ class Translator:
         given = torch.tensor([[BOS, *target]], device=self.device)
         return memory, self.model.decode(memory, given)
 
-    def trace(
-        self, translation: Translation, made_by: Mapping[str, Any] | None = None
-    ) -> AttentionTrace:
-        """The attention at each step that emitted a token of `translation`.
-
-        Raises:
-            UsageError: a model without attention.
-        """
-        if self.model.config.attention == "none":
-            raise UsageError("this model has no attention to show")
-        source, target = translation.source_tokens, translation.tokens
-        memory, decoded = self.decode(source.ids, target)
-        assert decoded.weights is not None  # the model has attention
-        emitted = (*target, EOS)
-        words = self.codec.words(target)
-        tensors, scale, mechanism = _tensors(self.model, decoded.query, memory.states)
-        return AttentionTrace(
-            weights=_array(decoded.weights[0]),
-            query=tuple(self.codec.piece(token) for token in emitted),
-            key=source.texts,
-            kind=KIND,
-            title=f"{translation.source} → {translation.text}",
-            query_words=(*words, words[-1] + 1 if words else 0),
-            key_words=source.words,
-            special=SPECIAL,
-            tensors=tensors,
-            scale=scale,
-            mechanism=mechanism,
-            details={
-                "source": translation.source,
-                "translation": translation.text,
-                "ids": list(emitted),
-                **_alternatives(decoded.logits[0], self.codec),
-            },
-            made_by=dict(made_by or {}),
-        )
-
-    def details(self, translation: Translation) -> dict[str, Any]:
-        """What a step of `translation` weighed: alternatives and attention weights by token."""
-        _, decoded = self.decode(translation.source_tokens.ids, translation.tokens)
-        details = _alternatives(decoded.logits[0], self.codec)
-        del details["alternative_ids"]
-        if decoded.weights is not None:
-            weights = decoded.weights[0].tolist()
-            details["attention"] = [[round(value, 4) for value in row] for row in weights]
-        return details
-
-    def choose(self, trace: AttentionTrace, step: int, piece: str) -> Translation:
-        """Translate the source of `trace` again, with another token at one step.
-
-        Args:
-            trace: from `trace`.
-            step: the row whose token is replaced; the rows before it stay.
-            piece: the other token, as it stands among the alternatives.
-
-        Raises:
-            UsageError: no such step or token.
-        """
-        token = self.codec.tokenizer.token_to_id(piece)
-        ids = trace.details.get("ids", ())
-        if token is None or not 0 <= step < len(ids):
-            raise UsageError(f"{piece!r} cannot stand at step {step + 1}")
-        return self.continue_from(trace.details["source"], [*ids[:step], token])
-
     def _search(self, source: Tensor, options: SearchOptions) -> list[list[Hypothesis]]:
         if options.beam == 1:
             return [[hypothesis] for hypothesis in greedy_search(self.model, source)]
@@ -235,37 +168,3 @@ def _batches(numbers: Sequence[int], cut_up: Sequence[Tokens], beam: int) -> lis
             batches.append([])
         batches[-1].append(number)
     return batches
-
-
-def _alternatives(logits: Tensor, codec: Codec) -> dict[str, Any]:
-    """For each step the most probable tokens, best first: [token, probability], and their ids."""
-    values, ids = logits.float().softmax(-1).topk(min(_ALTERNATIVES, logits.shape[-1]))
-    return {
-        "alternatives": [
-            [[codec.piece(token), round(value, 4)] for token, value in zip(*row, strict=True)]
-            for row in zip(ids.tolist(), values.tolist(), strict=True)
-        ],
-        "alternative_ids": ids.tolist(),
-    }
-
-
-def _tensors(model: Seq2Seq, query: Tensor, states: Tensor) -> tuple[dict[str, Any], float, str]:
-    """What the weights were computed from, the scale and the mechanism, as a trace has them."""
-    attention, scale, mechanism = model.attention, states.shape[-1] ** -0.5, "dot-product"
-    key = value = states
-    tensors = {}
-    with torch.no_grad():
-        if isinstance(attention, TrainableDotProductAttention):
-            query, key = attention.query_proj(query), attention.key_proj(key)
-            value = attention.value_proj(value)
-        elif isinstance(attention, AdditiveAttention):
-            query, key = attention.query_proj(query), attention.key_proj(key)
-            tensors["score"] = _array(attention.score_proj.weight)
-            scale, mechanism = 1.0, "additive"
-    tensors |= {"query": _array(query[0]), "key": _array(key[0]), "value": _array(value[0])}
-    return tensors, scale, mechanism
-
-
-def _array(tensor: Tensor) -> Any:
-    """[rows, columns] as one layer and one head: float32 [1, 1, rows, columns]."""
-    return tensor.detach().float().cpu().numpy()[None, None]

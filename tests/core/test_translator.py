@@ -14,6 +14,7 @@ from dlcc.core.seq2seq import Seq2SeqConfig
 from dlcc.core.trace import load_traces, save_traces
 from dlcc.core.translation import TranslationConfig, TranslationTask, build_codec, build_model
 from dlcc.core.translation_scores import buckets, choose_part, differences, score
+from dlcc.core.translation_trace import choose, steps_of, trace_of
 from dlcc.core.translator import KIND, SearchOptions, Translator
 from dlcc.core.words import by_word
 
@@ -124,7 +125,7 @@ def test_a_trace_holds_the_steps_and_recomputes_from_its_tensors(
     task: TranslationTask, tmp_path: Path
 ) -> None:
     result = task.translator.translate(["The dog sees a cat."])[0]
-    trace = task.translator.trace(result, {"command": "test"})
+    trace = trace_of(task.translator, result, {"command": "test"})
     assert trace.key == result.source_tokens.texts
     assert trace.query[-1] == "</s>"
     assert len(trace.query) == len(result.tokens) + 1
@@ -140,7 +141,7 @@ def test_a_trace_holds_the_steps_and_recomputes_from_its_tensors(
 
 def test_words_gather_the_weights_of_their_tokens(task: TranslationTask) -> None:
     result = task.translator.translate(["The dog sees a cat."])[0]
-    words = by_word(task.translator.trace(result))
+    words = by_word(trace_of(task.translator, result))
     assert words.key == ("The", "dog", "sees", "a", "cat", ".")
     assert words.query == ("el", "perro", "ve", "un", "gato", ".")
     np.testing.assert_allclose(words.weights.sum(-1), 1, atol=1e-5)
@@ -148,13 +149,13 @@ def test_words_gather_the_weights_of_their_tokens(task: TranslationTask) -> None
 
 def test_another_word_is_kept_and_the_rest_translated_again(task: TranslationTask) -> None:
     result = task.translator.translate(["The dog sees a cat."])[0]
-    trace = task.translator.trace(result)
+    trace = trace_of(task.translator, result)
     other = trace.details["alternatives"][2][1][0]
-    again = task.translator.choose(trace, 2, other)
+    again = choose(task.translator, trace, 2, other)
     assert again.tokens[:2] == result.tokens[:2]
     assert task.translator.codec.piece(again.tokens[2]) == other
     with pytest.raises(UsageError, match="'nowhere' cannot stand at step 3"):
-        task.translator.choose(trace, 2, "nowhere")
+        choose(task.translator, trace, 2, "nowhere")
 
 
 def test_a_saved_translator_translates_the_same(task: TranslationTask, tmp_path: Path) -> None:
@@ -187,9 +188,9 @@ def test_without_attention_there_is_no_trace() -> None:
         build_model(sizes, 0, torch.device("cpu")).eval(), task.translator.codec, 9, {}
     )
     result = translator.translate(["The dog sees a cat."])[0]
-    assert "attention" not in translator.details(result) if result.tokens else True
+    assert "attention" not in steps_of(translator, result) if result.tokens else True
     with pytest.raises(UsageError, match="no attention"):
-        translator.trace(result)
+        trace_of(translator, result)
 
 
 def test_scores_by_length_and_sentences_that_differ(task: TranslationTask) -> None:

@@ -1,0 +1,127 @@
+"""What `dlcc translate` says and shows of translations besides their text."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dlcc.cli.tui.app import ViewerActions
+    from dlcc.core.trace import AttentionTrace
+    from dlcc.core.translator import Translation, Translator
+
+
+_SHOWN = 5  # lines with unknown words that are named
+
+
+def say_problems(done: "list[Translation]") -> None:
+    """Say on stderr what could not be translated, or not well."""
+    from dlcc.cli.screen import note, warn
+
+    empty, strange = 0, []
+    for number, translation in enumerate(done, 1):
+        where = f"line {number}: " if len(done) > 1 else ""
+        if not translation.source and where:
+            empty += 1
+        elif translation.problem:
+            warn(where + translation.problem)
+        if translation.unknown and translation.text:
+            strange.append(f"{where}not in the training data: {', '.join(translation.unknown)}")
+    for line in strange[:_SHOWN]:
+        note(line)
+    if len(strange) > _SHOWN:
+        note(f"{len(strange) - _SHOWN} further lines have words that were not in the training data")
+    if empty:
+        note(f"{empty} empty line{'s' if empty > 1 else ''} kept empty")
+
+
+def print_json(translator: "Translator", done: "list[Translation]", n_best: int) -> None:
+    """Print each translation with its tokens, scores, alternatives and weights."""
+    import json
+
+    from dlcc.core.translation_trace import steps_of
+
+    results = []
+    for translation in done:
+        result = {
+            "source": translation.source,
+            "translation": translation.text,
+            "score": round(translation.score, 4),
+            "source_tokens": translation.source_tokens.texts,
+            "tokens": [translator.codec.piece(token) for token in translation.tokens],
+            "n_best": [
+                {"translation": text, "score": round(score, 4)}
+                for text, score in translation.others[:n_best]
+            ],
+            "unknown": translation.unknown,
+            "problem": translation.problem,
+        }
+        if translation.tokens:
+            result |= steps_of(translator, translation)
+        results.append(result)
+    print(json.dumps({"translations": results}, ensure_ascii=False))
+
+
+def traces_of(translator: "Translator", done: "list[Translation]") -> "list[AttentionTrace]":
+    """The attention of each translation that there is.
+
+    Raises:
+        DataError: there is none.
+    """
+    from dlcc.core.errors import DataError
+
+    traces = [_trace(translator, translation) for translation in done if translation.tokens]
+    if not traces:
+        raise DataError("nothing was translated, so there is no attention to show")
+    return traces
+
+
+def export(path: Path, traces: "list[AttentionTrace]", palette: str, numbers: bool) -> None:
+    """Write the pictures or the numbers of words, not of their tokens."""
+    from dlcc.cli.export import export as write
+    from dlcc.cli.palette import PALETTES
+    from dlcc.core.words import by_word
+
+    write(path, [by_word(trace) for trace in traces], PALETTES[palette], numbers)
+
+
+def draw(traces: "list[AttentionTrace]", palette: str, numbers: bool) -> None:
+    """Print the alignment of words as a grid."""
+    from dlcc.cli.palette import PALETTES, color_system
+    from dlcc.cli.render import GridStyle, attention_grid
+    from dlcc.cli.screen import stdout
+    from dlcc.core.words import by_word
+
+    console = stdout()
+    style = GridStyle(PALETTES[palette], color_system(console), numbers, console.width)
+    for trace in traces:
+        console.print()
+        console.print(attention_grid(by_word(trace), style=style))
+
+
+def viewer_actions(translator: "Translator") -> "ViewerActions":
+    """What the viewer can ask of a translator."""
+    from dlcc.cli.tui.app import ViewerActions
+    from dlcc.core.translation_trace import choose
+
+    def translate(text: str) -> "list[AttentionTrace]":
+        return [_trace(translator, translator.translate([text])[0])]
+
+    def retranslate(trace: "AttentionTrace", step: int, word: str) -> "list[AttentionTrace]":
+        return [_trace(translator, choose(translator, trace, step, word))]
+
+    return ViewerActions(translate=translate, retranslate=retranslate)
+
+
+def _trace(translator: "Translator", translation: "Translation") -> "AttentionTrace":
+    import shlex
+    from importlib.metadata import version
+
+    from dlcc.core.translation_trace import trace_of
+
+    about = translator.about
+    made_by = {
+        "command": f"dlcc translate {shlex.quote(translation.source)}",
+        "model": about.get("command", ""),
+        "seed": about.get("seed", 0),
+        "versions": {name: version(name) for name in ("dlcc", "torch")},
+    }
+    return trace_of(translator, translation, made_by)
