@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlcc.core.checkpoint import load_checkpoint, load_weights
+from dlcc.core.checkpoint import best_of, load_checkpoint, load_weights
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.paths import asset
 from dlcc.core.review_text import LONG_TEXTS, ReviewCodec, buckets, ends, windows
@@ -155,11 +155,6 @@ class Classifier:
     def probabilities(self, logits: Tensor) -> Tensor:
         """Calibrated probabilities of logits [..., C]."""
         return (logits / self.temperature).softmax(-1)
-
-
-def best_of(folder: Path) -> Path:
-    """The best checkpoint of a training run, or the folder itself where it is no run."""
-    return folder / "best" if (folder / "best").is_dir() else folder
 
 
 def bundled() -> Path:

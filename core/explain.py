@@ -71,13 +71,10 @@ def gradient_attention(
     (Chefer et al. 2021, "Generic attention-model explainability", eq. 5 and 6)."""
     logits, weights = _attend(answers, ids)
     slopes = torch.autograd.grad(log_odds(answers, logits, target).sum(), weights)
-    total = torch.eye(len(ids), device=answers.device)
-    for layer, slope in zip(weights, slopes, strict=True):
-        helpful = (layer * slope).clamp(min=0).mean(1)[0]  # [T, T]
-        total = total + helpful @ total
-    # The model averages over all tokens; what each one carries for itself explains nothing.
-    received = (total - torch.eye(len(ids), device=answers.device)).mean(0)
-    np.add.at(found, words, received.detach().cpu().numpy())
+    layers = torch.cat(weights).detach().cpu().numpy()
+    # The model averages over all tokens.
+    received = maps.relevance(layers, torch.cat(slopes).cpu().numpy()).mean(0)
+    np.add.at(found, words, received)
 
 
 def rollout(

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from dlcc.core import masked_words
-from dlcc.core.checkpoint import Checkpoint, load_checkpoint, load_weights
-from dlcc.core.classifier import KIND, best_of
+from dlcc.core.checkpoint import Checkpoint, best_of, load_checkpoint, load_weights
+from dlcc.core.classifier import KIND
 from dlcc.core.embeddings import Progress, look_up
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.review_text import ReviewCodec

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dlcc.core.calibration import calibration_error, fit_temperature, log_loss
+from dlcc.core.calibration import calibrated_scores, fit_temperature
 from dlcc.core.classifier import KIND, Classifier
 from dlcc.core.errors import UsageError
 from dlcc.core.review_text import MASK, ReviewCodec, buckets, ends
@@ -132,8 +132,4 @@ def label_numbers(reviews: Sequence[Review], labels: Sequence[str]) -> Tensor:
 
 def scores(answers: Classifier, logits: Tensor, labels: Tensor) -> dict[str, float]:
     """Accuracy, and log loss and calibration error of the calibrated probabilities."""
-    return {
-        "accuracy": (logits.argmax(1) == labels).double().mean().item(),
-        "log_loss": log_loss(logits, labels, answers.temperature),
-        "calibration_error": calibration_error(answers.probabilities(logits), labels),
-    }
+    return calibrated_scores(logits, labels, answers.temperature)

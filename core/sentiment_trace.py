@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from dlcc.core.classifier import Classifier
+from dlcc.core.layers import recorded_projections
 from dlcc.core.text import PAD
 from dlcc.core.trace import AttentionTrace
 
@@ -33,20 +33,10 @@ def trace_of(
     ids, words = tokens.ids[: answers.max_length], tokens.words[: answers.max_length]
     if encoder.config.architecture != "transformer" or not ids:
         return None
-    parts: dict[str, list[Tensor]] = {"query": [], "key": [], "value": []}
-
-    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
-        for name, part in zip(parts, module.project(inputs[0]), strict=True):  # type: ignore[operator]
-            parts[name].append(part)
-
-    hooks = [block.attention.register_forward_hook(keep) for block in encoder.layers]
-    try:
-        numbers = torch.tensor([ids], device=answers.device)
+    numbers = torch.tensor([ids], device=answers.device)
+    with recorded_projections(encoder.layers) as parts:
         hidden, weights = encoder(encoder.embed(numbers), numbers != PAD, need_weights=True)
-        logits = answers.model.classify(hidden, numbers != PAD)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    logits = answers.model.classify(hidden, numbers != PAD)
     tensors = {name: torch.cat(each).float().cpu().numpy() for name, each in parts.items()}
     scale = tensors["query"].shape[-1] ** -0.5
     pieces = np.bincount(words, minlength=len(tokens.spans))

@@ -6,7 +6,8 @@ import pytest
 import torch
 from sentiment_samples import codec, corpus, trained, trained_run
 
-from dlcc.core.classifier import Classifier, best_of, bundled
+from dlcc.core.checkpoint import best_of
+from dlcc.core.classifier import Classifier, bundled
 from dlcc.core.errors import DataError, UsageError
 
 CPU = torch.device("cpu")

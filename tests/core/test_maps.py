@@ -122,3 +122,17 @@ def test_shrinking_keeps_a_lone_weight():
     values[57, 4] = -1
     assert maps.shrink(values, 5, 10)[2, 0] == -1
     assert maps.shrink(np.ones((2, 3)), 8, 8).shape == (2, 3)
+
+
+def test_relevance_is_the_rule_written_out() -> None:
+    random = np.random.default_rng(3)
+    weights = random.dirichlet(np.ones(4), (3, 2, 4)).astype(np.float32)
+    slopes = random.normal(size=weights.shape).astype(np.float32)
+    total = np.eye(4)
+    for layer in range(3):
+        helpful = np.zeros((4, 4))
+        for head in range(2):
+            helpful += np.maximum(weights[layer, head] * slopes[layer, head], 0) / 2
+        total = total + helpful @ total
+    np.testing.assert_allclose(maps.relevance(weights, slopes), total - np.eye(4), atol=1e-5)
+    assert not maps.relevance(weights, np.full_like(slopes, -1)).any()
