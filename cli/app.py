@@ -1,5 +1,6 @@
 """The `dlcc` command: its subcommands, the options they share, and the one place for errors."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -16,11 +17,17 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line of this process and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an ASCII terminal shows ? for what it lacks
     app(prog_name="dlcc")
 
 
 class RootGroup(TyperGroup):
     """The root command: whatever goes wrong below it becomes one line and an exit code."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(self.commands)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         arguments = list(sys.argv[1:] if args is None else args)
@@ -106,10 +113,10 @@ def _add_commands() -> None:
     from dlcc.cli import attend, sentiment, translate, view, vit
 
     app.add_typer(attend.app, name="attend", cls=DefaultGroup)
-    app.add_typer(sentiment.app, name="sentiment", cls=DefaultGroup)
     app.add_typer(translate.app, name="translate", cls=DefaultGroup)
-    app.command()(view.view)
+    app.add_typer(sentiment.app, name="sentiment", cls=DefaultGroup)
     app.add_typer(vit.app, name="vit")
+    app.command()(view.view)
 
 
 _add_commands()

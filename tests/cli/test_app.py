@@ -1,5 +1,6 @@
 """The frame of the command line: help, errors as one line, exit codes."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -98,6 +99,14 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     )
     assert run.stderr == ""
     assert run.returncode == 0
+
+
+def test_an_ascii_terminal_is_no_error() -> None:
+    command = [sys.executable, "-m", "dlcc.cli", "attend", "café", "-q"]
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    run = subprocess.run(command, capture_output=True, text=True, env=ascii_only)
+    assert run.returncode == 0
+    assert "caf?" in run.stdout
 
 
 def test_completion_is_offered(run_dlcc: Run) -> None:
