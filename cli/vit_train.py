@@ -78,7 +78,9 @@ def train(
             help="Side of the pictures; 32, or 7 patches of a backbone.", metavar="PIXELS"
         ),
     ] = None,
-    patch_size: Annotated[int | None, typer.Option(rich_help_panel=_MODEL)] = None,
+    patch_size: Annotated[
+        int | None, typer.Option(help="Side of a patch in pixels.", rich_help_panel=_MODEL)
+    ] = None,
     stem: Annotated[
         str | None,
         typer.Option(
@@ -86,9 +88,15 @@ def train(
             rich_help_panel=_MODEL,
         ),
     ] = None,
-    width: Annotated[int | None, typer.Option(rich_help_panel=_MODEL)] = None,
-    layers: Annotated[int | None, typer.Option(rich_help_panel=_MODEL)] = None,
-    heads: Annotated[int | None, typer.Option(rich_help_panel=_MODEL)] = None,
+    width: Annotated[
+        int | None, typer.Option(help="Width of a token.", rich_help_panel=_MODEL)
+    ] = None,
+    layers: Annotated[
+        int | None, typer.Option(help="Encoder blocks.", rich_help_panel=_MODEL)
+    ] = None,
+    heads: Annotated[
+        int | None, typer.Option(help="Attention heads of a block.", rich_help_panel=_MODEL)
+    ] = None,
     hidden: Annotated[
         int | None, typer.Option(help="Width of the feed-forward layers.", rich_help_panel=_MODEL)
     ] = None,
