@@ -22,8 +22,8 @@ TORCHVISION = {"vit_b_16": 12}
 """Attention heads by name: the one thing that the weights do not tell."""
 GRID = 7
 """Rows and columns of patches when no size is asked for: fast enough for a CPU."""
-_IMAGENET = {"pixel_mean": (0.485, 0.456, 0.406), "pixel_std": (0.229, 0.224, 0.225)}
-_HALF = {"pixel_mean": (0.5, 0.5, 0.5), "pixel_std": (0.5, 0.5, 0.5)}
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and standard deviation
+_HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 Weights = dict[str, Tensor]
 
@@ -118,7 +118,8 @@ def from_torchvision(state: Weights, num_heads: int) -> tuple[ViTConfig, Weights
         num_layers=layers,
         num_heads=num_heads,
         hidden_dim=weights["blocks.0.feed_forward.up.weight"].shape[0],
-        **_IMAGENET,
+        pixel_mean=_IMAGENET[0],
+        pixel_std=_IMAGENET[1],
     )
     return config, weights
 
@@ -149,11 +150,13 @@ def from_hugging_face(folder: Path) -> tuple[ViTConfig, Weights]:
 def _hugging_face_config(kind: str, settings: dict[str, Any], folder: Path) -> ViTConfig:
     width = settings["hidden_size"]
     hidden = settings["mlp_ratio"] * width if kind == "dinov2" else settings["intermediate_size"]
-    pixels: dict[str, tuple[float, ...]] = dict(_IMAGENET if kind == "dinov2" else _HALF)
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    mean, std = _IMAGENET if kind == "dinov2" else _HALF
     if (folder / "preprocessor_config.json").is_file():
         found = _read_json(folder / "preprocessor_config.json")
-        for ours, theirs in (("pixel_mean", "image_mean"), ("pixel_std", "image_std")):
-            pixels[ours] = tuple(found.get(theirs) or pixels[ours])
+        mean = tuple(found.get("image_mean") or mean)
+        std = tuple(found.get("image_std") or std)
     return ViTConfig(
         num_classes=1,
         image_size=settings["image_size"],
@@ -164,7 +167,8 @@ def _hugging_face_config(kind: str, settings: dict[str, Any], folder: Path) -> V
         hidden_dim=int(hidden),
         layer_scale=kind == "dinov2",
         norm_eps=settings.get("layer_norm_eps", 1e-6),
-        **pixels,
+        pixel_mean=mean,
+        pixel_std=std,
     )
 
 

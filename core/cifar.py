@@ -86,7 +86,7 @@ def _read_pickle(data: bytes, name: str, path: Path) -> tuple[bytes, list[int]]:
                 in_labels = text == b"labels"
                 pixels = max(pixels, text, key=len)
             elif in_labels and operation.name == "BININT1":
-                labels.append(value)
+                labels.append(int(value or 0))
     except ValueError as error:
         raise DataError(f"{path}: {name} is damaged ({error})") from error
     return pixels, labels

@@ -82,8 +82,6 @@ class Task(Protocol):
 
     kind: str
     """The model family, as checkpoints name it."""
-    model: nn.Module
-    """On the device it is trained on."""
     config: dict[str, Any]
     """JSON values that build the model again."""
     files: dict[str, bytes]
@@ -93,6 +91,11 @@ class Task(Protocol):
     metric: str
     """The key of `validate` that decides which weights are best."""
     higher_is_better: bool
+
+    @property
+    def model(self) -> nn.Module:
+        """On the device it is trained on."""
+        ...
 
     def batches(self, epoch: int) -> Sequence[Any]:
         """The batches of one epoch; the same for the same epoch."""

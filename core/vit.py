@@ -199,7 +199,7 @@ class ViT(nn.Module):
         x = patches.flatten(2).transpose(1, 2)
         if self.config.class_token:
             x = torch.cat((self.class_token.expand(len(x), -1, -1).to(x.dtype), x), 1)
-        positions = self.positions
+        positions: Tensor = self.positions
         if grid != self.config.grid:
             positions = interpolate_positions(
                 positions, self.config.grid, grid, self.config.class_token
