@@ -34,6 +34,30 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def counting(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """A progress bar on stderr; the given function is told how much is done so far."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from dlcc.cli.screen import stderr
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr(), transient=True, disable=settings.quiet) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done, *_: bar.update(task, completed=done)
+
+
 def follow(events: "Iterator[Event]", unit: str) -> "Finished":
     """Show a training while it runs, on stderr; the last event is returned.
 

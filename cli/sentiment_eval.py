@@ -1,18 +1,17 @@
 """`dlcc sentiment eval` and `dlcc sentiment compare`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Debug, Device, Json, Quiet, Seed, settings
+from dlcc.cli.options import Debug, Device, Json, Quiet, Seed
+from dlcc.cli.progress import counting
 from dlcc.cli.sentiment_options import Column, Data, LabelColumn
 
 if TYPE_CHECKING:
-    from dlcc.core.classifier import Classifier, Progress
+    from dlcc.core.classifier import Classifier
     from dlcc.core.reviews import Review
     from dlcc.core.sentiment import SentimentModel
 
@@ -152,23 +151,6 @@ def compare(
         print(json.dumps({"parameters": sizes, "rows": rows}))
     else:
         print_comparison(rows, sizes)
-
-
-@contextmanager
-def counting(what: str, total: int) -> "Iterator[Progress | None]":
-    """A progress bar on stderr, unless --quiet is set."""
-    if settings.quiet:
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Remaining
-
-    from dlcc.cli.screen import stderr
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
-    with Progress(*columns, console=stderr(), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done, _: bar.update(task, completed=done)
 
 
 def _reviews(

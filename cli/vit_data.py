@@ -1,15 +1,11 @@
 """What every `dlcc vit` command reads: pictures and trained models."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dlcc.core.images import ImageData
     from dlcc.core.picture_classifier import PictureClassifier
 
@@ -34,6 +30,7 @@ Checkpoint = Annotated[
 
 def load_data(path: Path | None, size: int, validation: float, seed: int) -> "ImageData":
     """Read and split pictures, with a count on stderr while they are decoded."""
+    from dlcc.cli.progress import counting
     from dlcc.cli.screen import note, warn
     from dlcc.core.images import load_images
 
@@ -71,17 +68,3 @@ def load_classifier(checkpoint: Path | None, device: str) -> "PictureClassifier"
                 "run with --checkpoint"
             ) from None
     return PictureClassifier.load(checkpoint, where)
-
-
-@contextmanager
-def counting(what: str, total: int | None = None) -> "Iterator[Callable[[int], None]]":
-    """A progress bar on stderr that is told how much of something is done so far."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    from dlcc.cli.options import settings
-    from dlcc.cli.screen import stderr
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(20), MofNCompleteColumn())
-    with Progress(*columns, console=stderr(), transient=True, disable=settings.quiet) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)

@@ -32,7 +32,8 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Score a classifier on labelled pictures."""
-    from dlcc.cli.vit_data import counting, load_classifier
+    from dlcc.cli.progress import counting
+    from dlcc.cli.vit_data import load_classifier
     from dlcc.core.errors import UsageError
     from dlcc.core.picture_scores import score
 

@@ -50,7 +50,7 @@ def write_cache(cached: Path, content: Content) -> None:
         "classes": content.classes,
         "parts": content.parts,
         "skipped": content.skipped,
-        "crc32": zlib.crc32(memoryview(content.pixels.numpy())),
+        "crc32": zlib.crc32(content.pixels.numpy().tobytes()),
     }
     metadata = {"pictures": json.dumps(texts)}
     write_atomically(
@@ -66,6 +66,6 @@ def read_cache(cached: Path) -> Content | None:
             pixels = file.get_tensor("pixels")
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return None
-    if zlib.crc32(memoryview(pixels.numpy())) != texts.pop("crc32"):
+    if zlib.crc32(pixels.numpy().tobytes()) != texts.pop("crc32"):
         return None
     return Content(pixels, **texts)
