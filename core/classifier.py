@@ -20,7 +20,7 @@ from dlcc.core.sentiment import EncoderConfig, SentimentModel
 from dlcc.core.text import pad
 
 KIND = "sentiment"
-_BATCH_TOKENS = 16_384
+_BATCH_TOKENS = 4096  # more than that falls out of the processor's cache
 
 Progress = Callable[[int, int], None]
 """Called with (texts done, texts in all) now and then."""
