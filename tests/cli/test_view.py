@@ -15,6 +15,7 @@ from dlcc.cli.tui.commands import reproducing
 from dlcc.cli.tui.opening import frames_of
 from dlcc.cli.tui.opening import state_of as state_from_options
 from dlcc.cli.tui.state import ROLLOUT, Choice
+from dlcc.cli.view_actions import installed_actions
 from dlcc.core.errors import DataError
 from dlcc.core.trace import save_traces
 
@@ -106,6 +107,16 @@ def test_the_command_brings_the_view_back(trace_file):
     assert reproducing(made) == (
         "dlcc attend 'the student' --save view.trace && dlcc view view.trace --map 1.1.rollout"
     )
+
+
+def test_the_viewer_attends_with_what_is_installed():
+    attend = installed_actions().attend
+    assert attend is not None
+    traces = attend("the cat", "", "all")
+    assert len(traces) == 4
+    assert traces[0].title == "scaled dot-product"
+    assert traces[0].query == traces[0].key == ("the", "cat")
+    assert len(attend("the cat", "a dog", "dot")) == 1
 
 
 @pytest.mark.parametrize(("term", "interactive"), [("xterm-256color", True), ("dumb", False)])
