@@ -38,7 +38,7 @@ def translate(
             metavar="FOLDER",
         ),
     ] = None,
-    beam: Annotated[int, typer.Option("--beam", help="Beam width; 1 is greedy search.")] = 1,
+    beam: Annotated[int, typer.Option("--beam", help="Beam width; 1 is greedy search.")] = 5,
     length_penalty: Annotated[
         float, typer.Option("--length-penalty", help="Above 1 favours long translations.")
     ] = 1.0,

@@ -45,7 +45,7 @@ def evaluate(
         typer.Option("--baseline", help="Another one to compare with.", metavar="FOLDER"),
     ] = None,
     part: _Part = "test",
-    beam: _Beam = 1,
+    beam: _Beam = 5,
     length_penalty: _Penalty = 1.0,
     json_output: Json = False,
     device: Device = "auto",
@@ -67,7 +67,7 @@ def compare(
     without: Annotated[Path, typer.Argument(help="Run folder of the model without attention.")],
     data: _Data = None,
     part: _Part = "test",
-    beam: _Beam = 1,
+    beam: _Beam = 5,
     length_penalty: _Penalty = 1.0,
     examples: Annotated[
         int, typer.Option("--examples", help="Sentences to show where the two differ.")

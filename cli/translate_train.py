@@ -90,6 +90,17 @@ def train(
     hidden_dim: Annotated[int | None, typer.Option(help="Width of a GRU state.")] = None,
     encoder_layers: Annotated[int | None, typer.Option(help="GRU layers that read.")] = None,
     decoder_layers: Annotated[int | None, typer.Option(help="GRU layers that write.")] = None,
+    embeddings: Annotated[
+        str | None,
+        typer.Option(
+            help="Begin with word vectors: a GloVe file, or bundled for the 50-d subset; for "
+            "--vocabulary words.",
+            metavar="FILE",
+        ),
+    ] = None,
+    freeze_embeddings: Annotated[
+        bool, typer.Option("--freeze-embeddings", help="Do not train these word vectors.")
+    ] = False,
     dropout: Annotated[float | None, typer.Option(help="Share of activations dropped.")] = None,
     label_smoothing: Annotated[
         float | None, typer.Option(help="Share of probability spread over all tokens.")
@@ -159,7 +170,10 @@ def train(
         "target_lang": source_lang if reverse else target_lang,
         "reverse": reverse,
     }
-    task = _task(path, data_config, sizes, seed, device, about)
+    if freeze_embeddings and embeddings is None:
+        raise UsageError("--freeze-embeddings: only with --embeddings")
+    about |= {"embeddings": embeddings and Path(embeddings).name, "frozen": freeze_embeddings}
+    task = _task(path, data_config, sizes, seed, device, about, embeddings)
     run = run or _new_run(runs_dir())
     note(f"run folder: {run}")
     with stop_on_interrupt() as should_stop:
@@ -195,13 +209,20 @@ def _task(
     seed: int,
     device: str,
     about: dict[str, Any],
+    embeddings: str | None,
 ) -> "TranslationTask":
     """Read, split and cut up the data, and build the model for it."""
     from dlcc.cli.screen import note
     from dlcc.core.pairs import read_pairs, split_pairs
     from dlcc.core.runtime import choose_device
     from dlcc.core.seq2seq import Seq2SeqConfig
-    from dlcc.core.translation import TranslationTask, build_codec, build_model
+    from dlcc.core.translation import (
+        TranslationTask,
+        build_codec,
+        build_model,
+        start_from,
+        word_vectors,
+    )
 
     where = choose_device(device)
     Seq2SeqConfig(vocab_size=config.vocab_size, **sizes)  # complains before the long work
@@ -211,7 +232,14 @@ def _task(
         f"on, {len(split.validation):,} to validate, {len(split.test):,} to test"
     )
     codec = build_codec(split, config)
+    vectors = None
+    if embeddings is not None:
+        vectors = word_vectors(codec, None if embeddings == "bundled" else Path(embeddings))
+        sizes = {"embed_dim": vectors.shape[1]} | sizes | {"tied": False}
     model = build_model(Seq2SeqConfig(vocab_size=codec.size, **sizes), seed, where)
+    if vectors is not None:
+        start_from(model, vectors, about["frozen"])
+        note(f"word vectors for {int(vectors.any(1).sum()):,} of {codec.size:,} tokens")
     about["data"] = {
         "file": path.name,
         "train": len(split.train),

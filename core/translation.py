@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dlcc.core.embeddings import look_up
 from dlcc.core.errors import UsageError
 from dlcc.core.metrics import bleu
 from dlcc.core.pairs import Sentence, Split
@@ -16,7 +18,7 @@ from dlcc.core.seq2seq import Seq2Seq, Seq2SeqConfig
 from dlcc.core.text import BOS, EOS, PAD, Codec, pad
 from dlcc.core.trace import AttentionTrace
 from dlcc.core.translation_trace import trace_of
-from dlcc.core.translator import KIND, Translator
+from dlcc.core.translator import GREEDY, KIND, Translator
 
 
 @dataclass(frozen=True)
@@ -122,21 +124,21 @@ class TranslationTask:
     def validate(self) -> dict[str, float]:
         """BLEU of greedy translations of the validation part, against the first reference."""
         with autocast(self.device):
-            results = self.translator.translate([s.source for s in self.validation])
+            results = self.translator.translate([s.source for s in self.validation], GREEDY)
         references = [s.targets[:1] for s in self.validation]
         return {"bleu": bleu([result.text for result in results], references).value}
 
     def sample(self) -> str:
         """One validation sentence and its translation."""
         source = self._example()
-        return f"{source} → {self.translator.translate([source])[0].text}"
+        return f"{source} → {self.translator.translate([source], GREEDY)[0].text}"
 
     def traces(self) -> list[AttentionTrace]:
         """Attention on that sentence; none without attention."""
         if self.model.config.attention == "none":
             return []
         source = self._example()
-        result = self.translator.translate([source])[0]
+        result = self.translator.translate([source], GREEDY)[0]
         return [trace_of(self.translator, result)] if result.tokens else []
 
     def _example(self) -> str:
@@ -170,6 +172,37 @@ def build_model(config: Seq2SeqConfig, seed: int, device: torch.device) -> Seq2S
     """A model with fresh weights, the same for the same seed."""
     torch.manual_seed(seed)
     return Seq2Seq(config, PAD).to(device)
+
+
+def word_vectors(codec: Codec, path: Path | None) -> Tensor:
+    """Vectors [V, E] of the tokens that are words, from a GloVe file; zeros for the others.
+
+    Args:
+        codec: whose tokens.
+        path: a GloVe or word2vec text file; None takes the bundled GloVe 6B 50d subset.
+    """
+    words = [codec.piece(token).removeprefix("▁") for token in range(codec.size)]
+    return torch.from_numpy(look_up(words, path).vectors)
+
+
+def start_from(model: Seq2Seq, vectors: Tensor, freeze: bool) -> None:
+    """Give the source tokens word vectors [V, E], scaled to norm 1; zero rows stay as they are.
+
+    Raises:
+        UsageError: vectors of another width, or one table for source and target.
+    """
+    config = model.config
+    if config.tied or vectors.shape[1] != config.embed_dim:
+        raise UsageError(
+            f"--embeddings: vectors of width {vectors.shape[1]} need --embed-dim "
+            f"{vectors.shape[1]} and a table of their own"
+        )
+    table = model.source_embedding.weight
+    known = vectors.any(1).to(table.device)
+    with torch.no_grad():
+        found = vectors.to(table.device)[known]
+        table[known] = found / found.norm(dim=1).mean().clamp(min=1e-6)
+    table.requires_grad_(not freeze)
 
 
 def _examples(

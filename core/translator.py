@@ -11,18 +11,20 @@ from torch import Tensor
 from dlcc.core.checkpoint import load_checkpoint, load_weights
 from dlcc.core.decoding import Hypothesis, beam_search, greedy_search
 from dlcc.core.errors import UsageError
+from dlcc.core.runtime import autocast
 from dlcc.core.seq2seq import Decoded, Memory, Seq2Seq, Seq2SeqConfig
 from dlcc.core.text import BOS, PAD, Codec, Tokens, clean, pad
 
 KIND = "translate"
-_BATCH_TOKENS = 4096  # in a batch to translate, times the beam
+_BATCH_TOKENS = 2048  # in a batch to translate, times the beam
+_MANY = 32  # sentences
 
 
 @dataclass(frozen=True)
 class SearchOptions:
     """How a translation is chosen."""
 
-    beam: int = 1
+    beam: int = 5
     """Hypotheses kept at each step; 1 is greedy search."""
     length_penalty: float = 1.0
     """Exponent of the length penalty of beam search (Wu et al. 2016, eq. 14)."""
@@ -32,6 +34,9 @@ class SearchOptions:
             raise UsageError(f"--beam {self.beam}: from 1 (greedy) to 100")
         if not 0 <= self.length_penalty <= 5:
             raise UsageError(f"--length-penalty {self.length_penalty}: from 0 to 5")
+
+
+GREEDY = SearchOptions(beam=1)
 
 
 @dataclass(frozen=True)
@@ -96,9 +101,11 @@ class Translator:
         readable = [n for n, tokens in enumerate(cut_up) if self.codec.can_read(tokens)]
         readable.sort(key=lambda n: len(cut_up[n].ids))
         results: dict[int, list[Hypothesis]] = {}
-        for batch in _batches(readable, cut_up, options.beam):
-            source = pad([cut_up[n].ids for n in batch]).to(self.device)
-            results.update(zip(batch, self._search(source, options), strict=True))
+        # bfloat16 only pays for large products; a few sentences are done in float32.
+        with autocast(self.device, len(readable) >= _MANY):
+            for batch in _batches(readable, cut_up, options.beam):
+                source = pad([cut_up[n].ids for n in batch]).to(self.device)
+                results.update(zip(batch, self._search(source, options), strict=True))
         return [
             self._translation(source, tokens, results.get(n, []))
             for n, (source, tokens) in enumerate(zip(sources, cut_up, strict=True))

@@ -260,6 +260,8 @@ def test_bad_data_leaves_nothing_behind(
         (["--vocabulary", "letters"], "--vocabulary letters"),
         (["--epochs", "0"], "--epochs 0"),
         (["--teacher-forcing", "2"], "--teacher-forcing 2"),
+        (["--freeze-embeddings"], "only with --embeddings"),
+        (["--embeddings", "bundled", "--embed-dim", "60"], "vectors of width 50"),
     ],
 )
 def test_impossible_options_are_refused(

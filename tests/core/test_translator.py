@@ -12,7 +12,14 @@ from dlcc.core.errors import DataError, UsageError
 from dlcc.core.pairs import Sentence, Split
 from dlcc.core.seq2seq import Seq2SeqConfig
 from dlcc.core.trace import load_traces, save_traces
-from dlcc.core.translation import TranslationConfig, TranslationTask, build_codec, build_model
+from dlcc.core.translation import (
+    TranslationConfig,
+    TranslationTask,
+    build_codec,
+    build_model,
+    start_from,
+    word_vectors,
+)
 from dlcc.core.translation_scores import buckets, choose_part, differences, score
 from dlcc.core.translation_trace import choose, steps_of, trace_of
 from dlcc.core.translator import KIND, SearchOptions, Translator
@@ -133,7 +140,7 @@ def test_a_trace_holds_the_steps_and_recomputes_from_its_tensors(
     weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
     np.testing.assert_allclose(weights, trace.weights, atol=1e-5)
     for row, token in zip(trace.details["alternatives"], trace.query, strict=True):
-        assert row[0][0] == token  # greedy: the best is what was taken
+        assert row[0][0] == token
         assert [p for _, p in row] == sorted((p for _, p in row), reverse=True)
     save_traces(tmp_path / "a.trace", [trace])
     assert load_traces(tmp_path / "a.trace")[0].details["ids"] == trace.details["ids"]
@@ -241,3 +248,24 @@ def test_bad_alignment_files_are_refused(tmp_path: Path, line: str, message: str
     (tmp_path / "a.tsv").write_text(line)
     with pytest.raises(DataError, match=message):
         read_alignments(tmp_path / "a.tsv")
+
+
+@pytest.mark.parametrize("freeze", [False, True])
+def test_word_vectors_begin_the_source_table(freeze: bool, tmp_path: Path) -> None:
+    (tmp_path / "glove.txt").write_text("dog 3 4\ncat 0 5\nzebra 1 1\n")
+    sentences = _sentences()
+    split = Split(sentences[6:], sentences[3:6], sentences[:3])
+    codec = build_codec(split, TranslationConfig(vocabulary="words", vocab_size=60))
+    vectors = word_vectors(codec, tmp_path / "glove.txt")
+    dog = codec.tokenizer.token_to_id("▁dog")
+    assert vectors[dog].tolist() == [3, 4]
+    assert vectors.any(1).sum() == 2
+    model = build_model(Seq2SeqConfig(codec.size, 2, 8, tied=False), 0, torch.device("cpu"))
+    fresh = model.source_embedding.weight.detach().clone()
+    start_from(model, vectors, freeze)
+    table = model.source_embedding.weight
+    torch.testing.assert_close(table[dog], torch.tensor([0.6, 0.8]))
+    torch.testing.assert_close(table[~vectors.any(1)], fresh[~vectors.any(1)])
+    assert table.requires_grad is not freeze
+    with pytest.raises(UsageError, match="need --embed-dim 2"):
+        start_from(_task().model, vectors, freeze)
