@@ -1,6 +1,7 @@
 """The command line that brings a view back."""
 
 import shlex
+from dataclasses import replace
 
 from dlcc.cli.tui.labels import display
 from dlcc.cli.tui.state import Choice, ViewState
@@ -10,16 +11,23 @@ def reproducing(state: ViewState) -> str:
     """The `dlcc` command, or two, that show what `state` shows."""
     if state.path is not None:
         return " ".join(["dlcc view", shlex.quote(str(state.path)), *view_options(state)])
+    choice, minus = state.choice, state.minus
     made = state.trace.made_by.get("command")
-    options = " ".join(view_options(state))
-    if not isinstance(made, str):
-        return f"dlcc view SAVED.trace {options}\n(S saves the trace: it does not say what made it)"
-    return f"{display(made)} --save view.trace && dlcc view view.trace {options}".rstrip()
+    one_trace = minus is None or minus.trace == choice.trace
+    if not isinstance(made, str) or state.by_hand or not one_trace:
+        return f"{' '.join(['dlcc view SAVED.trace', *view_options(state)])}\n(S saves the traces)"
+    alone = replace(  # the command makes one trace: the first of its file
+        state,
+        choice=replace(choice, trace=0),
+        minus=None if minus is None else replace(minus, trace=0),
+    )
+    view = " ".join(["dlcc view view.trace", *view_options(alone)])
+    return f"{display(made)} --save view.trace && {view}"
 
 
 def view_options(state: ViewState) -> list[str]:
     """The options of `dlcc view` that differ from its own choice."""
-    options = _choice_options(state.choice)
+    options = [] if state.choice == Choice() else ["--map", choice_text(state.choice)]
     if state.frame:
         options += ["--epoch", str(state.frame + 1)]
     if state.minus is not None:
@@ -31,7 +39,7 @@ def view_options(state: ViewState) -> list[str]:
     if state.scale != "map":
         options += ["--scale", state.scale]
     if state.palette != "viridis":
-        options += ["--palette", shlex.quote(state.palette)]
+        options += ["--palette", state.palette]
     return options
 
 
@@ -39,7 +47,3 @@ def choice_text(choice: Choice) -> str:
     """TRACE.LAYER.HEAD, counted from 1, the head possibly mean, sum, max or rollout."""
     head = choice.head + 1 if isinstance(choice.head, int) else choice.head
     return f"{choice.trace + 1}.{choice.layer + 1}.{head}"
-
-
-def _choice_options(choice: Choice) -> list[str]:
-    return [] if choice == Choice() else ["--map", choice_text(choice)]

@@ -15,7 +15,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from dlcc.cli.tui.ink import NUMBER_WIDTH, Ink
-from dlcc.cli.tui.labels import fit, has_wide, rotated
+from dlcc.cli.tui.labels import fit, has_wide, head_lines
 from dlcc.cli.tui.state import ShownMap
 from dlcc.core import maps
 
@@ -132,7 +132,9 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         width = self._cell_width(size.width - self._label_width)
         self._ink = Ink(palette, system, width, shown.signed)
         self._levels = self._ink.levels(maps.scaled(shown.values, scale))
-        self._lay_out_head(size.height)
+        free = size.height - len(shown.row_labels) - 1
+        self._head = head_lines(shown.column_labels, width, max(3, size.height // 4, free))
+        self._head_height = len(self._head) + 1
         rows, columns = shown.values.shape
         self.virtual_size = Size(self._label_width + columns * width, self._head_height + rows)
         self._laid_out = shown
@@ -156,26 +158,6 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         width = WIDTHS[self._zoom_now]
         flat = max(map(cell_len, self.shown.column_labels)) + 1
         return max(width, min(flat, room // columns)) if width >= NUMBER_WIDTH else width
-
-    def _lay_out_head(self, height: int) -> None:
-        """Column labels lie where few are cut by that, else they stand; each line is in cells."""
-        assert self.shown is not None
-        labels, width = self.shown.column_labels, self._ink.width
-        lengths = list(map(cell_len, labels))
-        free = height - len(self.shown.row_labels) - 1
-        lines = min(max(lengths), max(3, height // 4, free))
-        cut = sum(n >= width for n in lengths)
-        if cut <= max(len(labels) // 4, sum(n > lines for n in lengths)):
-            self._head = [[_centred(label, width) for label in labels]]
-        else:
-            standing = [rotated(label, lines) for label in labels]
-            # letters keep to the left of the middle, as the numbers below them do
-            margin = " " * ((width - 1) // 2)
-            self._head = [
-                [fit(margin + letter, width) for letter in line]
-                for line in zip(*standing, strict=True)
-            ]
-        self._head_height = len(self._head) + 1
 
     def _bring_into_sight(self) -> bool:
         """Scroll so that the cursor is seen; whether that was needed."""
@@ -303,10 +285,3 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         self.post_message(self.Moved())
-
-
-def _centred(text: str, width: int) -> str:
-    """`text` in the middle of `width` cells; one too long keeps a blank before the next."""
-    if cell_len(text) >= width:
-        return fit(text, width - 1) + " "
-    return fit(" " * ((width - cell_len(text)) // 2) + text, width)

@@ -10,6 +10,7 @@ from dlcc.cli import render
 _JOINER = "\u200d"  # holds an emoji together
 _PIECE_STARTS = ("##", "▁", "Ġ")
 _PIECE_END = "@@"
+_READABLE = 5  # cells that a cut label needs
 
 fit = lru_cache(maxsize=65536)(render.fit)
 
@@ -57,3 +58,31 @@ def rotated(text: str, height: int) -> tuple[str, ...]:
 def has_wide(text: str) -> bool:
     """Whether a character of `text` takes two cells."""
     return any(cell_len(part) > 1 for part in render.graphemes(text))
+
+
+def head_lines(labels: tuple[str, ...], width: int, most: int) -> list[list[str]]:
+    """Column labels as lines of cells `width` wide: lying where that cuts few, else standing.
+
+    Args:
+        labels: one a column.
+        width: cells of a column.
+        most: lines that standing labels may take.
+    """
+    lengths = list(map(cell_len, labels))
+    lines = min(max(lengths), most)
+    cut = sum(length >= width for length in lengths)
+    few = max(len(labels) // 4, sum(length > lines for length in lengths))
+    if not cut or (width >= _READABLE and cut <= few):
+        return [[_centred(label, width) for label in labels]]
+    margin = " " * ((width - 1) // 2)  # left of the middle, as the numbers below are
+    standing = [rotated(label, lines) for label in labels]
+    return [
+        [fit(margin + letter, width) for letter in line] for line in zip(*standing, strict=True)
+    ]
+
+
+def _centred(text: str, width: int) -> str:
+    """`text` in the middle of `width` cells; one too long keeps a blank before the next."""
+    if cell_len(text) >= width:
+        return fit(text, width - 1) + " "
+    return fit(" " * ((width - cell_len(text)) // 2) + text, width)

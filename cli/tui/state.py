@@ -82,6 +82,8 @@ class ViewState:
     columns: set[int] = field(default_factory=set)
     path: Path | None = None
     """Where the traces came from, if they came from a file or a run folder."""
+    by_hand: bool = False
+    """Whether a word was chosen by hand, which no command does again."""
     _cache: dict[tuple[object, ...], ShownMap] = field(default_factory=dict)
 
     @property
@@ -215,9 +217,9 @@ class ViewState:
         self.columns = {column for column in self.columns if column < columns}
 
     def replace_traces(self, traces: list[AttentionTrace]) -> None:
-        """Show new traces in place of the current frame's."""
+        """Show traces with a word chosen by hand in place of the current frame's."""
         self.frames[self.frame] = Frame(self.frames[self.frame].label, traces)
-        self.path = None
+        self.path, self.by_hand = None, True
         self._cache.clear()
         self.minus = None
         self.choose(self.choice)

@@ -107,6 +107,13 @@ def test_the_command_brings_the_view_back(trace_file):
     assert reproducing(made) == (
         "dlcc attend 'the student' --save view.trace && dlcc view view.trace --map 1.1.rollout"
     )
+    several = state_of(text_trace(0), text_trace(1))
+    several.choose(Choice(1, 0, 2))
+    assert reproducing(several).endswith("dlcc view view.trace --map 1.1.3")
+    several.minus = Choice(0, 0, 0)
+    assert reproducing(several).startswith("dlcc view SAVED.trace --map 2.1.3 --minus 1.1.1")
+    made.replace_traces([text_trace()])
+    assert reproducing(made).startswith("dlcc view SAVED.trace")
 
 
 def test_the_viewer_attends_with_what_is_installed():

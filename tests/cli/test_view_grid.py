@@ -7,7 +7,7 @@ from viewing import Viewed, random_weights, state_of, text_trace, view
 
 from dlcc.cli.tui.grid import MapGrid
 from dlcc.cli.tui.ink import PALETTE_NAMES, Ink, number
-from dlcc.cli.tui.labels import display, join_pieces, rotated
+from dlcc.cli.tui.labels import display, head_lines, join_pieces, rotated
 from dlcc.core.trace import AttentionTrace
 
 TRICKY = (
@@ -80,6 +80,13 @@ def test_standing_labels():
     assert rotated("ab", 4) == ("", "", "a", "b")
     assert rotated("abcdef", 4) == ("a", "b", "c", "…")
     assert rotated("e\u0301l", 2) == ("e\u0301", "l")
+
+
+def test_labels_stand_where_lying_would_cut_them():
+    assert head_lines(("ab", "c"), 3, 9) == [["ab ", " c "]]
+    assert head_lines(("ab", "c"), 1, 9) == [["a", " "], ["b", "c"]]
+    assert head_lines(("abcdefgh", "ab", "c", "d"), 6, 9)[0][0] == "abcd… "
+    assert head_lines(("abcd", "efgh"), 1, 3) == [["a", "e"], ["b", "f"], ["…", "…"]]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
