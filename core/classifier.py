@@ -80,12 +80,9 @@ class Classifier:
             config = EncoderConfig(**checkpoint.config["encoder"])
             labels = tuple(checkpoint.config["labels"])
             temperature = float(checkpoint.about.get("temperature", 1.0))
-            with torch.device("meta"):  # random weights would only be overwritten
-                model = SentimentModel(config, len(labels))
+            model = SentimentModel(config, len(labels))
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{checkpoint.folder} is damaged ({error})") from error
-        model = model.to_empty(device="cpu")
-        model.encoder.fill_positions()
         load_weights(model, checkpoint.weights, checkpoint.folder)
         model = model.to(device).eval()
         return cls(model, codec, labels, temperature, long_texts, checkpoint.about)

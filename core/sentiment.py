@@ -70,9 +70,10 @@ class TextEncoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.embedding = nn.Embedding(config.vocab_size, config.embed_dim)
-        nn.init.normal_(self.embedding.weight, std=0.02)
-        self.embedding.weight.requires_grad = not config.frozen_embeddings
+        drawn = torch.randn(config.vocab_size, config.embed_dim) * 0.02
+        self.embedding = nn.Embedding(
+            config.vocab_size, config.embed_dim, _weight=drawn, _freeze=config.frozen_embeddings
+        )
         same_width = config.embed_dim == config.width
         self.project = nn.Identity() if same_width else nn.Linear(config.embed_dim, config.width)
         self.embedding_norm = nn.LayerNorm(config.width, eps=1e-6)
@@ -80,11 +81,7 @@ class TextEncoder(nn.Module):
         self.output_dim = gru_width(config) if config.architecture == "gru" else config.width
         needs_norm = config.norm_first and config.architecture == "transformer"
         self.norm = nn.LayerNorm(config.width, eps=1e-6) if needs_norm else nn.Identity()
-        self.fill_positions()
-
-    def fill_positions(self) -> None:
-        """Compute the table of positions, which checkpoints do not hold."""
-        positions = sinusoidal_positions(self.config.max_length, self.config.width)
+        positions = sinusoidal_positions(config.max_length, config.width)
         self.register_buffer("positions", positions, persistent=False)
 
     def embed(self, tokens: Tensor) -> Tensor:
