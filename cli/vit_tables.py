@@ -30,9 +30,8 @@ def print_scores(
         Text.assemble(
             f"{result.pictures:,} pictures ({part}{views})  accuracy ",
             (f"{result.accuracy:.2%}", "bold"),
-            f"  top-5 {result.top5:.2%}  log loss {result.log_loss:.4f}  "
-            f"calibration error {result.calibration_error:.4f}  "
-            f"{result.pictures_per_second:,.0f} pictures/s",
+            f"  top-5 {result.top5:.2%}  {result.pictures_per_second:,.0f} pictures/s\n"
+            f"log loss {result.log_loss:.4f}  calibration error {result.calibration_error:.4f}",
         ),
         soft_wrap=True,
     )
