@@ -1,7 +1,7 @@
 """What `dlcc translate` says and shows of translations besides their text."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dlcc.cli.tui.app import ViewerActions
@@ -37,27 +37,31 @@ def print_json(translator: "Translator", done: "list[Translation]", n_best: int)
     """Print each translation with its tokens, scores, alternatives and weights."""
     import json
 
+    results = [_as_json(translator, translation, n_best) for translation in done]
+    print(json.dumps({"translations": results}, ensure_ascii=False))
+
+
+def _as_json(translator: "Translator", translation: "Translation", n_best: int) -> dict[str, Any]:
     from dlcc.core.translation_trace import steps_of
 
-    results = []
-    for translation in done:
-        result = {
-            "source": translation.source,
-            "translation": translation.text,
-            "score": round(translation.score, 4),
-            "source_tokens": translation.source_tokens.texts,
-            "tokens": [translator.codec.piece(token) for token in translation.tokens],
-            "n_best": [
-                {"translation": text, "score": round(score, 4)}
-                for text, score in translation.others[:n_best]
-            ],
-            "unknown": translation.unknown,
-            "problem": translation.problem,
-        }
-        if translation.tokens:
-            result |= steps_of(translator, translation)
-        results.append(result)
-    print(json.dumps({"translations": results}, ensure_ascii=False))
+    result: dict[str, Any] = {
+        "source": translation.source,
+        "translation": translation.text,
+        "score": round(translation.score, 4),
+        "source_tokens": translation.source_tokens.texts,
+        "tokens": [translator.codec.piece(token) for token in translation.tokens],
+        "n_best": [
+            {"translation": text, "score": round(score, 4)}
+            for text, score in translation.others[:n_best]
+        ],
+        "unknown": translation.unknown,
+        "problem": translation.problem,
+    }
+    if translation.parts:
+        result["parts"] = [_as_json(translator, part, n_best) for part in translation.parts]
+    if translation.tokens:
+        result |= steps_of(translator, translation)
+    return result
 
 
 def traces_of(translator: "Translator", done: "list[Translation]") -> "list[AttentionTrace]":
@@ -68,7 +72,8 @@ def traces_of(translator: "Translator", done: "list[Translation]") -> "list[Atte
     """
     from dlcc.core.errors import DataError
 
-    traces = [_trace(translator, translation) for translation in done if translation.tokens]
+    parts = [part for translation in done for part in translation.parts or (translation,)]
+    traces = [_trace(translator, part) for part in parts if part.tokens]
     if not traces:
         raise DataError("nothing was translated, so there is no attention to show")
     return traces
@@ -103,7 +108,7 @@ def viewer_actions(translator: "Translator") -> "ViewerActions":
     from dlcc.core.translation_trace import choose
 
     def translate(text: str) -> "list[AttentionTrace]":
-        return [_trace(translator, translator.translate([text])[0])]
+        return traces_of(translator, translator.translate([text]))
 
     def retranslate(trace: "AttentionTrace", step: int, word: str) -> "list[AttentionTrace]":
         return [_trace(translator, choose(translator, trace, step, word))]

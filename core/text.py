@@ -24,6 +24,9 @@ _SPACE = "▁"  # stands for the space before a token, as in sentencepiece
 _TOKEN = rf"'\w+|{_SPACE}?\w+|{_SPACE}?[^\w{_SPACE}]"
 _WORD = re.compile(r"\w+")
 _SENTENCE_START = re.compile(r"""(?:^|[.?!…]["»”]?\s+)[¿¡"«“(\[\-—']*(\w)""")
+_SENTENCE_END = re.compile(
+    r"(?<=[.!?…])(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bSt\.)\s+(?=\S)"
+)
 _STRAIGHT = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "\u200b": None})
 
 
@@ -35,6 +38,11 @@ def clean(text: str) -> str:
 def split_words(text: str) -> list[str]:
     """The words and punctuation marks of a cleaned text, as the vocabulary keeps them apart."""
     return [part.strip(_SPACE) for part in re.findall(_TOKEN, _SPACE + text.replace(" ", _SPACE))]
+
+
+def split_sentences(text: str) -> list[str]:
+    """The sentences of a cleaned text."""
+    return _SENTENCE_END.split(text)
 
 
 def pad(sequences: Sequence[Sequence[int]]) -> Tensor:
@@ -83,6 +91,15 @@ class Casing:
             if word not in self.keep and rest_is_small and len(word[0].lower()) == 1:
                 text = text[:at] + text[at].lower() + text[at + 1 :]
         return text
+
+    def restore(self, text: str) -> str:
+        """`text` with its capital for each word that is otherwise unknown without: i, boston."""
+
+        def capital(match: re.Match[str]) -> str:
+            word = match.group()
+            return word.capitalize() if word.capitalize() in self.keep else word
+
+        return _WORD.sub(capital, text) if self.keep else text
 
     @staticmethod
     def upper(text: str) -> str:
@@ -141,7 +158,7 @@ class Codec:
 
     def encode_source(self, texts: Sequence[str]) -> list[Tokens]:
         """Cut up cleaned sentences to translate."""
-        return self._encode(texts, self.source)
+        return self._encode([self.source.restore(text) for text in texts], self.source)
 
     def encode_target(self, texts: Sequence[str]) -> list[Tokens]:
         """Cut up cleaned translations."""

@@ -13,11 +13,12 @@ from dlcc.core.decoding import Hypothesis, beam_search, greedy_search
 from dlcc.core.errors import UsageError
 from dlcc.core.runtime import autocast
 from dlcc.core.seq2seq import Decoded, Memory, Seq2Seq, Seq2SeqConfig
-from dlcc.core.text import BOS, PAD, Codec, Tokens, clean, pad
+from dlcc.core.text import BOS, PAD, Codec, Tokens, clean, pad, split_sentences
 
 KIND = "translate"
 _BATCH_TOKENS = 2048  # in a batch to translate, times the beam
 _MANY = 32  # sentences
+_LONG_LINE = 12  # words
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Translation:
     """Words of the source that were not in the training data."""
     problem: str = ""
     """What the user should know: why there is no translation, or why it may be bad."""
+    parts: tuple["Translation", ...] = ()
+    """The sentences of a line that was translated sentence by sentence; the tokens stand there."""
 
 
 class Translator:
@@ -85,30 +88,25 @@ class Translator:
         """
         checkpoint = load_checkpoint(folder, KIND)
         codec = Codec.from_files(checkpoint.files)
-        names = {field.name for field in fields(Seq2SeqConfig)}
-        config = Seq2SeqConfig(**{k: v for k, v in checkpoint.config.items() if k in names})
-        model = Seq2Seq(config, PAD).to(device)
+        model = Seq2Seq(model_config(checkpoint.config), PAD).to(device)
         load_weights(model, checkpoint.weights, folder)
         return cls(model.eval(), codec, checkpoint.config["longest_source"], checkpoint.about)
 
     def translate(
         self, texts: Sequence[str], options: SearchOptions | None = None
     ) -> list[Translation]:
-        """Translate lines of text, in their order, batched by length."""
-        options = options or SearchOptions()
-        sources = [clean(text) for text in texts]
-        cut_up = self.codec.encode_source(sources)
-        readable = [n for n, tokens in enumerate(cut_up) if self.codec.can_read(tokens)]
-        readable.sort(key=lambda n: len(cut_up[n].ids))
-        results: dict[int, list[Hypothesis]] = {}
-        # bfloat16 only pays for large products; a few sentences are done in float32.
-        with autocast(self.device, len(readable) >= _MANY):
-            for batch in _batches(readable, cut_up, options.beam):
-                source = pad([cut_up[n].ids for n in batch]).to(self.device)
-                results.update(zip(batch, self._search(source, options), strict=True))
+        """Translate lines of text, in their order, batched by length.
+
+        Hardly any training example has many words, so a long line of several sentences is
+        translated sentence by sentence.
+        """
+        lines = [clean(text) for text in texts]
+        cut = [split_sentences(x) if len(x.split()) > _LONG_LINE else [x] for x in lines]
+        sentences = [sentence for parts in cut for sentence in parts]
+        done = iter(self._translate(sentences, options or SearchOptions()))
         return [
-            self._translation(source, tokens, results.get(n, []))
-            for n, (source, tokens) in enumerate(zip(sources, cut_up, strict=True))
+            _joined(line, [next(done) for _ in parts])
+            for line, parts in zip(lines, cut, strict=True)
         ]
 
     def continue_from(self, source: str, prefix: Sequence[int]) -> Translation:
@@ -128,6 +126,21 @@ class Translator:
         memory = self.model.encode(pad([source]).to(self.device))
         given = torch.tensor([[BOS, *target]], device=self.device)
         return memory, self.model.decode(memory, given)
+
+    def _translate(self, sources: Sequence[str], options: SearchOptions) -> list[Translation]:
+        cut_up = self.codec.encode_source(sources)
+        readable = [n for n, tokens in enumerate(cut_up) if self.codec.can_read(tokens)]
+        readable.sort(key=lambda n: len(cut_up[n].ids))
+        results: dict[int, list[Hypothesis]] = {}
+        # bfloat16 only pays for large products; a few sentences are done in float32.
+        with autocast(self.device, len(readable) >= _MANY):
+            for batch in _batches(readable, cut_up, options.beam):
+                source = pad([cut_up[n].ids for n in batch]).to(self.device)
+                results.update(zip(batch, self._search(source, options), strict=True))
+        return [
+            self._translation(source, tokens, results.get(n, []))
+            for n, (source, tokens) in enumerate(zip(sources, cut_up, strict=True))
+        ]
 
     def _search(self, source: Tensor, options: SearchOptions) -> list[list[Hypothesis]]:
         if options.beam == 1:
@@ -164,6 +177,29 @@ class Translator:
             self.codec.unknown(source),
             problem,
         )
+
+
+def model_config(config: Mapping[str, Any]) -> Seq2SeqConfig:
+    """The sizes among a checkpoint's configuration."""
+    return Seq2SeqConfig(**{field.name: config[field.name] for field in fields(Seq2SeqConfig)})
+
+
+def _joined(line: str, parts: Sequence[Translation]) -> Translation:
+    """The translation of a line that was cut into sentences."""
+    if len(parts) == 1:
+        return parts[0]
+    text, score = " ".join(part.text for part in parts), sum(part.score for part in parts)
+    return Translation(
+        source=line,
+        source_tokens=Tokens((), (), ()),
+        text=text,
+        tokens=(),
+        score=score,
+        others=((text, score),),
+        unknown=tuple(dict.fromkeys(word for part in parts for word in part.unknown)),
+        problem="; ".join(part.problem for part in parts if part.problem),
+        parts=tuple(parts),
+    )
 
 
 def _batches(numbers: Sequence[int], cut_up: Sequence[Tokens], beam: int) -> list[list[int]]:

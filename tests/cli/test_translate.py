@@ -72,6 +72,19 @@ def test_translates_words_and_quoted_text(say: Callable) -> None:
     assert say("The dog sees a cat.", "--beam", "3").stdout == "El perro ve un gato.\n"
 
 
+def test_a_command_after_two_dashes_is_text(folder: Path, run_dlcc: Callable) -> None:
+    result = run_dlcc("translate", "--model", folder / "with", "--", "train")
+    assert result.exit_code == 0
+    assert "not in the training data: train" in result.stderr
+
+
+def test_a_long_line_has_parts(say: Callable) -> None:
+    line = "The dog sees a cat. The cat hears the bird. The dog sees a cat."
+    found = json.loads(say(line, "--json").stdout)["translations"][0]
+    assert [part["source"] for part in found["parts"]] == line.replace(". ", ".|").split("|")
+    assert all(part["attention"] for part in found["parts"])
+
+
 def test_lines_from_a_file_or_stdin_keep_their_order(say: Callable, tmp_path: Path) -> None:
     lines = "The dog sees a cat.\n\nThe cat hears the bird.\n中文\n"
     wanted = "El perro ve un gato.\n\nEl gato oye el ave.\n\n"

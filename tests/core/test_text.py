@@ -2,7 +2,18 @@ import pytest
 import torch
 
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.text import BOS, EOS, PAD, UNK, Casing, Codec, clean, pad, split_words
+from dlcc.core.text import (
+    BOS,
+    EOS,
+    PAD,
+    UNK,
+    Casing,
+    Codec,
+    clean,
+    pad,
+    split_sentences,
+    split_words,
+)
 
 SOURCES = ["I saw Tom.", "We know Tom and Mary.", "Is the book old?", "The old book is Tom's."] * 3
 TARGETS = ["Vi a Tom.", "Conocemos a Tom y Mary.", "¿Es viejo el libro?", "¡El libro viejo!"] * 3
@@ -28,6 +39,22 @@ def test_casing_keeps_words_that_are_capitalised_inside_sentences() -> None:
     assert casing.lower("Tom ran. The end. Is it?") == "Tom ran. the end. is it?"
     assert casing.lower("NASA ran.") == "NASA ran."
     assert Casing.upper("¿es él? ¡sí! vale.") == "¿Es él? ¡Sí! Vale."
+
+
+def test_missing_capitals_of_names_are_restored() -> None:
+    casing = Casing.learn(SOURCES)
+    assert casing.restore("tom saw the book, TOM.") == "Tom saw the book, Tom."
+    assert Casing().restore("tom") == "tom"
+
+
+def test_sentences_end_at_marks_but_not_at_titles() -> None:
+    text = 'I saw Mr. Smith. He left! "Why?" Dr. No and Mrs. X knew... Did St. Tom?'
+    assert split_sentences(text) == [
+        "I saw Mr. Smith.",
+        "He left!",
+        '"Why?" Dr. No and Mrs. X knew...',
+        "Did St. Tom?",
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "?", "İ", "ßa", "中文", "123."])

@@ -113,7 +113,7 @@ def test_translations_keep_their_order_and_say_what_is_wrong(task: TranslationTa
         "",
         "中文",
         "The cat hears the bird.",
-        "The wolf sees a cat. " * 9,
+        "The wolf sees a cat " * 9,
     ]
     results = task.translator.translate(texts)
     assert results[0].text == "El perro ve un gato."
@@ -126,6 +126,16 @@ def test_translations_keep_their_order_and_say_what_is_wrong(task: TranslationTa
     beams = task.translator.translate(texts[:1], SearchOptions(beam=4))[0]
     assert beams.text == results[0].text
     assert len({text for text, _ in beams.others}) == len(beams.others) > 1
+
+
+def test_a_long_line_is_translated_sentence_by_sentence(task: TranslationTask) -> None:
+    sentences = ["The dog sees a cat.", "The wolf sees a cat.", "The cat hears the bird."]
+    alone = task.translator.translate(sentences)
+    line = task.translator.translate([" ".join(sentences)])[0]
+    assert line.text == " ".join(result.text for result in alone)
+    assert [part.tokens for part in line.parts] == [result.tokens for result in alone]
+    assert line.unknown == ("wolf",)
+    assert line.score == pytest.approx(sum(result.score for result in alone), abs=1e-3)
 
 
 def test_a_trace_holds_the_steps_and_recomputes_from_its_tensors(
