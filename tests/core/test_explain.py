@@ -122,7 +122,7 @@ def test_a_trace_has_all_that_the_viewer_shows() -> None:
     np.testing.assert_allclose(trace.weights, softmax, atol=1e-4)
     spread = np.bincount(TOKENS.words, trace.tensors["explanation.occlusion"])
     np.testing.assert_allclose(spread, values, rtol=1e-5)
-    assert trace.title.startswith(f"{trained().labels[TARGET]} 0.")
+    assert trace.title.startswith(f"{trained().labels[TARGET]} ")
     assert trace_of(trained("gru"), TEXT) is None
     assert trace_of(trained(), "<br />") is None
     long = trace_of(trained(), "the film " * 40)
