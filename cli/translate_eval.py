@@ -84,7 +84,7 @@ def compare(
     folders: list[Path | None] = [attention, without]
     sentences, results, translators = _evaluate(folders, data, part, beam, length_penalty, device)
     names = ["attention", "without"]
-    places = differences(sentences, *results, examples)
+    places = differences(sentences, results[0], results[1], examples)
     for name, translator in zip(names, translators, strict=True):
         note(f"{name}: {_training(translator)}")
     if json_output:

@@ -75,7 +75,8 @@ def alignment_errors(translator: Translator, pairs: Sequence[AlignedPair]) -> Al
     Each target word that has a link by hand is linked to the source word that it looks at most.
     """
     sure = [pair.links for pair in pairs]
-    emission, fed_back = [], []
+    emission: list[Links] = []
+    fed_back: list[Links] = []
     for pair in pairs:
         for found, late in ((emission, False), (fed_back, True)):
             found.append(_read(translator, pair, late))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 Links = frozenset[tuple[int, int]]
 
@@ -33,7 +34,7 @@ def chrf(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Scor
     return _score(CHRF(), hypotheses, references)
 
 
-def _score(metric, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score:  # type: ignore[no-untyped-def]
+def _score(metric: Any, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
     longest = max(map(len, references))
     streams = [[r[n] if n < len(r) else None for r in references] for n in range(longest)]
     score = metric.corpus_score(list(hypotheses), streams).score

@@ -60,8 +60,8 @@ def read_pairs(path: Path, reverse: bool = False) -> list[Sentence]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{name}, line {line}, is not UTF-8: convert the file first") from error
+        number = data.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{name}, line {number}, is not UTF-8: convert the file first") from error
     targets: dict[str, dict[str, None]] = {}
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():

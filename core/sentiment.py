@@ -67,6 +67,8 @@ class EncoderConfig:
 class TextEncoder(nn.Module):
     """Tokens to one vector each that knows its surroundings."""
 
+    positions: Tensor
+
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config

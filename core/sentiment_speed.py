@@ -1,6 +1,7 @@
 """The parallel-processing claim, measured: a Transformer against a GRU of equal size."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -61,7 +62,7 @@ def measure_speed(
     return Speed(length, *rates)
 
 
-def _median_seconds(run, least: float, device: torch.device) -> float:  # type: ignore[no-untyped-def]
+def _median_seconds(run: Callable[[], object], least: float, device: torch.device) -> float:
     run()
     times: list[float] = []
     while len(times) < 3 or sum(times) < least:

@@ -177,7 +177,8 @@ class Codec:
         pieces = [self.piece(token) for token in ids]
         text = "".join(pieces)
         starts = {m.start() for m in re.finditer(_TOKEN, text)}
-        numbers, at = [], 0
+        numbers: list[int] = []
+        at = 0
         for token, piece in zip(ids, pieces, strict=True):
             begins = not numbers or at in starts or token <= UNK
             numbers.append(numbers[-1] + begins if numbers else 0)
@@ -215,8 +216,8 @@ class Codec:
         try:
             tokenizer = Tokenizer.from_str(files["tokenizer.json"].decode())
             words = json.loads(files["words.json"])
-            casings = (Casing(words[f"{side}_capitals"]) for side in ("source", "target"))
-            return cls(tokenizer, *casings, words["source_words"])
+            source, target = (Casing(words[f"{side}_capitals"]) for side in ("source", "target"))
+            return cls(tokenizer, source, target, words["source_words"])
         except Exception as error:  # tokenizers raises plain Exception
             raise DataError(f"the checkpoint's vocabulary is damaged ({error})") from error
 
