@@ -186,8 +186,10 @@ class Codec:
         return tuple(numbers)
 
     def can_read(self, tokens: Tokens) -> bool:
-        """Whether any character of a source is known."""
-        return any(token not in (UNK, self.space) for token in tokens.ids)
+        """Whether any letter or digit of a source is known, or any mark where it has none."""
+        pairs = zip(tokens.ids, tokens.texts, strict=True)
+        letters = [token for token, text in pairs if any(map(str.isalnum, text))]
+        return any(token not in (UNK, self.space) for token in letters or tokens.ids)
 
     def unknown(self, text: str) -> tuple[str, ...]:
         """The words of a cleaned source that were in no training sentence; numbers do not count."""

@@ -112,7 +112,7 @@ class Translator:
     def continue_from(self, source: str, prefix: Sequence[int]) -> Translation:
         """Translate `source` with a translation that begins with the tokens `prefix`."""
         source = clean(source)
-        tokens = self.codec.encode_source([source])[0]
+        tokens = self._encode([source])[0]
         hypotheses = greedy_search(
             self.model,
             pad([tokens.ids]).to(self.device),
@@ -128,7 +128,7 @@ class Translator:
         return memory, self.model.decode(memory, given)
 
     def _translate(self, sources: Sequence[str], options: SearchOptions) -> list[Translation]:
-        cut_up = self.codec.encode_source(sources)
+        cut_up = self._encode(sources)
         readable = [n for n, tokens in enumerate(cut_up) if self.codec.can_read(tokens)]
         readable.sort(key=lambda n: len(cut_up[n].ids))
         results: dict[int, list[Hypothesis]] = {}
@@ -141,6 +141,13 @@ class Translator:
             self._translation(source, tokens, results.get(n, []))
             for n, (source, tokens) in enumerate(zip(sources, cut_up, strict=True))
         ]
+
+    def _encode(self, sources: Sequence[str]) -> list[Tokens]:
+        """Cut up sentences, ended by a full stop where a model that knows it is given no mark."""
+        stop = "." if self.codec.tokenizer.token_to_id(".") is not None else ""
+        return self.codec.encode_source(
+            [source + stop if source[-1:].isalnum() else source for source in sources]
+        )
 
     def _search(self, source: Tensor, options: SearchOptions) -> list[list[Hypothesis]]:
         if options.beam == 1:

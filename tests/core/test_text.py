@@ -87,6 +87,11 @@ def test_an_unknown_script_is_unknown_and_unknown_words_are_named(codec: Codec) 
     assert strange.texts == ("▁", "中", "文")
     assert not codec.can_read(strange)
     assert codec.can_read(mixed)
+    assert [codec.can_read(t) for t in codec.encode_source(["中文.", "?", ""])] == [
+        False,
+        True,
+        False,
+    ]
     assert codec.unknown("Tom saw 3 Zebras, the zebras.") == ("Zebras", "zebras")
 
 

@@ -128,6 +128,13 @@ def test_translations_keep_their_order_and_say_what_is_wrong(task: TranslationTa
     assert len({text for text, _ in beams.others}) == len(beams.others) > 1
 
 
+def test_a_missing_full_stop_is_set(task: TranslationTask) -> None:
+    result = task.translator.translate(["The dog sees a cat"])[0]
+    assert result.text == "El perro ve un gato."
+    assert result.source == "The dog sees a cat"
+    assert result.source_tokens.texts[-1] == "."
+
+
 def test_a_long_line_is_translated_sentence_by_sentence(task: TranslationTask) -> None:
     sentences = ["The dog sees a cat.", "The wolf sees a cat.", "The cat hears the bird."]
     alone = task.translator.translate(sentences)
