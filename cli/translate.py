@@ -33,7 +33,7 @@ def translate(
     model: Annotated[
         Path | None,
         typer.Option(
-            "--model",
+            "--checkpoint",
             help="A checkpoint folder; the bundled model when left out.",
             metavar="FOLDER",
         ),

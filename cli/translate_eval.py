@@ -35,7 +35,7 @@ def evaluate(
     model: Annotated[
         Path | None,
         typer.Option(
-            "--model",
+            "--checkpoint",
             help="A checkpoint or run folder; the bundled model when left out.",
             metavar="FOLDER",
         ),
@@ -107,7 +107,7 @@ def alignments(
     model: Annotated[
         Path | None,
         typer.Option(
-            "--model",
+            "--checkpoint",
             help="A checkpoint or run folder; the bundled model when left out.",
             metavar="FOLDER",
         ),

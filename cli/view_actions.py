@@ -62,7 +62,7 @@ def _retranslate(trace: "AttentionTrace", step: int, word: str) -> "list[Attenti
     if trace.made_by.get("model") != translator.about.get("command", ""):
         raise UsageError(
             "this trace was made by another model than the bundled one: to choose other words, "
-            "open it with dlcc translate TEXT --model FOLDER --tui"
+            "open it with dlcc translate TEXT --checkpoint FOLDER --tui"
         )
     retranslate = viewer_actions(translator).retranslate
     assert retranslate is not None

@@ -63,7 +63,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def say(folder: Path, run_dlcc: Callable) -> Callable:
-    return lambda *args, **more: run_dlcc("translate", *args, "--model", folder / "with", **more)
+    return lambda *args, **more: run_dlcc(
+        "translate", *args, "--checkpoint", folder / "with", **more
+    )
 
 
 def test_translates_words_and_quoted_text(say: Callable) -> None:
@@ -73,7 +75,7 @@ def test_translates_words_and_quoted_text(say: Callable) -> None:
 
 
 def test_a_command_after_two_dashes_is_text(folder: Path, run_dlcc: Callable) -> None:
-    result = run_dlcc("translate", "--model", folder / "with", "--", "train")
+    result = run_dlcc("translate", "--checkpoint", folder / "with", "--", "train")
     assert result.exit_code == 0
     assert "not in the training data: train" in result.stderr
 
@@ -171,7 +173,7 @@ def test_a_flipped_byte_in_a_checkpoint_is_refused(
             if file.name == name:
                 data[len(data) // 2] ^= 1
             (copy / file.name).write_bytes(data)
-        result = run_dlcc("translate", "text", "--model", copy)
+        result = run_dlcc("translate", "text", "--checkpoint", copy)
         assert (result.exit_code, result.stdout) == (3, "")
         assert f"{name} is damaged: its checksum differs" in result.stderr
 
@@ -179,15 +181,15 @@ def test_a_flipped_byte_in_a_checkpoint_is_refused(
 def test_a_model_without_attention_translates_and_has_no_picture(
     folder: Path, run_dlcc: Callable
 ) -> None:
-    plain = run_dlcc("translate", "The dog sees a cat.", "--model", folder / "without")
+    plain = run_dlcc("translate", "The dog sees a cat.", "--checkpoint", folder / "without")
     assert plain.exit_code == 0
-    result = run_dlcc("translate", "The dog.", "--model", folder / "without", "--attention")
+    result = run_dlcc("translate", "The dog.", "--checkpoint", folder / "without", "--attention")
     assert result.exit_code == 2
     assert "no attention" in result.stderr
 
 
 def test_eval_scores_the_part_kept_from_training(folder: Path, run_dlcc: Callable) -> None:
-    common = ("--data", folder / "toy.tsv", "--model", folder / "with")
+    common = ("--data", folder / "toy.tsv", "--checkpoint", folder / "with")
     found = json.loads(run_dlcc("translate", "eval", *common, "--json").stdout)
     assert found["sentences"] == 5
     assert found["model"]["bleu"] > 80
@@ -203,7 +205,14 @@ def test_eval_refuses_data_of_another_split(
 ) -> None:
     lines = (folder / "toy.tsv").read_text().splitlines()
     (tmp_path / "other.tsv").write_text("\n".join(lines[10:]))
-    common = ("translate", "eval", "--data", tmp_path / "other.tsv", "--model", folder / "with")
+    common = (
+        "translate",
+        "eval",
+        "--data",
+        tmp_path / "other.tsv",
+        "--checkpoint",
+        folder / "with",
+    )
     refused = run_dlcc(*common)
     assert refused.exit_code == 3
     assert "another split" in refused.stderr
@@ -223,7 +232,7 @@ def test_compare_shows_sentences_that_differ(folder: Path, run_dlcc: Callable) -
 def test_alignments_are_measured(folder: Path, run_dlcc: Callable, tmp_path: Path) -> None:
     file = tmp_path / "a.tsv"
     file.write_text("The dog sees a cat.\tEl perro ve un gato.\t0-0 1-1 2-2 3-3 4-4\n")
-    arguments = ("translate", "alignments", file, "--model", folder / "with")
+    arguments = ("translate", "alignments", file, "--checkpoint", folder / "with")
     found = json.loads(run_dlcc(*arguments, "--json").stdout)
     assert (found["pairs"], found["links"], found["diagonal"]) == (1, 5, 0.0)
     assert "the diagonal" in run_dlcc(*arguments).stdout

@@ -1,0 +1,62 @@
+"""The README's commands exist, its set-up is what CI runs, its help text is current."""
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from dlcc.cli.app import app
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+SHELL = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines() if line]
+COMMANDS = sorted({line for line in SHELL if re.match(r"(\S+ \| )?dlcc\b", line)})
+
+
+def parsed(line: str) -> tuple[Any, list[str]]:
+    """The command that a README line runs, and its arguments."""
+    words = shlex.split(line.split("| ")[-1] if "| dlcc" in line else line, comments=True)
+    words = words[: next((n for n, word in enumerate(words) if word in "|>2><&&"), len(words))]
+    command, rest = get_command(app), words[1:]
+    while hasattr(command, "commands"):
+        if rest and rest[0] in command.commands:
+            command, rest = command.commands[rest[0]], rest[1:]
+        elif "run" in command.commands:
+            command = command.commands["run"]
+        else:
+            break
+    return command, rest
+
+
+def test_there_are_commands_to_check() -> None:
+    assert len(COMMANDS) >= 10
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_parses(line: str) -> None:
+    command, arguments = parsed(line)
+    if arguments in (["--help"], ["--version"]):
+        return
+    assert not hasattr(command, "commands"), f"{line}: names no command"
+    command.make_context("dlcc", arguments)
+
+
+@pytest.mark.parametrize("names", [[], ["attend"], ["translate"], ["view"]])
+def test_help_is_what_the_readme_shows(names: list[str], run_dlcc: Callable[..., Any]) -> None:
+    shown = {text.rstrip() for kind, text in BLOCKS if kind == "text"}
+    lines = [line.rstrip() for line in run_dlcc(*names, "--help").stdout.strip("\n").splitlines()]
+    text = "\n".join(lines).strip("\n").rstrip()
+    if names and not any(block.lstrip().startswith("Usage: dlcc " + names[0]) for block in shown):
+        pytest.skip(f"the README does not show the help of {names[0]}")
+    assert text in {block.strip("\n") for block in shown}
+
+
+def test_set_up_is_two_lines_and_the_second_is_what_ci_runs() -> None:
+    set_up = [line for line in SHELL if line.startswith("python3 -m venv")]
+    assert len(set_up) == 2
+    assert set_up[0].endswith("dlcc attend")
+    assert set_up[1].endswith("pytest")
