@@ -30,7 +30,7 @@ def run_dlcc(tmp_path: Path) -> Callable[..., Result]:
     from dlcc.cli.app import app
 
     def run(*args: object, input: str | bytes | None = None) -> Result:
-        result = CliRunner().invoke(app, [str(arg) for arg in args], input=input)
+        result = CliRunner().invoke(app, [str(arg) for arg in args], input=input, prog_name="dlcc")
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Result(result.exit_code, result.stdout, result.stderr)
