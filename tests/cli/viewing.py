@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from textual import events
+from textual._context import visible_screen_stack
 from textual.strip import Strip
 
 from dlcc.cli.tui.app import ViewerActions, ViewerApp
@@ -115,6 +116,7 @@ class Viewed:
 
     @property
     def strips(self) -> list[Strip]:
+        visible_screen_stack.set(self.app._background_screens)  # what is seen behind a dialog
         return self.app.screen._compositor.render_strips()
 
     @property
