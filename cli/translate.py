@@ -41,7 +41,7 @@ def translate(
     beam: Annotated[int, typer.Option("--beam", help="Beam width; 1 is greedy search.")] = 5,
     length_penalty: Annotated[
         float, typer.Option("--length-penalty", help="Above 1 favours long translations.")
-    ] = 1.0,
+    ] = 1.4,
     n_best: Annotated[
         int, typer.Option("--n-best", help="Translations to print, with their scores.")
     ] = 1,
@@ -100,7 +100,7 @@ def translate(
         translate_show.print_json(translator, done, n_best)
     draws = attention
     if attention is None and translator.model.config.attention != "none":
-        draws = len(done) == 1 and screen.stdout().is_terminal
+        draws = [bool(t.text) for t in done] == [True] and screen.stdout().is_terminal
     draws = draws and not json_output and not tui
     if draws or save is not None or export is not None or tui:
         traces = translate_show.traces_of(translator, done)
