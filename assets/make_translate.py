@@ -1,12 +1,12 @@
 """Make the bundled translator from a finished run: float16 weights beside how they came about.
 
     python assets/make_translate.py RUN --hardware TEXT
-    dlcc translate eval --data spa-eng.zip --json > eval.json
+    dlcc translate compare assets/translate TWIN --data spa-eng.zip --json > compare.json
     dlcc translate alignments tests/data/alignments.tsv --json > alignments.json
-    python assets/make_translate.py RUN --hardware TEXT --scores eval.json alignments.json
+    python assets/make_translate.py RUN --hardware TEXT --scores compare.json alignments.json
 
-The run is one of `dlcc translate train`. The scores are those of the float16 model, so it is made
-twice: the second time with what the two commands printed.
+RUN is one of `dlcc translate train`, TWIN the same without attention. The scores are those of the
+float16 model, so it is made twice: the second time with what the two commands printed.
 """
 
 import argparse

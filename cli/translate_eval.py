@@ -46,7 +46,7 @@ def evaluate(
     ] = None,
     part: _Part = "test",
     beam: _Beam = 5,
-    length_penalty: _Penalty = 1.0,
+    length_penalty: _Penalty = 1.4,
     json_output: Json = False,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -54,10 +54,11 @@ def evaluate(
 ) -> None:
     """Score a translator with sacreBLEU and chrF2 on sentences it was not trained on."""
     folders = [model] if baseline is None else [model, baseline]
+    search = {"beam": beam, "length_penalty": length_penalty}
     sentences, results, _ = _evaluate(folders, data, part, beam, length_penalty, device)
     names = ["model"] if baseline is None else ["model", "baseline"]
     if json_output:
-        _print_json(names, sentences, results)
+        _print_json(names, sentences, results, search)
     else:
         _print_table(names, sentences, results)
 
@@ -68,7 +69,7 @@ def compare(
     data: _Data = None,
     part: _Part = "test",
     beam: _Beam = 5,
-    length_penalty: _Penalty = 1.0,
+    length_penalty: _Penalty = 1.4,
     examples: Annotated[
         int, typer.Option("--examples", help="Sentences to show where the two differ.")
     ] = 5,
@@ -82,13 +83,14 @@ def compare(
     from dlcc.core.translation_scores import differences
 
     folders: list[Path | None] = [attention, without]
+    search = {"beam": beam, "length_penalty": length_penalty}
     sentences, results, translators = _evaluate(folders, data, part, beam, length_penalty, device)
     names = ["attention", "without"]
     places = differences(sentences, results[0], results[1], examples)
     for name, translator in zip(names, translators, strict=True):
         note(f"{name}: {_training(translator)}")
     if json_output:
-        _print_json(names, sentences, results, places)
+        _print_json(names, sentences, results, search, places)
         return
     _print_table(names, sentences, results)
     console = stdout()
@@ -233,13 +235,14 @@ def _print_json(
     names: list[str],
     sentences: "tuple[Sentence, ...]",
     results: "list[TranslationScores]",
+    search: dict[str, float],
     places: list[int] | None = None,
 ) -> None:
     import json
 
     from dlcc.core.translation_scores import buckets
 
-    found: dict[str, Any] = {"sentences": len(sentences)}
+    found: dict[str, Any] = {"sentences": len(sentences), **search}
     for name, result in zip(names, results, strict=True):
         found[name] = {
             "bleu": result.bleu.value,

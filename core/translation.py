@@ -144,7 +144,7 @@ class TranslationTask:
     def _example(self) -> str:
         """A validation sentence of middling length, always the same one."""
         sources = [sentence.source for sentence in self.validation]
-        return min(sources, key=lambda source: (abs(len(source.split()) - 9), source))
+        return min(sources, key=lambda s: (abs(len(s.split()) - 9), not s[0].isalpha(), s))
 
     def _forced(self, source: Tensor, given: Tensor) -> Tensor:
         """`given`, with the model's own guesses where teacher forcing is left out.

@@ -27,7 +27,7 @@ class SearchOptions:
 
     beam: int = 5
     """Hypotheses kept at each step; 1 is greedy search."""
-    length_penalty: float = 1.0
+    length_penalty: float = 1.4
     """Exponent of the length penalty of beam search (Wu et al. 2016, eq. 14)."""
 
     def __post_init__(self) -> None:

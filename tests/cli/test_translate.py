@@ -191,7 +191,7 @@ def test_a_model_without_attention_translates_and_has_no_picture(
 def test_eval_scores_the_part_kept_from_training(folder: Path, run_dlcc: Callable) -> None:
     common = ("--data", folder / "toy.tsv", "--checkpoint", folder / "with")
     found = json.loads(run_dlcc("translate", "eval", *common, "--json").stdout)
-    assert found["sentences"] == 5
+    assert (found["sentences"], found["beam"], found["length_penalty"]) == (5, 5, 1.4)
     assert found["model"]["bleu"] > 80
     assert found["model"]["by_source_words"]["1–5"]["sentences"] == 5
     assert "tok:13a" in found["model"]["bleu_signature"]
