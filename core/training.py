@@ -159,6 +159,8 @@ def fit(
         trainer.restore()
     elif (run / "last").exists():
         raise UsageError(f"{run} holds a training: add --resume, or choose another --run")
+    else:
+        trainer.save_last()  # a run killed at once can be resumed too
     yield from trainer.run_epochs(should_stop)
 
 
@@ -192,14 +194,14 @@ class _Trainer:
             for stepped in self._epoch(batches):
                 yield stepped
                 if should_stop():
-                    self._save_last()
-                    yield Finished("stopped", at.best or math.nan, at.seconds)
+                    self.save_last()
+                    yield Finished("stopped", _or_nan(at.best), at.seconds)
                     return
             yield self._end_epoch()
             reason = self._over()
             if not reason:
                 batches = self.task.batches(at.epoch)
-        yield Finished(reason, at.best or math.nan, at.seconds)
+        yield Finished(reason, _or_nan(at.best), at.seconds)
 
     def _epoch(self, batches: Sequence[Any]) -> Iterator[Stepped]:
         at, total = self.at, self.config.epochs * len(batches)
@@ -217,7 +219,7 @@ class _Trainer:
             at.items += items
             at.seconds += time.monotonic() - begun
             if time.monotonic() - self.saved_at > self.config.checkpoint_seconds:
-                self._save_last()
+                self.save_last()
             yield Stepped(at.epoch, at.step, done, loss, items, rate, at.seconds)
 
     def _step(self, batch: Any, rate: float) -> tuple[float, int]:
@@ -265,7 +267,7 @@ class _Trainer:
         at.seconds += time.monotonic() - begun
         at.epoch, at.step_in_epoch, at.loss_sum, at.items = at.epoch + 1, 0, 0.0, 0
         self._write_metrics({"epoch": at.epoch, "step": at.step, "seconds": at.seconds, **metrics})
-        self._save_last()
+        self.save_last()
         return ended
 
     def _out_of_time(self) -> bool:
@@ -296,7 +298,8 @@ class _Trainer:
             files={**self.task.files, **({_STATE: state} if state else {})},
         )
 
-    def _save_last(self) -> None:
+    def save_last(self) -> None:
+        """Write all that resuming needs."""
         tensors = {f"average.{n}": tensor for n, tensor in enumerate(self.average)}
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
@@ -339,6 +342,10 @@ class _Trainer:
         lines = [text for text in earlier if json.loads(text)["epoch"] < line["epoch"]]
         lines.append(json.dumps(line))
         write_atomically(path, lambda temporary: temporary.write_text("\n".join(lines) + "\n"))
+
+
+def _or_nan(best: float | None) -> float:
+    return math.nan if best is None else best
 
 
 def _adamw(parameters: list[Tensor], config: FitConfig) -> torch.optim.AdamW:

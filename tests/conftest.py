@@ -1,11 +1,15 @@
 """Fixtures for all tests: a home of their own, and the command line run in this process."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
+
+# The tests' tensors are tiny, and two processes that share two cores wait for each other's threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,12 @@ def commands(command: Any = None, name: str = "dlcc") -> Iterator[tuple[str, Any
         yield name, command
 
 
-@pytest.mark.parametrize(("name", "command"), list(commands()), ids=str)
-def test_every_command_has_help_and_the_shared_options(name: str, command: Any) -> None:
+COMMANDS = dict(commands())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_the_shared_options(name: str) -> None:
+    command = COMMANDS[name]
     options = {option for param in command.params for option in param.opts}
     assert command.help, name
     assert {"--debug", "--quiet"} <= options, name

@@ -325,9 +325,9 @@ def test_killed_and_resumed_gives_the_same_weights(tmp_path: Path) -> None:
     data = _toy(tmp_path / "toy.tsv")
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     with _start(data, whole) as other, _start(data, cut) as process:
-        while not (cut / "last" / "config.json").exists() and process.poll() is None:
+        second = cut / "traces" / "epoch-002.trace"
+        while not second.exists() and process.poll() is None:
             time.sleep(0.01)
-        time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert process.returncode == -signal.SIGKILL, "it ended before it was killed"

@@ -139,9 +139,11 @@ def test_a_cursor_move_draws_two_rows_and_the_head_only():
         grid.render_line = lambda y: lines.append(y) or draw(grid, y)  # type: ignore[method-assign]
         await viewed.press("down")
         head = grid._head_height
+        await viewed.until(lambda: len(lines) >= 2)
         assert set(lines) == {head, head + 1}
         lines.clear()
         await viewed.press("right")
+        await viewed.until(lambda: len(lines) > head)
         assert set(lines) == {*range(head), head + 1}
 
     view(state_of(text_trace()), steps)

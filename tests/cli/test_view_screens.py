@@ -322,10 +322,13 @@ def test_the_start_screen_leads_everywhere(tmp_path, monkeypatch):
         assert "What do you want to look at?" in viewed.text
         assert "Here: near.trace" in viewed.text
         await viewed.press("enter", "enter", "enter", "enter")  # three lines, as they stand
+        await viewed.until(lambda: isinstance(viewed.app.screen, MapScreen))
         assert asked[0][2] == "all"
         assert viewed.state.trace.title == "model 1"
         await viewed.press("ctrl+o", "j", "enter", "enter")
+        await viewed.until(lambda: len(asked) > 1)
         assert "book" in asked[1]
+        await viewed.until(lambda: viewed.state.trace.title == "model 2")
         assert viewed.state.trace.title == "model 2"
         await viewed.press("ctrl+o", "escape")
         assert isinstance(viewed.app.screen, MapScreen)
@@ -334,6 +337,7 @@ def test_the_start_screen_leads_everywhere(tmp_path, monkeypatch):
         await viewed.press("enter")
         assert "absent" in viewed.messages
         await viewed.press("k", "k", "k", "enter")  # wraps to the last
+        await viewed.until(lambda: viewed.state.trace.title == "model 3")
         assert viewed.state.trace.title == "model 3"
 
     view(None, steps, actions=ViewerActions(attend=attend, translate=translate))

@@ -99,11 +99,21 @@ class Viewed:
             await self.settle()
 
     async def settle(self) -> None:
-        """Wait until all messages are handled."""
-        await self.app.workers.wait_for_complete()
-        for _ in range(5):
+        """Wait until all messages are handled: a key may start a worker, a worker's end a screen."""
+        for _ in range(3):
             await self.pilot._wait_for_screen()
             await asyncio.sleep(0)
+            await self.app.workers.wait_for_complete()
+        for _ in range(3):
+            await self.pilot._wait_for_screen()
+            await asyncio.sleep(0)
+
+    async def until(self, ready: Callable[[], bool]) -> None:
+        """Wait for what a busy machine draws late, for two seconds at most."""
+        for _ in range(100):
+            if ready():
+                return
+            await self.pilot.pause(0.02)
 
     async def type(self, text: str) -> None:
         names = {character: name for name, character in CHARACTERS.items()}

@@ -299,7 +299,9 @@ MUTANTS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "mutant", "test"), MUTANTS, ids=lambda part: str(part)[:40])
+@pytest.mark.parametrize(
+    ("name", "mutant", "test"), MUTANTS, ids=lambda part: getattr(part, "__name__", part)
+)
 def test_a_mutated_attention_fails(monkeypatch, name, mutant, test):
     monkeypatch.setattr(attention, name, mutant)
     with pytest.raises(AssertionError):
