@@ -4,7 +4,6 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -85,6 +84,8 @@ class DefaultGroup(TyperGroup):
 
 def _show_version(value: bool) -> None:
     if value:
+        from importlib.metadata import version
+
         print(f"dlcc {version('dlcc')}")
         raise typer.Exit()
 

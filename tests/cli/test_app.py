@@ -81,7 +81,7 @@ def test_errors_become_one_line_and_an_exit_code(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("dlcc.cli.app.version", fail)
+    monkeypatch.setattr("importlib.metadata.version", fail)
     result = run_dlcc("--version")
     assert (result.exit_code, result.stderr) == (code, line + "\n")
 
