@@ -99,7 +99,7 @@ class Viewed:
             await self.settle()
 
     async def settle(self) -> None:
-        """Wait until all messages are handled: a key may start a worker, a worker's end a screen."""
+        """Wait until all is handled: a key may start a worker, and its end open a screen."""
         for _ in range(3):
             await self.pilot._wait_for_screen()
             await asyncio.sleep(0)
