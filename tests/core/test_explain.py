@@ -65,7 +65,8 @@ def test_a_long_text_is_explained_window_by_window(method: str) -> None:
     found = explain(trained(), tokens, TARGET, method)
     assert found.shape == (61,)
     assert len(windows(tokens.ids, 24)) == len(tokens.ids) // 24 + 1 > 2
-    assert (found != 0).mean() > 0.9
+    for start in range(0, 61, 24):  # every window has its say
+        assert (found[start : start + 24] != 0).any()
     if method == "occlusion":
         assert found.argmax() == 60
     if method == "rollout":
