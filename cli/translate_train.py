@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlcc.cli.options import Debug, Device, Quiet, Seed
+from dlcc.cli.runs import command_line, run_folder, trained
 
 if TYPE_CHECKING:
     from dlcc.core.training import FitConfig
@@ -124,17 +125,13 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train a translator on sentence pairs."""
-    from dlcc.cli.progress import follow, stop_on_interrupt
     from dlcc.cli.screen import note
     from dlcc.cli.translate_data import find_data
     from dlcc.core.errors import UsageError
-    from dlcc.core.paths import runs_dir
-    from dlcc.core.training import fit
 
     if preset not in PRESETS:
         raise UsageError(f"--preset {preset}: choose one of {', '.join(PRESETS)}")
-    if resume and run is None:
-        raise UsageError("--resume needs --run FOLDER: the run to go on with")
+    run = run_folder(run, resume, "translate")
     data_config, sizes, fit_config = _configs(
         PRESETS[preset],
         {
@@ -164,7 +161,7 @@ def train(
     if data is None and target_lang == "eng":  # in the archive English comes first
         reverse, source_lang, target_lang = True, target_lang, source_lang
     about = {
-        "command": _command(context),
+        "command": command_line(context, "dlcc translate train"),
         "seed": seed,
         "source_lang": target_lang if reverse else source_lang,
         "target_lang": source_lang if reverse else target_lang,
@@ -174,15 +171,7 @@ def train(
         raise UsageError("--freeze-embeddings: only with --embeddings")
     about |= {"embeddings": embeddings and Path(embeddings).name, "frozen": freeze_embeddings}
     task = _task(path, data_config, sizes, seed, device, about, embeddings)
-    run = run or _new_run(runs_dir())
-    note(f"run folder: {run}")
-    with stop_on_interrupt() as should_stop:
-        finished = follow(
-            fit(task, fit_config, run, resume=resume, should_stop=should_stop), "tokens"
-        )
-    if finished.reason == "stopped":
-        note(f"stopped; go on with the same options and --run {run} --resume")
-        raise KeyboardInterrupt
+    finished = trained(task, fit_config, run, resume, "tokens")
     note(f"best validation BLEU {finished.best:.2f} after {finished.seconds / 60:.1f} minutes")
     print(run / "best")
 
@@ -248,23 +237,3 @@ def _task(
         "test_hash": split.test_hash,
     }
     return TranslationTask(split, codec, config, model, about, seed)
-
-
-def _command(context: typer.Context) -> str:
-    """The command that was given, without folders and what does not change the result."""
-    parts = ["dlcc translate train"]
-    for name, value in context.params.items():
-        source = context.get_parameter_source(name)
-        silent = name in ("run", "resume", "quiet", "debug")
-        if silent or source is None or source.name != "COMMANDLINE":
-            continue
-        flag = f"--{name.replace('_', '-')}"
-        shown = value.name if isinstance(value, Path) else value
-        parts.append(flag if value is True else f"{flag} {shown}")
-    return " ".join(parts)
-
-
-def _new_run(folder: Path) -> Path:
-    """A folder for a run that is not there yet."""
-    numbers = (number for number in range(1, 10_000))
-    return next(p for n in numbers if not (p := folder / f"translate-{n:03}").exists())
