@@ -3,6 +3,7 @@
 The rules live in the tokenizer itself, so that every token knows its place in the text as written.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ _QUOTE = "[’‘`]"
 _WORD = r"\w+(?=n't\b)|n't\b|'(s|m|d|ll|re|ve)\b|\w+|\.{2,}|!{2,}|\?{2,}|[^\w\s]"
 _UNKNOWN_SHARE = 0.4  # 1 English sentence in 100 is above, 1 Spanish passage in 100 below
 _AT_ONCE = 4096
+_MOST_LETTERS = 200
 
 
 @dataclass(frozen=True)
@@ -64,24 +66,24 @@ class ReviewCodec:
         }
         unknown = SPECIAL[UNK]
         if kind == "words":
-            tokenizer = Tokenizer(models.WordLevel(unk_token=unknown))
+            tokenizer = _cutter(models.WordLevel(unk_token=unknown))
             trainer = trainers.WordLevelTrainer(min_frequency=2, **options)
-        elif kind == "subwords":
-            tokenizer = Tokenizer(models.WordPiece(unk_token=unknown))
-            trainer = trainers.WordPieceTrainer(limit_alphabet=200, **options)
-        else:
+            tokenizer.train_from_iterator(texts, trainer)
+            return cls(tokenizer)
+        if kind != "subwords":
             raise UsageError(f"--vocabulary {kind}: choose subwords or words")
-        tokenizer.normalizer = normalizers.Sequence(
-            [
-                normalizers.Replace(Regex(_TAG), " "),
-                normalizers.Replace(Regex(_ENTITY), " "),
-                normalizers.NFC(),
-                normalizers.Replace(Regex(_QUOTE), "'"),
-                normalizers.Lowercase(),
-            ]
+        texts = list(texts)
+        letters = _letters(texts)
+        # The trainer numbers letters inside words in an order that changes from run to run, unless
+        # they are numbered before it begins.
+        options["special_tokens"] += [f"##{letter}" for letter in letters]
+        trainer = trainers.WordPieceTrainer(
+            initial_alphabet=letters, limit_alphabet=len(letters), **options
         )
-        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_WORD), "removed", invert=True)
-        tokenizer.train_from_iterator(texts, trainer)
+        learner = _cutter(models.WordPiece(unk_token=unknown))
+        learner.train_from_iterator(texts, trainer)
+        tokenizer = _cutter(models.WordPiece(learner.get_vocab(), unk_token=unknown))
+        tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
         return cls(tokenizer)
 
     @property
@@ -142,6 +144,31 @@ class ReviewCodec:
             raise DataError(
                 f"the checkpoint's tokenizer is missing or damaged ({error})"
             ) from error
+
+
+def _cutter(model: models.Model) -> Tokenizer:
+    """A tokenizer that cleans a text and cuts it into words for `model`."""
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.Sequence(
+        [
+            normalizers.Replace(Regex(_TAG), " "),
+            normalizers.Replace(Regex(_ENTITY), " "),
+            normalizers.NFC(),
+            normalizers.Replace(Regex(_QUOTE), "'"),
+            normalizers.Lowercase(),
+        ]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_WORD), "removed", invert=True)
+    return tokenizer
+
+
+def _letters(texts: Iterable[str]) -> list[str]:
+    """The most frequent characters but spaces, in order; those of a text's words are among them."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(text.lower())
+    found = sorted((-count, letter) for letter, count in counts.items() if not letter.isspace())
+    return sorted(letter for _, letter in found[:_MOST_LETTERS])
 
 
 def ends(ids: Sequence[int], length: int) -> Sequence[int]:

@@ -310,9 +310,10 @@ class _Trainer:
     def restore(self) -> None:
         """Go back to where `last` was saved."""
         checkpoint = load_checkpoint(self.run / "last", self.task.kind)
-        if checkpoint.config != self.task.config:
+        files = {name: data for name, data in checkpoint.files.items() if name != _STATE}
+        if (checkpoint.config, files) != (self.task.config, self.task.files):
             raise DataError(
-                f"{self.run} trains another model: resume with the options it began with"
+                f"{self.run} trains another model: resume with the data and options it began with"
             )
         load_weights(self.model, checkpoint.weights, checkpoint.folder)
         try:

@@ -1,7 +1,7 @@
 """Reviews to tokens: HTML, contractions, places in the text, unknown words, windows, buckets."""
 
 import pytest
-from sentiment_samples import codec
+from sentiment_samples import codec, corpus
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.review_text import MASK, SPECIAL_TOKENS, ReviewCodec, buckets, ends, windows
@@ -89,6 +89,13 @@ def test_encoding_many_agrees_with_one_and_survives_a_checkpoint() -> None:
             ReviewCodec.from_files(files)
     with pytest.raises(UsageError, match="--vocabulary letters"):
         ReviewCodec.learn([], "letters", 10)
+
+
+@pytest.mark.parametrize("kind", ["subwords", "words"])
+def test_the_same_texts_give_the_same_numbers(kind: str) -> None:
+    texts = [review.text for review in corpus().train]
+    found = {ReviewCodec.learn(texts, kind, 90).files()["tokenizer.json"] for _ in range(5)}
+    assert len(found) == 1
 
 
 def test_ends_keep_a_quarter_and_three_quarters() -> None:

@@ -130,10 +130,11 @@ def test_resuming_needs_a_whole_checkpoint_of_the_same_model(tmp_path: Path) -> 
     with pytest.raises(DataError, match="no checkpoint"):
         list(fit(LineTask(), CONFIG, tmp_path / "none", resume=True))
     list(fit(LineTask(), FitConfig(epochs=1), tmp_path))
-    other = LineTask()
-    other.config = {"width": 17}
-    with pytest.raises(DataError, match="another model"):
-        list(fit(other, CONFIG, tmp_path, resume=True))
+    for name, value in (("config", {"width": 17}), ("files", {"vocab.json": b'["a"]'})):
+        other = LineTask()
+        setattr(other, name, value)
+        with pytest.raises(DataError, match="another model"):
+            list(fit(other, CONFIG, tmp_path, resume=True))
     state = tmp_path / "last/training_state.safetensors"
     damaged = bytearray(state.read_bytes())
     damaged[-3] ^= 1
