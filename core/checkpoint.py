@@ -50,7 +50,7 @@ def save_checkpoint(
     folder: Path,
     *,
     kind: str,
-    model: nn.Module,
+    weights: Mapping[str, Tensor],
     config: Mapping[str, Any],
     about: Mapping[str, Any],
     files: Mapping[str, bytes] | None = None,
@@ -61,7 +61,7 @@ def save_checkpoint(
     Args:
         folder: where to; its parents are made.
         kind: the model family.
-        model: its `state_dict` is saved.
+        weights: a model's `state_dict`.
         config: JSON values that build the model.
         about: JSON values that say how it was made.
         files: further files by name.
@@ -70,14 +70,14 @@ def save_checkpoint(
     Raises:
         DataError: the folder holds something else, or cannot be written.
     """
-    weights = {
+    saved = {
         name: (tensor.half() if half and tensor.is_floating_point() else tensor)
         .detach()
         .cpu()
         .contiguous()
-        for name, tensor in _own_tensors(model).items()
+        for name, tensor in _own_tensors(weights).items()
     }
-    contents = {_WEIGHTS: save(weights), **(files or {})}
+    contents = {_WEIGHTS: save(saved), **(files or {})}
     header = {
         "format_version": FORMAT_VERSION,
         "kind": kind,
@@ -123,7 +123,7 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) 
     Raises:
         DataError: a name or a shape differs; the message names the first.
     """
-    own = _own_tensors(model)
+    own = _own_tensors(model.state_dict())
     for name in sorted(own.keys() | weights.keys()):
         here, there = own.get(name), weights.get(name)
         if here is None or there is None or here.shape != there.shape:
@@ -132,10 +132,10 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) 
     model.load_state_dict(weights, strict=False)  # tied tensors are there once
 
 
-def _own_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """The state of `model`, tensors that share their memory (tied weights) once."""
+def _own_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those of `state` that share their memory (tied weights) once."""
     own: dict[int, tuple[str, Tensor]] = {}
-    for name, tensor in model.state_dict().items():
+    for name, tensor in state.items():
         own.setdefault(tensor.data_ptr() or -len(own) - 1, (name, tensor))
     return dict(own.values())
 

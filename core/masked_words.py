@@ -124,9 +124,9 @@ class MaskedWordTask:
         """Logits [M, V] and tokens [M] at places drawn from stretches of `source`."""
         device = next(self.model.parameters()).device
         tokens = source[starts[:, None] + torch.arange(self.how.length)].long()  # [B, T]
-        drawn = torch.rand(tokens.shape, generator=generator) < self.how.masked_share
-        drawn[0, 0] |= not bool(drawn.any())  # at least one
-        places = drawn.flatten().nonzero().squeeze(1)  # [M]
+        count = max(1, round(self.how.masked_share * tokens.numel()))
+        # Always as many: tensors of the same sizes find the same memory again.
+        places = torch.randperm(tokens.numel(), generator=generator)[:count]  # [M]
         targets = tokens.flatten()[places]
         fate = torch.rand(len(places), generator=generator)
         words = torch.randint(

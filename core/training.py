@@ -292,7 +292,7 @@ class _Trainer:
         save_checkpoint(
             self.run / name,
             kind=self.task.kind,
-            model=self.model,
+            weights=self.model.state_dict(),
             config=self.task.config,
             about={**about, "metrics": metrics} if metrics else about,
             files={**self.task.files, **({_STATE: state} if state else {})},

@@ -87,7 +87,7 @@ def save_classifier(folder: Path, answers: PictureClassifier) -> Path:
     save_checkpoint(
         folder,
         kind="vit",
-        model=answers.model,
+        weights=answers.model.state_dict(),
         config=asdict(answers.model.config),
         about={"command": "a test", "seed": 0, "temperature": answers.temperature},
         files={"classes.json": json.dumps(answers.classes).encode()},

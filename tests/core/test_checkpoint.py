@@ -17,7 +17,7 @@ def save(folder: Path, half: bool = False) -> nn.Linear:
     save_checkpoint(
         folder,
         kind="line",
-        model=model,
+        weights=model.state_dict(),
         config={"width": 3},
         about={"seed": 0},
         files={"vocab.json": b'["a"]'},
@@ -99,7 +99,9 @@ def test_tied_weights_are_saved_once_and_stay_tied(tmp_path: Path) -> None:
         return model
 
     model, other = tied(), tied()
-    save_checkpoint(tmp_path / "model", kind="line", model=model, config={}, about={})
+    save_checkpoint(
+        tmp_path / "model", kind="line", weights=model.state_dict(), config={}, about={}
+    )
     weights = load_checkpoint(tmp_path / "model", "line").weights
     assert set(weights) == {"0.weight", "1.bias"}
     load_weights(other, weights, tmp_path)

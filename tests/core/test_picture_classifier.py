@@ -58,12 +58,19 @@ def test_saved_and_loaded_it_answers_the_same(tmp_path: Path) -> None:
 
 def test_a_checkpoint_that_lacks_something_is_refused(tmp_path: Path) -> None:
     model = classifier().model
-    save_checkpoint(tmp_path / "a", kind="vit", model=model, config={"num_classes": 3}, about={})
+    save_checkpoint(
+        tmp_path / "a", kind="vit", weights=model.state_dict(), config={"num_classes": 3}, about={}
+    )
     with pytest.raises(DataError, match="damaged"):
         PictureClassifier.load(tmp_path / "a", CPU)
     files = {"classes.json": b'["a", "b", "c"]'}
     save_checkpoint(
-        tmp_path / "b", kind="vit", model=model, config={"num_classes": 3}, about={}, files=files
+        tmp_path / "b",
+        kind="vit",
+        weights=model.state_dict(),
+        config={"num_classes": 3},
+        about={},
+        files=files,
     )
     with pytest.raises(DataError, match=r"is \["):
         PictureClassifier.load(tmp_path / "b", CPU)

@@ -188,7 +188,7 @@ def test_a_saved_translator_translates_the_same(task: TranslationTask, tmp_path:
         save_checkpoint(
             folder,
             kind=KIND,
-            model=task.model,
+            weights=task.model.state_dict(),
             config=task.config,
             about={},
             files=task.files,
