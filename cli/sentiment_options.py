@@ -62,29 +62,11 @@ PRESETS = {
 }
 
 
-def preset_named(name: str) -> Preset:
-    """The preset `name`.
-
-    Raises:
-        UsageError: there is none.
-    """
-    from dlcc.core.errors import UsageError
-
-    if name not in PRESETS:
-        raise UsageError(f"--preset {name}: choose one of {', '.join(PRESETS)}")
-    return PRESETS[name]
-
-
 def check_sizes(sizes: dict[str, Any]) -> None:
     """Complain of a model that cannot be, before the long work."""
     from dlcc.core.sentiment import EncoderConfig
 
     EncoderConfig(vocab_size=1, **sizes)
-
-
-def merged(base: dict[str, Any], **given: Any) -> dict[str, Any]:
-    """`base` with what was given on the command line instead."""
-    return base | {name: value for name, value in given.items() if value is not None}
 
 
 Data = Annotated[
@@ -101,10 +83,6 @@ LabelColumn = Annotated[str, typer.Option(help="A table's column with the class.
 Validation = Annotated[
     float | None, typer.Option(help="Share of the training texts to validate on.")
 ]
-Run = Annotated[
-    Path | None, typer.Option(help="Folder of the run; made anew when left out.", metavar="FOLDER")
-]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")]
 PresetName = Annotated[
     str, typer.Option(help="best, or book for the book's sizes.", metavar="NAME")
 ]
@@ -115,10 +93,3 @@ Layers = Annotated[int | None, typer.Option(help="Encoder blocks.")]
 Heads = Annotated[int | None, typer.Option(help="Attention heads of a block.")]
 Hidden = Annotated[int | None, typer.Option(help="Width inside the feed-forward layers.")]
 Length = Annotated[int | None, typer.Option(help="Most tokens of a text at once.")]
-Dropout = Annotated[float | None, typer.Option(help="Share of activations dropped.")]
-BatchTokens = Annotated[int | None, typer.Option(help="Tokens in a batch.")]
-Epochs = Annotated[int | None, typer.Option(help="Passes over the training data.")]
-Minutes = Annotated[
-    float | None, typer.Option(help="Time budget; resuming is then no longer exact.")
-]
-LearningRate = Annotated[float | None, typer.Option(help="Highest learning rate.")]

@@ -6,23 +6,26 @@ import typer
 
 from dlcc.cli.options import Debug, Device, Quiet, Seed
 from dlcc.cli.sentiment_options import (
-    BatchTokens,
+    PRESETS,
     Column,
     Data,
-    Epochs,
     Heads,
     Hidden,
     Layers,
-    LearningRate,
     Length,
-    Minutes,
     PresetName,
-    Resume,
-    Run,
     VocabSize,
     Vocabulary,
     Width,
     check_sizes,
+)
+from dlcc.cli.training_options import (
+    BatchTokens,
+    Epochs,
+    LearningRate,
+    Minutes,
+    Resume,
+    Run,
     merged,
     preset_named,
 )
@@ -65,7 +68,7 @@ def pretrain(
     from dlcc.core.sentiment_start import held_out, masked_words_from_scratch
     from dlcc.core.training import FitConfig
 
-    base = preset_named(preset)
+    base = preset_named(PRESETS, preset)
     folder, where = run_folder(run, resume, "masked-words"), choose_device(device)
     sizes = merged(
         base.encoder,

@@ -8,27 +8,33 @@ import typer
 
 from dlcc.cli.options import Debug, Device, Quiet, Seed
 from dlcc.cli.sentiment_options import (
-    BatchTokens,
+    PRESETS,
     Column,
     Data,
-    Dropout,
-    Epochs,
     Heads,
     Hidden,
     LabelColumn,
     Layers,
-    LearningRate,
     Length,
-    Minutes,
     Preset,
     PresetName,
-    Resume,
-    Run,
     Validation,
     VocabSize,
     Vocabulary,
     Width,
     check_sizes,
+)
+from dlcc.cli.training_options import (
+    BatchTokens,
+    Dropout,
+    EmaDecay,
+    Epochs,
+    LabelSmoothing,
+    LearningRate,
+    Minutes,
+    Patience,
+    Resume,
+    Run,
     merged,
     preset_named,
 )
@@ -88,19 +94,13 @@ def train(
     adversarial: Annotated[
         float | None, typer.Option(help="Length of the adversarial step; 0: none.")
     ] = None,
-    label_smoothing: Annotated[
-        float | None, typer.Option(help="Share of the target spread over all classes.")
-    ] = None,
+    label_smoothing: LabelSmoothing = None,
     batch_tokens: BatchTokens = None,
     epochs: Epochs = None,
     minutes: Minutes = None,
     learning_rate: LearningRate = None,
-    ema_decay: Annotated[
-        float | None, typer.Option(help="Decay of the averaged weights; 0: none.")
-    ] = None,
-    patience: Annotated[
-        int | None, typer.Option(help="Stop after so many epochs without a better accuracy.")
-    ] = None,
+    ema_decay: EmaDecay = None,
+    patience: Patience = None,
     seed: Seed = 0,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -114,7 +114,7 @@ def train(
     from dlcc.core.sentiment_task import ClassifyConfig, ClassifyTask
     from dlcc.core.training import FitConfig
 
-    base = preset_named(preset)
+    base = preset_named(PRESETS, preset)
     folder, where = run_folder(run, resume, "sentiment"), choose_device(device)
     given = merged(
         {},

@@ -8,6 +8,19 @@ import typer
 
 from dlcc.cli.options import Debug, Device, Quiet, Seed
 from dlcc.cli.runs import command_line, run_folder, trained
+from dlcc.cli.training_options import (
+    BatchTokens,
+    Dropout,
+    Epochs,
+    LabelSmoothing,
+    LearningRate,
+    Minutes,
+    Patience,
+    Resume,
+    Run,
+    merged,
+    preset_named,
+)
 
 if TYPE_CHECKING:
     from dlcc.core.training import FitConfig
@@ -69,10 +82,8 @@ def train(
     reverse: Annotated[
         bool, typer.Option("--reverse", help="Translate from the second column to the first.")
     ] = False,
-    run: Annotated[
-        Path | None, typer.Option(help="Folder of the run; made anew when left out.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")] = False,
+    run: Run = None,
+    resume: Resume = False,
     preset: Annotated[
         str, typer.Option(help="best, or book for the book's sizes.", metavar="NAME")
     ] = "best",
@@ -102,23 +113,16 @@ def train(
     freeze_embeddings: Annotated[
         bool, typer.Option("--freeze-embeddings", help="Do not train these word vectors.")
     ] = False,
-    dropout: Annotated[float | None, typer.Option(help="Share of activations dropped.")] = None,
-    label_smoothing: Annotated[
-        float | None, typer.Option(help="Share of probability spread over all tokens.")
-    ] = None,
+    dropout: Dropout = None,
+    label_smoothing: LabelSmoothing = None,
     teacher_forcing: Annotated[
         float | None, typer.Option(help="Probability of showing the decoder the right token.")
     ] = None,
-    batch_tokens: Annotated[int | None, typer.Option(help="Tokens in a batch.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option(help="Time budget; 0 leaves only --epochs, and resuming is then exact."),
-    ] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    patience: Annotated[
-        int | None, typer.Option(help="Stop after so many epochs without a better BLEU; 0: never.")
-    ] = None,
+    batch_tokens: BatchTokens = None,
+    epochs: Epochs = None,
+    minutes: Minutes = None,
+    learning_rate: LearningRate = None,
+    patience: Patience = None,
     seed: Seed = 0,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -129,11 +133,10 @@ def train(
     from dlcc.cli.translate_data import find_data
     from dlcc.core.errors import UsageError
 
-    if preset not in PRESETS:
-        raise UsageError(f"--preset {preset}: choose one of {', '.join(PRESETS)}")
+    chosen = preset_named(PRESETS, preset)
     run = run_folder(run, resume, "translate")
     data_config, sizes, fit_config = _configs(
-        PRESETS[preset],
+        chosen,
         {
             "vocabulary": vocabulary,
             "vocab_size": vocab_size,
@@ -183,12 +186,11 @@ def _configs(
     from dlcc.core.training import FitConfig
     from dlcc.core.translation import TranslationConfig
 
-    merged = [
-        base | {name: value for name, value in given.items() if value is not None}
-        for base, given in ((preset.data, data), (preset.model, model), (preset.fit, fit))
-    ]
-    merged[2]["minutes"] = merged[2].get("minutes") or None
-    return TranslationConfig(**merged[0]), merged[1], FitConfig(**merged[2])
+    return (
+        TranslationConfig(**merged(preset.data, **data)),
+        merged(preset.model, **model),
+        FitConfig(**merged(preset.fit, **fit)),
+    )
 
 
 def _task(

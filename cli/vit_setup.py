@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlcc.cli.training_options import merged, preset_named
 from dlcc.cli.vit_presets import EITHER_MIX, FINE_TUNING, PRESETS, PROBING, Preset
 
 if TYPE_CHECKING:
@@ -20,12 +21,11 @@ def choose(preset: str, backbone: str | None, freeze: bool) -> Preset:
     """
     from dlcc.core.errors import UsageError
 
-    if preset not in PRESETS:
-        raise UsageError(f"--preset {preset}: choose one of {', '.join(PRESETS)}")
+    chosen = preset_named(PRESETS, preset)
     if freeze and backbone is None:
         raise UsageError("--freeze needs --backbone: a model whose weights are worth keeping")
     if backbone is None:
-        return PRESETS[preset]
+        return chosen
     return PROBING if freeze else FINE_TUNING
 
 
@@ -40,7 +40,7 @@ def fit_config_of(chosen: Preset, **given: Any) -> "FitConfig":
     """The preset's schedule with what was given instead."""
     from dlcc.core.training import FitConfig
 
-    return FitConfig(**_merged(chosen.fit, given))
+    return FitConfig(**merged(chosen.fit, **given))
 
 
 def make_task(
@@ -64,10 +64,10 @@ def make_task(
     from dlcc.core.vit import ViT, ViTConfig
 
     where = choose_device(device)
-    config = VisionConfig(**_merged(chosen.vision, vision))
+    config = VisionConfig(**merged(chosen.vision, **vision))
     torch.manual_seed(config.seed)
     if backbone is None:
-        sizes = _merged(chosen.model, model)
+        sizes = merged(chosen.model, **model)
         ViTConfig(num_classes=2, **sizes)  # complains before the long work
         pictures = load_data(data, sizes.get("image_size", 32), validation, config.seed)
         network = ViT(ViTConfig(num_classes=len(pictures.classes), **sizes))
@@ -113,7 +113,3 @@ def _pretrained(
         network.requires_grad_(False)
         network.head.requires_grad_(True)
     return network, pictures
-
-
-def _merged(preset: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    return preset | {name: value for name, value in given.items() if value is not None}

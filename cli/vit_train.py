@@ -1,11 +1,20 @@
 """`dlcc vit train`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dlcc.cli.options import Debug, Device, Quiet, Seed
+from dlcc.cli.training_options import (
+    EmaDecay,
+    Epochs,
+    LabelSmoothing,
+    LearningRate,
+    Minutes,
+    Patience,
+    Resume,
+    Run,
+)
 from dlcc.cli.vit_data import Data
 
 _MODEL = "Model"
@@ -45,30 +54,22 @@ def train(
     augment: Annotated[
         str | None, typer.Option(help="none, light or strong.", metavar="LEVEL")
     ] = None,
-    run: Annotated[
-        Path | None, typer.Option(help="Folder of the run; made anew when left out.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")] = False,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
-    minutes: Annotated[
-        float | None, typer.Option(help="Time budget: the schedule ends then.")
-    ] = None,
+    run: Run = None,
+    resume: Resume = False,
+    epochs: Epochs = None,
+    minutes: Minutes = None,
     batch_size: Annotated[int | None, typer.Option(help="Pictures in a batch.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    learning_rate: LearningRate = None,
     weight_decay: Annotated[float | None, typer.Option(help="AdamW's.")] = None,
-    ema_decay: Annotated[float | None, typer.Option(help="Of the averaged weights.")] = None,
-    label_smoothing: Annotated[
-        float | None, typer.Option(help="Share of the target spread over all classes.")
-    ] = None,
+    ema_decay: EmaDecay = None,
+    label_smoothing: LabelSmoothing = None,
     calm: Annotated[
         float | None, typer.Option(help="Last share of the training without mixing.")
     ] = None,
     small: Annotated[
         float | None, typer.Option(help="First share of the training on smaller pictures.")
     ] = None,
-    patience: Annotated[
-        int | None, typer.Option(help="Stop after so many epochs without a gain; 0: never.")
-    ] = None,
+    patience: Patience = None,
     validation: Annotated[
         float, typer.Option(help="Share of the training pictures that validate.")
     ] = 0.1,

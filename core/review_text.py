@@ -59,32 +59,11 @@ class ReviewCodec:
             kind: subwords (WordPiece, Schuster & Nakajima 2012) or words.
             size: most tokens there may be.
         """
-        options = {
-            "vocab_size": size,
-            "special_tokens": list(SPECIAL_TOKENS),
-            "show_progress": False,
-        }
-        unknown = SPECIAL[UNK]
         if kind == "words":
-            tokenizer = _cutter(models.WordLevel(unk_token=unknown))
-            trainer = trainers.WordLevelTrainer(min_frequency=2, **options)
-            tokenizer.train_from_iterator(texts, trainer)
-            return cls(tokenizer)
-        if kind != "subwords":
-            raise UsageError(f"--vocabulary {kind}: choose subwords or words")
-        texts = list(texts)
-        letters = _letters(texts)
-        # The trainer numbers letters inside words in an order that changes from run to run, unless
-        # they are numbered before it begins.
-        options["special_tokens"] += [f"##{letter}" for letter in letters]
-        trainer = trainers.WordPieceTrainer(
-            initial_alphabet=letters, limit_alphabet=len(letters), **options
-        )
-        learner = _cutter(models.WordPiece(unk_token=unknown))
-        learner.train_from_iterator(texts, trainer)
-        tokenizer = _cutter(models.WordPiece(learner.get_vocab(), unk_token=unknown))
-        tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
-        return cls(tokenizer)
+            return cls(_learn_words(texts, size))
+        if kind == "subwords":
+            return cls(_learn_subwords(list(texts), size))
+        raise UsageError(f"--vocabulary {kind}: choose subwords or words")
 
     @property
     def size(self) -> int:
@@ -144,6 +123,33 @@ class ReviewCodec:
             raise DataError(
                 f"the checkpoint's tokenizer is missing or damaged ({error})"
             ) from error
+
+
+def _learn_words(texts: Iterable[str], size: int) -> Tokenizer:
+    tokenizer = _cutter(models.WordLevel(unk_token=SPECIAL[UNK]))
+    trainer = trainers.WordLevelTrainer(
+        vocab_size=size, min_frequency=2, special_tokens=list(SPECIAL_TOKENS), show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def _learn_subwords(texts: Sequence[str], size: int) -> Tokenizer:
+    learner = _cutter(models.WordPiece(unk_token=SPECIAL[UNK]))
+    letters = _letters(texts)
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=size,
+        initial_alphabet=letters,
+        limit_alphabet=len(letters),
+        # The trainer numbers letters inside words in an order that changes from run to run, unless
+        # they are numbered before it begins.
+        special_tokens=[*SPECIAL_TOKENS, *(f"##{letter}" for letter in letters)],
+        show_progress=False,
+    )
+    learner.train_from_iterator(texts, trainer)
+    tokenizer = _cutter(models.WordPiece(learner.get_vocab(), unk_token=SPECIAL[UNK]))
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    return tokenizer
 
 
 def _cutter(model: models.Model) -> Tokenizer:

@@ -36,8 +36,9 @@ class FitConfig:
 
     epochs: int = 10
     """Passes over the training data."""
-    minutes: float | None = None
-    """Time budget: the schedule reaches its end then, or with the last epoch if that is sooner."""
+    minutes: float = 0.0
+    """Time budget: the schedule reaches its end then, or with the last epoch if that is sooner; 0
+    sets none."""
     learning_rate: float = 1e-3
     """Highest learning rate, reached after the warm-up."""
     warmup: float = 0.05
@@ -64,7 +65,7 @@ class FitConfig:
     def __post_init__(self) -> None:
         checks = {
             "--epochs": (self.epochs, self.epochs >= 1),
-            "--minutes": (self.minutes, self.minutes is None or self.minutes > 0),
+            "--minutes": (self.minutes, 0 <= self.minutes < math.inf),
             "--learning-rate": (self.learning_rate, 0 < self.learning_rate < math.inf),
             "--warmup": (self.warmup, 0 <= self.warmup < 1),
             "--weight-decay": (self.weight_decay, self.weight_decay >= 0),
@@ -271,7 +272,7 @@ class _Trainer:
         return ended
 
     def _out_of_time(self) -> bool:
-        return self.config.minutes is not None and self.at.seconds >= 60 * self.config.minutes
+        return 0 < 60 * self.config.minutes <= self.at.seconds
 
     def _over(self) -> str:
         if self.at.epoch >= self.config.epochs:
