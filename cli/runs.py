@@ -9,7 +9,8 @@ import typer
 if TYPE_CHECKING:
     from dlcc.core.download import RemoteFile
     from dlcc.core.events import Event, Finished
-    from dlcc.core.training import FitConfig, Task
+    from dlcc.core.fit_config import FitConfig
+    from dlcc.core.training import Task
 
 _SILENT = ("run", "resume", "quiet", "debug")  # these do not change the result
 

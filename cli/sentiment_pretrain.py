@@ -61,12 +61,12 @@ def pretrain(
     """Learn to guess masked words of all texts outside the test part; then train --from it."""
     from dlcc.cli.runs import command_line, downloaded, run_folder, train_here
     from dlcc.cli.screen import note
+    from dlcc.core.fit_config import FitConfig
     from dlcc.core.masked_words import MaskedWordConfig, MaskedWordTask
     from dlcc.core.review_text import ReviewCodec
     from dlcc.core.reviews import OFFICIAL, untested_texts
     from dlcc.core.runtime import choose_device
     from dlcc.core.sentiment_start import held_out, masked_words_from_scratch
-    from dlcc.core.training import FitConfig
 
     base = preset_named(PRESETS, preset)
     folder, where = run_folder(run, resume, "masked-words"), choose_device(device)

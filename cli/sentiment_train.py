@@ -109,10 +109,10 @@ def train(
     """Train a text classifier on labelled texts."""
     from dlcc.cli.runs import command_line, downloaded, run_folder, train_here
     from dlcc.cli.screen import note
+    from dlcc.core.fit_config import FitConfig
     from dlcc.core.reviews import OFFICIAL, SplitConfig
     from dlcc.core.runtime import choose_device
     from dlcc.core.sentiment_task import ClassifyConfig, ClassifyTask
-    from dlcc.core.training import FitConfig
 
     base = preset_named(PRESETS, preset)
     folder, where = run_folder(run, resume, "sentiment"), choose_device(device)

@@ -23,7 +23,7 @@ from dlcc.cli.training_options import (
 )
 
 if TYPE_CHECKING:
-    from dlcc.core.training import FitConfig
+    from dlcc.core.fit_config import FitConfig
     from dlcc.core.translation import TranslationConfig, TranslationTask
 
 
@@ -183,7 +183,7 @@ def _configs(
     preset: Preset, data: dict[str, Any], model: dict[str, Any], fit: dict[str, Any]
 ) -> "tuple[TranslationConfig, dict[str, Any], FitConfig]":
     """The preset with what was given on the command line instead; the vocabulary comes later."""
-    from dlcc.core.training import FitConfig
+    from dlcc.core.fit_config import FitConfig
     from dlcc.core.translation import TranslationConfig
 
     return (

@@ -7,8 +7,8 @@ from dlcc.cli.training_options import merged, preset_named
 from dlcc.cli.vit_presets import EITHER_MIX, FINE_TUNING, PRESETS, PROBING, Preset
 
 if TYPE_CHECKING:
+    from dlcc.core.fit_config import FitConfig
     from dlcc.core.images import ImageData
-    from dlcc.core.training import FitConfig
     from dlcc.core.vision import VisionTask
     from dlcc.core.vit import ViT
 
@@ -38,7 +38,7 @@ def mix_share(asked: bool | None, preset: float) -> float:
 
 def fit_config_of(chosen: Preset, **given: Any) -> "FitConfig":
     """The preset's schedule with what was given instead."""
-    from dlcc.core.training import FitConfig
+    from dlcc.core.fit_config import FitConfig
 
     return FitConfig(**merged(chosen.fit, **given))
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import torch
 
 from dlcc.core.classifier import Classifier
+from dlcc.core.fit_config import FitConfig
 from dlcc.core.review_text import ReviewCodec
 from dlcc.core.reviews import Corpus, SplitConfig, load_corpus
 from dlcc.core.sentiment import EncoderConfig, SentimentModel
 from dlcc.core.sentiment_task import ClassifyConfig, ClassifyTask
-from dlcc.core.training import FitConfig, fit
+from dlcc.core.training import fit
 
 WORDS = {
     "good": ["wonderful", "great", "lovely", "superb"],

@@ -105,7 +105,7 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(
 
 def test_the_presets_make_the_models_they_promise() -> None:
     from dlcc.cli.vit_presets import PRESETS
-    from dlcc.core.training import FitConfig
+    from dlcc.core.fit_config import FitConfig
     from dlcc.core.vision import VisionConfig
     from dlcc.core.vit import ViT, ViTConfig
 

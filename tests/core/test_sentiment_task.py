@@ -9,12 +9,13 @@ from sentiment_samples import SIZES, codec, corpus, model, trained, trained_run
 
 from dlcc.core.checkpoint import load_checkpoint
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.fit_config import FitConfig
 from dlcc.core.masked_words import MaskedWordConfig, MaskedWordTask
 from dlcc.core.review_text import MASK
 from dlcc.core.sentiment import EncoderConfig, MaskedWordModel
 from dlcc.core.sentiment_task import ClassifyConfig, ClassifyTask
 from dlcc.core.text import EOS
-from dlcc.core.training import FitConfig, fit
+from dlcc.core.training import fit
 
 TEXTS = [review.text for review in corpus().train]
 FIT = FitConfig(epochs=2, learning_rate=0.01, ema_decay=0.9, bfloat16=False)

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from dlcc.core.checkpoint import load_checkpoint
 from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.events import EpochEnded, Finished, Started, Stepped
+from dlcc.core.fit_config import FitConfig, learning_rate_at
 from dlcc.core.runtime import seeded_generator
 from dlcc.core.trace import AttentionTrace
-from dlcc.core.training import FitConfig, _learning_rate, fit
+from dlcc.core.training import fit
 
 
 class LineTask:
@@ -162,11 +163,11 @@ def test_a_loss_that_is_no_number_is_an_error(tmp_path: Path) -> None:
 
 def test_the_learning_rate_rises_and_falls() -> None:
     config = FitConfig(learning_rate=2.0, warmup=0.1)
-    assert _learning_rate(config, 0.05) == pytest.approx(1.0)
-    assert _learning_rate(config, 0.1) == pytest.approx(2.0)
-    assert _learning_rate(config, 0.55) == pytest.approx(1.0)
-    assert _learning_rate(config, 1.0) == pytest.approx(0.0)
-    assert _learning_rate(FitConfig(schedule="linear", warmup=0), 0.25) == pytest.approx(0.75e-3)
+    assert learning_rate_at(config, 0.05) == pytest.approx(1.0)
+    assert learning_rate_at(config, 0.1) == pytest.approx(2.0)
+    assert learning_rate_at(config, 0.55) == pytest.approx(1.0)
+    assert learning_rate_at(config, 1.0) == pytest.approx(0.0)
+    assert learning_rate_at(FitConfig(schedule="linear", warmup=0), 0.25) == pytest.approx(0.75e-3)
 
 
 @pytest.mark.parametrize(

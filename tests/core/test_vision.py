@@ -12,9 +12,10 @@ from vision_samples import CLASSES, TINY, image_data
 
 from dlcc.core.errors import UsageError
 from dlcc.core.events import EpochEnded, Event, Finished, Started, Stepped
+from dlcc.core.fit_config import FitConfig
 from dlcc.core.picture_classifier import PictureClassifier
 from dlcc.core.trace import load_traces
-from dlcc.core.training import FitConfig, fit
+from dlcc.core.training import fit
 from dlcc.core.vision import VisionConfig, VisionTask
 from dlcc.core.vit import ViT, ViTConfig
 
