@@ -1,5 +1,9 @@
 """Devices by name, bfloat16 only where it is fast, seeds that keep purposes apart."""
 
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -35,3 +39,18 @@ def test_generators_repeat_and_differ_by_stream() -> None:
 
     assert draw(1, 2) == draw(1, 2)
     assert len({tuple(draw(*key)) for key in [(1,), (2,), (1, 0), (1, 1), (1, 0, 0)]}) == 5
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another library gives memory back")
+def test_a_large_tensor_finds_the_memory_of_the_last_one() -> None:
+    script = (
+        "import resource, torch\n"
+        "from dlcc.core.runtime import keep_freed_memory\n"
+        "keep_freed_memory()\n"
+        "def faults():\n"
+        "    torch.zeros(2**24)\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "print(-faults() + faults())"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout
+    assert int(shown) < 1000  # a new mapping of 64 MB is 16,384 pages
