@@ -89,10 +89,10 @@ def bucketed(model, ids: list[list[int]]) -> None:  # type: ignore[no-untyped-de
     import torch.nn.functional as F
 
     from dlcc.core.review_text import buckets
-    from dlcc.core.text import pad
+    from dlcc.core.text import PAD_STEP, pad
 
     for batch in buckets([len(row) for row in ids], 8192):
-        tokens = pad([ids[number] for number in batch])
+        tokens = pad([ids[number] for number in batch], PAD_STEP)
         targets = tokens[:, 0] % 2
         F.cross_entropy(model(tokens), targets, reduction="sum").div(len(ids)).backward()
 

@@ -17,7 +17,7 @@ from dlcc.core.paths import asset
 from dlcc.core.review_text import LONG_TEXTS, ReviewCodec, buckets, ends, windows
 from dlcc.core.runtime import autocast
 from dlcc.core.sentiment import EncoderConfig, SentimentModel
-from dlcc.core.text import pad
+from dlcc.core.text import PAD_STEP, pad
 
 KIND = "sentiment"
 _BATCH_TOKENS = 4096  # more than that falls out of the processor's cache
@@ -145,7 +145,7 @@ class Classifier:
     @torch.no_grad()
     def batch_logits(self, pieces: Sequence[Sequence[int]]) -> Tensor:
         """Logits [B, C], float32 on the CPU, of one batch of at most `max_length` tokens each."""
-        tokens = pad([piece or [0] for piece in pieces]).to(self.device)
+        tokens = pad([piece or [0] for piece in pieces], PAD_STEP).to(self.device)
         with autocast(self.device):
             return self.model(tokens).float().cpu()
 

@@ -11,7 +11,7 @@ import numpy as np
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.text import SPECIAL, UNK
+from dlcc.core.text import PAD_STEP, SPECIAL, UNK
 
 MASK = len(SPECIAL)
 SPECIAL_TOKENS = (*SPECIAL, "<mask>")
@@ -197,7 +197,8 @@ def windows(ids: Sequence[int], length: int) -> list[tuple[int, int]]:
 
 
 def buckets(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
-    """Numbers of texts, batch by batch: neighbours in length, padded at most `max_tokens` a batch.
+    """Numbers of texts, batch by batch: neighbours in length, at most `max_tokens` a batch when
+    padded to a multiple of `PAD_STEP`.
 
     Args:
         lengths: of the texts, in tokens.
@@ -207,7 +208,8 @@ def buckets(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
     for number in sorted(range(len(lengths)), key=lengths.__getitem__):
         batch = batches[-1] if batches else None
         # In rising order the newest text is the longest of its batch.
-        if batch is None or (len(batch) + 1) * max(1, lengths[number]) > max_tokens:
+        width = max(1, -(-lengths[number] // PAD_STEP)) * PAD_STEP
+        if batch is None or (len(batch) + 1) * width > max_tokens:
             batches.append([number])
         else:
             batch.append(number)

@@ -19,7 +19,7 @@ from dlcc.core.reviews import Corpus, Review
 from dlcc.core.runtime import seeded_generator
 from dlcc.core.sentiment import SentimentModel
 from dlcc.core.sentiment_trace import trace_of
-from dlcc.core.text import PAD, pad
+from dlcc.core.text import PAD, PAD_STEP, pad
 from dlcc.core.trace import AttentionTrace
 
 EXAMPLE = "The plot was thin, but I could not stop smiling."
@@ -90,7 +90,7 @@ class ClassifyTask:
 
     def loss(self, batch: list[int]) -> tuple[Tensor, int]:
         device = self.answers.device
-        tokens = pad([self.ids[number] or [PAD] for number in batch]).to(device)
+        tokens = pad([self.ids[number] or [PAD] for number in batch], PAD_STEP).to(device)
         targets = self.labels[batch].to(device)
         mask = tokens != PAD
         dropped = (torch.rand(tokens.shape, device=device) < self.how.word_dropout) & mask

@@ -19,6 +19,9 @@ from dlcc.core.errors import DataError, UsageError
 PAD, BOS, EOS, UNK = range(4)
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 VOCABULARIES = ("subwords", "words")
+PAD_STEP = 32
+"""Batches of long texts are padded to multiples of this many tokens: a CPU's matrix kernels are
+made anew for every shape, and kept."""
 
 _SPACE = "▁"  # stands for the space before a token, as in sentencepiece
 _TOKEN = rf"'\w+|{_SPACE}?\w+|{_SPACE}?[^\w{_SPACE}]"
@@ -45,9 +48,14 @@ def split_sentences(text: str) -> list[str]:
     return _SENTENCE_END.split(text)
 
 
-def pad(sequences: Sequence[Sequence[int]]) -> Tensor:
-    """Token numbers as one int64 tensor [B, longest], filled up with `PAD` on the right."""
-    length = max(map(len, sequences))
+def pad(sequences: Sequence[Sequence[int]], step: int = 1) -> Tensor:
+    """Token numbers as one int64 tensor [B, T], filled up with `PAD` on the right.
+
+    Args:
+        sequences: of any lengths, B of them.
+        step: T is the longest length, rounded up to a multiple of this.
+    """
+    length = -(-max(map(len, sequences)) // step) * step
     return torch.tensor([[*row, *[PAD] * (length - len(row))] for row in sequences])
 
 

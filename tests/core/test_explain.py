@@ -12,11 +12,12 @@ from dlcc.core.faithfulness import faithfulness
 from dlcc.core.review_text import MASK, ends, windows
 from dlcc.core.sentiment_trace import trace_of
 
-_MASKED = [[MASK] * 9]
-# The class that a text without a telling word does not get: there words make the difference.
-TARGET = 1 - int(trained().logits(_MASKED).argmax())
+_BEFORE, _AFTER = "The film was", "and this is the end"
+_UNTOLD = [*codec().encode(_BEFORE).ids, MASK, *codec().encode(_AFTER).ids]
+# The class that the text does not get without its telling word: there that word decides.
+TARGET = 1 - int(trained().logits([_UNTOLD]).argmax())
 WORD = WORDS[trained().labels[TARGET]][0]
-TEXT = f"The film was {WORD} and this is the end"
+TEXT = f"{_BEFORE} {WORD} {_AFTER}"
 TOKENS = codec().encode(TEXT)
 TELLING = 3
 

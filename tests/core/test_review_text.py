@@ -5,7 +5,7 @@ from sentiment_samples import codec, corpus
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.review_text import MASK, SPECIAL_TOKENS, ReviewCodec, buckets, ends, windows
-from dlcc.core.text import PAD, UNK
+from dlcc.core.text import PAD, PAD_STEP, UNK, pad
 
 ENGLISH = ["It's a GREAT film, isn't it?<br /><br />I can't stop smiling... wow!!! 3 < 4"] * 2
 
@@ -112,11 +112,15 @@ def test_windows_cover_all_of_a_text(count: int) -> None:
 
 
 def test_buckets_hold_neighbours_in_length_within_the_limit() -> None:
-    lengths = [5, 1, 9, 3, 30, 3, 8, 0]
-    found = buckets(lengths, 16)
+    lengths = [50, 10, 90, 30, 300, 30, 80, 0]
+    found = buckets(lengths, 200)
     assert sorted(number for batch in found for number in batch) == list(range(8))
     assert found[-1] == [4]  # longer than a batch: alone
-    assert all(len(b) * max(lengths[n] for n in b) <= 16 for b in found[:-1])
+    for batch in found[:-1]:
+        padded = pad([[1] * lengths[number] for number in batch], PAD_STEP)
+        assert padded.shape[1] % PAD_STEP == 0
+        assert padded.numel() <= 200
+    assert len(found) == 4  # four padded to 32 tokens, two to 96, one to 96, one to 320
     flat = [lengths[number] for batch in found for number in batch]
     assert flat == sorted(flat)
 

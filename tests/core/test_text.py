@@ -31,6 +31,7 @@ def test_clean_composes_straightens_and_joins() -> None:
 def test_pad_fills_on_the_right() -> None:
     assert pad([[5], [6, 7, 8]]).tolist() == [[5, PAD, PAD], [6, 7, 8]]
     assert pad([[5]]).dtype == torch.int64
+    assert pad([[5], [6, 7, 8]], 4).tolist() == [[5, PAD, PAD, PAD], [6, 7, 8, PAD]]
 
 
 def test_casing_keeps_words_that_are_capitalised_inside_sentences() -> None:
