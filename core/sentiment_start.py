@@ -14,7 +14,8 @@ from dlcc.core.classifier import KIND
 from dlcc.core.embeddings import Progress, look_up
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.review_text import ReviewCodec
-from dlcc.core.sentiment import EncoderConfig, MaskedWordModel, SentimentModel
+from dlcc.core.sentiment import EncoderConfig, SentimentModel
+from dlcc.core.word_models import MaskedWordModel, ReplacedWordModel
 
 BUNDLED_VECTORS = "bundled"
 _ENCODER = "encoder."
@@ -35,12 +36,13 @@ def from_scratch(
     return SentimentModel(EncoderConfig(vocab_size=codec.size, **sizes), num_classes)
 
 
-def masked_words_from_scratch(
-    codec: ReviewCodec, sizes: dict[str, Any], seed: int
-) -> MaskedWordModel:
-    """A model of masked words with drawn weights."""
+def unlabelled_from_scratch(
+    codec: ReviewCodec, sizes: dict[str, Any], objective: str, seed: int
+) -> MaskedWordModel | ReplacedWordModel:
+    """A model of masked words, or of replaced ones, with drawn weights."""
     torch.manual_seed(seed)
-    return MaskedWordModel(EncoderConfig(vocab_size=codec.size, **sizes))
+    kind = ReplacedWordModel if objective == "replaced" else MaskedWordModel
+    return kind(EncoderConfig(vocab_size=codec.size, **sizes))
 
 
 def from_vectors(

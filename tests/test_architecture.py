@@ -14,7 +14,10 @@ from dlcc.core.trace import AttentionTrace, save_traces
 ROOT = Path(__file__).parent.parent
 SCREEN = {"typer", "rich", "textual"}
 LIGHT = {"errors", "paths", "trace", "maps", "cell", "sentences", "embeddings", "events"}
-MODELS = {"attention", "layers", "seq2seq", "sentiment", "vit", "backbones", "cutmix"}
+MODELS = {
+    *("attention", "layers", "seq2seq", "sentiment", "word_models"),
+    *("vit", "backbones", "cutmix"),
+}
 TRAINING_MAY = {"fit_config", "checkpoint", "errors", "events", "paths", "runtime", "trace"}
 
 

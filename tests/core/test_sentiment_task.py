@@ -10,12 +10,14 @@ from sentiment_samples import SIZES, codec, corpus, model, trained, trained_run
 from dlcc.core.checkpoint import load_checkpoint
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.fit_config import FitConfig
-from dlcc.core.masked_words import MaskedWordConfig, MaskedWordTask
+from dlcc.core.masked_words import MaskedWordConfig, MaskedWordTask, ReplacedWordTask, drawn
 from dlcc.core.review_text import MASK
-from dlcc.core.sentiment import EncoderConfig, MaskedWordModel
+from dlcc.core.sentiment import EncoderConfig
+from dlcc.core.sentiment_start import from_checkpoint
 from dlcc.core.sentiment_task import ClassifyConfig, ClassifyTask
 from dlcc.core.text import EOS
 from dlcc.core.training import fit
+from dlcc.core.word_models import MaskedWordModel, ReplacedWordModel
 
 TEXTS = [review.text for review in corpus().train]
 FIT = FitConfig(epochs=2, learning_rate=0.01, ema_decay=0.9, bfloat16=False)
@@ -97,6 +99,33 @@ def test_masked_words_are_learned_in_context() -> None:
     assert "<mask>" in task.sample()
 
 
+def test_replaced_words_are_learned_to_be_told(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    learner = ReplacedWordModel(EncoderConfig(codec().size, max_length=24, dropout=0.0, **SIZES))
+    for parameter in learner.generator.down.parameters():  # its guesses stay poor
+        parameter.requires_grad_(False).zero_()
+    texts = ["the plot film music cast end start day " * 6] * 20
+    config = MaskedWordConfig(length=16, batch_tokens=128)
+    task = ReplacedWordTask(learner, codec(), texts[2:], texts[:2], config, {})
+    run = tmp_path / "replaced"
+    list(fit(task, replace(FIT, epochs=16), run))
+    after = task.validate()
+    assert after == task.validate()
+    assert after["telling_loss"] < 0.2  # that of their share alone is 0.53
+    assert after["found"] > 0.6
+    best = load_checkpoint(run / "best", task.kind).weights
+    classifier, _, _ = from_checkpoint(run, 2, {}, 0)  # the encoder, not what replaced the words
+    assert torch.equal(classifier.encoder.norm.weight, best["encoder.norm.weight"])
+
+
+def test_what_replaces_a_word_is_drawn_with_its_probability() -> None:
+    shares = torch.tensor([0.5, 0.0, 0.2, 0.3])
+    tokens = drawn(shares.log().expand(20_000, -1), torch.Generator().manual_seed(0))
+    counts = tokens.bincount(minlength=4) / len(tokens)
+    torch.testing.assert_close(counts, shares, atol=0.02, rtol=0)
+    assert counts[1] == 0
+
+
 def test_stretches_cover_the_texts_and_shift_each_epoch() -> None:
     task = masked()
     starts = torch.cat(list(task.batches(0))).sort().values
@@ -110,12 +139,8 @@ def test_stretches_cover_the_texts_and_shift_each_epoch() -> None:
 def test_of_the_places_most_are_masked_and_some_are_not() -> None:
     task = masked(masked_share=0.5, batch_tokens=2048)
     starts = torch.arange(0, 1600, 16)
-    shown: list[torch.Tensor] = []
-    task.model.forward = lambda tokens, places, start=0: (
-        shown.extend((tokens, places)) or torch.zeros(len(places), codec().size)
-    )
-    _, targets = task._guess(task.tokens, starts, torch.Generator().manual_seed(0), 0)
-    tokens, places = shown
+    found = task._mask(task.tokens, starts, torch.Generator().manual_seed(0))
+    tokens, places, targets = found.tokens, found.places, found.targets
     assert len(places) / tokens.numel() == pytest.approx(0.5, abs=0.05)
     at_places = tokens.flatten()[places]
     assert (at_places == MASK).float().mean().item() == pytest.approx(0.8, abs=0.05)
