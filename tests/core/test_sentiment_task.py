@@ -102,13 +102,13 @@ def test_masked_words_are_learned_in_context() -> None:
 def test_replaced_words_are_learned_to_be_told(tmp_path: Path) -> None:
     torch.manual_seed(0)
     learner = ReplacedWordModel(EncoderConfig(codec().size, max_length=24, dropout=0.0, **SIZES))
-    for parameter in learner.generator.down.parameters():  # its guesses stay poor
-        parameter.requires_grad_(False).zero_()
+    learner.generator.norm.requires_grad_(False).weight.zero_()
+    learner.generator.bias.requires_grad_(False)  # every word is as likely to be a replacement
     texts = ["the plot film music cast end start day " * 6] * 20
     config = MaskedWordConfig(length=16, batch_tokens=128)
     task = ReplacedWordTask(learner, codec(), texts[2:], texts[:2], config, {})
     run = tmp_path / "replaced"
-    list(fit(task, replace(FIT, epochs=16), run))
+    list(fit(task, replace(FIT, epochs=12, learning_rate=0.005), run))
     after = task.validate()
     assert after == task.validate()
     assert after["telling_loss"] < 0.2  # that of their share alone is 0.53
