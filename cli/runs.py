@@ -18,13 +18,14 @@ _SILENT = ("run", "resume", "quiet", "debug")  # these do not change the result
 def command_line(context: typer.Context, command: str) -> str:
     """The command as it was given, without folders and what does not change the result."""
     parts = [command]
+    options = {option.name: option for option in context.command.params}
     for name, value in context.params.items():
         source = context.get_parameter_source(name)
         if name in _SILENT or source is None or source.name != "COMMANDLINE":
             continue
-        flag = f"--{name.replace('_', '-')}"
+        flag = (options[name].secondary_opts if value is False else options[name].opts)[0]
         shown = value.name if isinstance(value, Path) else value
-        parts.append(flag if value is True else f"{flag} {shown}")
+        parts.append(flag if isinstance(value, bool) else f"{flag} {shown}")
     return " ".join(parts)
 
 

@@ -127,7 +127,9 @@ def _check_changes(before: EncoderConfig, changes: dict[str, Any]) -> None:
 def _what(checkpoint: Checkpoint) -> str:
     metrics = checkpoint.about.get("metrics", {})
     shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-    return f"{checkpoint.kind} checkpoint ({shown})"
+    command, seconds = checkpoint.about.get("command"), checkpoint.about.get("seconds", 0)
+    how = f" of {command}, after {seconds / 60:.0f} minutes" if command else ""
+    return f"{checkpoint.kind} checkpoint ({shown}){how}"
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -233,6 +233,8 @@ def test_pretrain_then_train_then_resume_and_eval(run_dlcc, tmp_path: Path) -> N
     assert run_dlcc(*train, "--from", masked, "--resume").exit_code == 0
     about = json.loads((run / "best/config.json").read_text())["about"]
     assert about["command"].startswith("dlcc sentiment train --data reviews.csv")
+    assert " --from masked " in f"{about['command']} "
+    assert " of dlcc sentiment pretrain --data reviews.csv" in about["start"]
     assert about["temperature"] > 0
     assert about["data"]["split_hash"]
     wrong = run_dlcc("sentiment", "--checkpoint", masked, "fine")

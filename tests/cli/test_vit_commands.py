@@ -52,7 +52,7 @@ def train_options(pictures: Path, run: Path, *more: object) -> list[object]:
 
 def test_train_then_eval_then_predict(run_dlcc: Any, pictures: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    result = run_dlcc(*train_options(pictures, run, "--cutmix"))
+    result = run_dlcc(*train_options(pictures, run, "--cutmix", "--no-mixup"))
     assert result.exit_code == 0, result.stderr
     assert result.stdout.strip() == str(run / "best")
     assert "3 classes, 8 × 8 pixels, 54 pictures to train on, 6 to validate, 60 to test" in (
@@ -60,6 +60,7 @@ def test_train_then_eval_then_predict(run_dlcc: Any, pictures: Path, tmp_path: P
     )
     about = load_checkpoint(run / "best", "vit").about
     assert about["command"].startswith("dlcc vit train --data")
+    assert about["command"].endswith(" --cutmix --no-mixup")
     assert str(tmp_path) not in json.dumps(about)
     assert about["vision"]["cutmix"] == 0.5
     assert len(about["data"]["split_hash"]) == 64
