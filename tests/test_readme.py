@@ -19,7 +19,11 @@ COMMANDS = sorted({line for line in SHELL if re.match(r"(\S+ \| )?dlcc\b", line)
 def parsed(line: str) -> tuple[Any, list[str]]:
     """The command that a README line runs, and its arguments."""
     words = shlex.split(line.split("| ")[-1] if "| dlcc" in line else line, comments=True)
-    words = words[: next((n for n, word in enumerate(words) if word in "|>2><&&"), len(words))]
+    words = words[
+        : next(
+            (n for n, word in enumerate(words) if word in ("|", ">", "2>", "<", "&&")), len(words)
+        )
+    ]
     command, rest = get_command(app), words[1:]
     while hasattr(command, "commands"):
         if rest and rest[0] in command.commands:
