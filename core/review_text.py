@@ -11,7 +11,7 @@ import numpy as np
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.text import PAD_STEP, SPECIAL, UNK
+from dlcc.core.text import SPECIAL, UNK, padded_length
 
 MASK = len(SPECIAL)
 SPECIAL_TOKENS = (*SPECIAL, "<mask>")
@@ -198,7 +198,7 @@ def windows(ids: Sequence[int], length: int) -> list[tuple[int, int]]:
 
 def buckets(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
     """Numbers of texts, batch by batch: neighbours in length, at most `max_tokens` a batch when
-    padded to a multiple of `PAD_STEP`.
+    padded as `padded_length` has it.
 
     Args:
         lengths: of the texts, in tokens.
@@ -208,7 +208,7 @@ def buckets(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
     for number in sorted(range(len(lengths)), key=lengths.__getitem__):
         batch = batches[-1] if batches else None
         # In rising order the newest text is the longest of its batch.
-        width = max(1, -(-lengths[number] // PAD_STEP)) * PAD_STEP
+        width = padded_length(max(1, lengths[number]))
         if batch is None or (len(batch) + 1) * width > max_tokens:
             batches.append([number])
         else:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from dlcc.core.errors import UsageError
 from dlcc.core.layers import BlockConfig, EncoderBlock, sinusoidal_positions
 from dlcc.core.seq2seq import BidirectionalGRU
-from dlcc.core.text import PAD, PAD_STEP
+from dlcc.core.text import PAD, padded_length
 
 ARCHITECTURES = ("transformer", "gru")
 
@@ -82,7 +82,7 @@ class TextEncoder(nn.Module):
         self.output_dim = gru_width(config) if config.architecture == "gru" else config.width
         needs_norm = config.norm_first and config.architecture == "transformer"
         self.norm = nn.LayerNorm(config.width, eps=1e-6) if needs_norm else nn.Identity()
-        positions = sinusoidal_positions(config.max_length + PAD_STEP, config.width)  # of padding
+        positions = sinusoidal_positions(padded_length(config.max_length), config.width)
         self.register_buffer("positions", positions, persistent=False)
 
     def embed(self, tokens: Tensor) -> Tensor:

@@ -48,6 +48,11 @@ def split_sentences(text: str) -> list[str]:
     return _SENTENCE_END.split(text)
 
 
+def padded_length(length: int, step: int = PAD_STEP) -> int:
+    """`length` rounded up to a multiple of `step`."""
+    return -(-length // step) * step
+
+
 def pad(sequences: Sequence[Sequence[int]], step: int = 1) -> Tensor:
     """Token numbers as one int64 tensor [B, T], filled up with `PAD` on the right.
 
@@ -55,7 +60,7 @@ def pad(sequences: Sequence[Sequence[int]], step: int = 1) -> Tensor:
         sequences: of any lengths, B of them.
         step: T is the longest length, rounded up to a multiple of this.
     """
-    length = -(-max(map(len, sequences)) // step) * step
+    length = padded_length(max(map(len, sequences)), step)
     return torch.tensor([[*row, *[PAD] * (length - len(row))] for row in sequences])
 
 

@@ -68,6 +68,8 @@ def test_a_long_text_is_explained_window_by_window(method: str) -> None:
     assert len(windows(tokens.ids, 24)) == len(tokens.ids) // 24 + 1 > 2
     for start in range(0, 61, 24):  # every window has its say
         assert (found[start : start + 24] != 0).any()
+    if method != "gradient":  # which leaves out what speaks against the class
+        assert (found != 0).mean() > 0.9
     if method == "occlusion":
         assert found.argmax() == 60
     if method == "rollout":
@@ -90,7 +92,7 @@ def test_deletion_takes_words_away_in_their_order() -> None:
     assert curve.shape == (len(STEPS),)
     whole = answers.probabilities(answers.logits([TOKENS.ids]))[0, TARGET].item()
     assert curve[0] == pytest.approx(whole, abs=0.02)
-    assert curve[2:].max() < 0.7 < 0.9 < curve[:2].min()  # 10 % of nine words is the first of them
+    assert curve[2:].max() < 0.5 < 0.9 < curve[:2].min()  # 10 % of nine words is the first of them
     assert deletion(answers, TOKENS, TARGET, order[::-1]).min() > 0.9
 
 
