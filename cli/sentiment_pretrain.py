@@ -27,7 +27,7 @@ from dlcc.cli.training_options import (
     Resume,
     Run,
     merged,
-    preset_named,
+    named,
 )
 
 
@@ -65,22 +65,15 @@ def pretrain(
     """Learn to guess masked words of all texts outside the test part; then train --from it."""
     from dlcc.cli.runs import command_line, downloaded, run_folder, train_here
     from dlcc.cli.screen import note
-    from dlcc.core.errors import UsageError
     from dlcc.core.fit_config import FitConfig
-    from dlcc.core.masked_words import (
-        OBJECTIVES,
-        MaskedWordConfig,
-        MaskedWordTask,
-        ReplacedWordTask,
-    )
+    from dlcc.core.masked_words import OBJECTIVES, MaskedWordConfig
     from dlcc.core.review_text import ReviewCodec
     from dlcc.core.reviews import OFFICIAL, untested_texts
     from dlcc.core.runtime import choose_device
     from dlcc.core.sentiment_start import held_out, unlabelled_from_scratch
 
-    if objective not in OBJECTIVES:
-        raise UsageError(f"--objective {objective}: choose one of {', '.join(OBJECTIVES)}")
-    base = preset_named(PRESETS, preset)
+    make = named("--objective", OBJECTIVES, objective)
+    base = named("--preset", PRESETS, preset)
     folder, where = run_folder(run, resume, "masked-words"), choose_device(device)
     sizes = merged(
         base.encoder,
@@ -118,6 +111,5 @@ def pretrain(
         practised, vocabulary or base.vocabulary, vocab_size or base.vocab_size
     )
     learner = unlabelled_from_scratch(codec, sizes, objective, seed).to(where)
-    make = ReplacedWordTask if objective == "replaced" else MaskedWordTask
     task = make(learner, codec, practised, validation, how, about)
     train_here(task, fit_config, folder, resume, "tokens")

@@ -36,7 +36,7 @@ from dlcc.cli.training_options import (
     Resume,
     Run,
     merged,
-    preset_named,
+    named,
 )
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def train(
     from dlcc.core.runtime import choose_device
     from dlcc.core.sentiment_task import ClassifyConfig, ClassifyTask
 
-    base = preset_named(PRESETS, preset)
+    base = named("--preset", PRESETS, preset)
     folder, where = run_folder(run, resume, "sentiment"), choose_device(device)
     given = merged(
         {},

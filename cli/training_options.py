@@ -28,20 +28,20 @@ LabelSmoothing = Annotated[
     float | None, typer.Option(help="Share of the target that is spread over all answers.")
 ]
 
-Preset = TypeVar("Preset")
+Value = TypeVar("Value")
 
 
-def preset_named(presets: Mapping[str, Preset], name: str) -> Preset:
-    """The preset `name`.
+def named(flag: str, known: Mapping[str, Value], name: str) -> Value:
+    """What the option `flag` means by `name`.
 
     Raises:
         UsageError: there is none.
     """
     from dlcc.core.errors import UsageError
 
-    if name not in presets:
-        raise UsageError(f"--preset {name}: choose one of {', '.join(presets)}")
-    return presets[name]
+    if name not in known:
+        raise UsageError(f"{flag} {name}: choose one of {', '.join(known)}")
+    return known[name]
 
 
 def merged(base: Mapping[str, Any], **given: Any) -> dict[str, Any]:

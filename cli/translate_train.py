@@ -19,7 +19,7 @@ from dlcc.cli.training_options import (
     Resume,
     Run,
     merged,
-    preset_named,
+    named,
 )
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def train(
     from dlcc.cli.translate_data import find_data
     from dlcc.core.errors import UsageError
 
-    chosen = preset_named(PRESETS, preset)
+    chosen = named("--preset", PRESETS, preset)
     run = run_folder(run, resume, "translate")
     data_config, sizes, fit_config = _configs(
         chosen,

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlcc.cli.training_options import merged, preset_named
+from dlcc.cli.training_options import merged, named
 from dlcc.cli.vit_presets import EITHER_MIX, FINE_TUNING, PRESETS, PROBING, Preset
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def choose(preset: str, backbone: str | None, freeze: bool) -> Preset:
     """
     from dlcc.core.errors import UsageError
 
-    chosen = preset_named(PRESETS, preset)
+    chosen = named("--preset", PRESETS, preset)
     if freeze and backbone is None:
         raise UsageError("--freeze needs --backbone: a model whose weights are worth keeping")
     if backbone is None:

@@ -22,7 +22,6 @@ from dlcc.core.word_models import MaskedWordModel, ReplacedWordModel
 KIND = "masked-words"
 TELLING = 50.0
 """Weight of the loss of telling replaced words against that of guessing (Clark et al. 2020)."""
-OBJECTIVES = ("masked", "replaced")
 _EXAMPLE = "the plot was thin, but i could not <mask> smiling"
 
 
@@ -64,6 +63,8 @@ class Masked:
 class MaskedWordTask:
     """Learn to guess masked words of `texts`; validated on others."""
 
+    learner: type[MaskedWordModel] | type[ReplacedWordModel] = MaskedWordModel
+    """What learns it."""
     kind = KIND
     metric = "loss"
     higher_is_better = False
@@ -169,6 +170,7 @@ class MaskedWordTask:
 class ReplacedWordTask(MaskedWordTask):
     """Learn to tell which words of `texts` were replaced by a small model's guesses."""
 
+    learner = ReplacedWordModel
     model: ReplacedWordModel
 
     def _loss(
@@ -186,6 +188,9 @@ class ReplacedWordTask(MaskedWordTask):
         loss = guessing + TELLING * telling
         metrics = {"loss": loss, "guessing_loss": guessing, "telling_loss": telling, "found": found}
         return loss, {name: value.item() for name, value in metrics.items()}
+
+
+OBJECTIVES = {"masked": MaskedWordTask, "replaced": ReplacedWordTask}
 
 
 def drawn(logits: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -39,10 +39,17 @@ def from_scratch(
 def unlabelled_from_scratch(
     codec: ReviewCodec, sizes: dict[str, Any], objective: str, seed: int
 ) -> MaskedWordModel | ReplacedWordModel:
-    """A model of masked words, or of replaced ones, with drawn weights."""
+    """What learns from texts without labels, with drawn weights.
+
+    Args:
+        codec: cuts its texts up.
+        sizes: of `EncoderConfig`.
+        objective: a name in `masked_words.OBJECTIVES`.
+        seed: draws the weights.
+    """
     torch.manual_seed(seed)
-    kind = ReplacedWordModel if objective == "replaced" else MaskedWordModel
-    return kind(EncoderConfig(vocab_size=codec.size, **sizes))
+    learner = masked_words.OBJECTIVES[objective].learner
+    return learner(EncoderConfig(vocab_size=codec.size, **sizes))
 
 
 def from_vectors(
