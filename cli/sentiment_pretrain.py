@@ -47,10 +47,6 @@ def pretrain(
     hidden: Hidden = None,
     length: Length = None,
     dropout: Annotated[float, typer.Option(help="Share of activations dropped.")] = 0.0,
-    objective: Annotated[
-        str,
-        typer.Option(help="masked: guess them; replaced: tell which words are.", metavar="KIND"),
-    ] = "masked",
     stretch: Annotated[int | None, typer.Option(help="Tokens of a stretch of text.")] = None,
     masked: Annotated[float | None, typer.Option(help="Share of tokens to guess.")] = None,
     batch_tokens: BatchTokens = None,
@@ -63,16 +59,18 @@ def pretrain(
     debug: Debug = False,
 ) -> None:
     """Learn to guess masked words of all texts outside the test part; then train --from it."""
+    import torch
+
     from dlcc.cli.runs import command_line, downloaded, run_folder, train_here
     from dlcc.cli.screen import note
     from dlcc.core.fit_config import FitConfig
-    from dlcc.core.masked_words import OBJECTIVES, MaskedWordConfig
+    from dlcc.core.masked_words import MaskedWordConfig, MaskedWordTask
     from dlcc.core.review_text import ReviewCodec
     from dlcc.core.reviews import OFFICIAL, untested_texts
     from dlcc.core.runtime import choose_device
-    from dlcc.core.sentiment_start import held_out, unlabelled_from_scratch
+    from dlcc.core.sentiment import EncoderConfig, MaskedWordModel
+    from dlcc.core.sentiment_start import held_out
 
-    make = named("--objective", OBJECTIVES, objective)
     base = named("--preset", PRESETS, preset)
     folder, where = run_folder(run, resume, "masked-words"), choose_device(device)
     sizes = merged(
@@ -110,6 +108,7 @@ def pretrain(
     codec = ReviewCodec.learn(
         practised, vocabulary or base.vocabulary, vocab_size or base.vocab_size
     )
-    learner = unlabelled_from_scratch(codec, sizes, objective, seed).to(where)
-    task = make(learner, codec, practised, validation, how, about)
+    torch.manual_seed(seed)
+    learner = MaskedWordModel(EncoderConfig(vocab_size=codec.size, **sizes)).to(where)
+    task = MaskedWordTask(learner, codec, practised, validation, how, about)
     train_here(task, fit_config, folder, resume, "tokens")

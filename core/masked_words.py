@@ -1,5 +1,4 @@
-"""Learning from texts without labels, before learning to classify: to guess masked words, or to
-tell which words were replaced.
+"""Learning from texts without labels, before learning to classify: to guess masked words.
 
 Shapes: B batch, T tokens of a stretch, M masked positions, V tokens in the vocabulary.
 """
@@ -15,13 +14,11 @@ from torch import Tensor
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.review_text import MASK, ReviewCodec
 from dlcc.core.runtime import seeded_generator
+from dlcc.core.sentiment import MaskedWordModel
 from dlcc.core.text import EOS, SPECIAL
 from dlcc.core.trace import AttentionTrace
-from dlcc.core.word_models import MaskedWordModel, ReplacedWordModel
 
 KIND = "masked-words"
-TELLING = 50.0
-"""Weight of the loss of telling replaced words against that of guessing (Clark et al. 2020)."""
 _EXAMPLE = "the plot was thin, but i could not <mask> smiling"
 
 
@@ -63,15 +60,13 @@ class Masked:
 class MaskedWordTask:
     """Learn to guess masked words of `texts`; validated on others."""
 
-    learner: type[MaskedWordModel] | type[ReplacedWordModel] = MaskedWordModel
-    """What learns it."""
     kind = KIND
     metric = "loss"
     higher_is_better = False
 
     def __init__(
         self,
-        model: MaskedWordModel | ReplacedWordModel,
+        model: MaskedWordModel,
         codec: ReviewCodec,
         texts: Sequence[str],
         validation: Sequence[str],
@@ -105,19 +100,20 @@ class MaskedWordTask:
     def loss(self, batch: Tensor) -> tuple[Tensor, int]:
         length, longest = self.how.length, self.model.encoder.config.max_length
         start = int(torch.randint(longest - length + 1, (1,)))  # so all positions are practised
-        masked = self._mask(self.tokens, batch, None)
-        return self._loss(masked, start, None)[0], batch.numel() * length
+        loss, _ = self._guess(self._mask(self.tokens, batch, None), start)
+        return loss, batch.numel() * length
 
     def validate(self) -> dict[str, float]:
         generator = seeded_generator(0)
         length = self.how.length
         starts = torch.arange(0, len(self.validation) - length + 1, length)
-        sums: dict[str, float] = {}
+        loss = accuracy = 0.0
         for batch in starts.split(self.how.batch_tokens // length):
-            masked = self._mask(self.validation, batch, generator)
-            for name, value in self._loss(masked, 0, generator)[1].items():
-                sums[name] = sums.get(name, 0.0) + value * len(batch) / len(starts)
-        return sums
+            guessed = self._guess(self._mask(self.validation, batch, generator), 0)
+            share = len(batch) / len(starts)
+            loss += guessed[0].item() * share
+            accuracy += guessed[1].item() * share
+        return {"loss": loss, "accuracy": accuracy}
 
     def sample(self) -> str:
         codec, device = self.codec, next(self.model.parameters()).device
@@ -134,7 +130,7 @@ class MaskedWordTask:
     def traces(self) -> list[AttentionTrace]:
         return []
 
-    def _mask(self, source: Tensor, starts: Tensor, generator: torch.Generator | None) -> "Masked":
+    def _mask(self, source: Tensor, starts: Tensor, generator: torch.Generator | None) -> Masked:
         """Stretches of `source` with some of their tokens masked."""
         device = next(self.model.parameters()).device
         tokens = source[starts[:, None] + torch.arange(self.how.length)].long()  # [B, T]
@@ -150,14 +146,11 @@ class MaskedWordTask:
         tokens = tokens.flatten().scatter(0, places, shown).view_as(tokens)
         return Masked(tokens.to(device), places.to(device), targets.to(device))
 
-    def _loss(
-        self, masked: "Masked", start: int, generator: torch.Generator | None
-    ) -> tuple[Tensor, dict[str, float]]:
-        """What is learned from, and metrics: of the guesses."""
+    def _guess(self, masked: Masked, start: int) -> tuple[Tensor, Tensor]:
+        """Loss and accuracy of the guesses."""
         logits = self.model(masked.tokens, masked.places, start).float()
-        loss = F.cross_entropy(logits, masked.targets)
-        right = (logits.argmax(-1) == masked.targets).float().mean().item()
-        return loss, {"loss": loss.item(), "accuracy": right}
+        right = (logits.argmax(-1) == masked.targets).float().mean()
+        return F.cross_entropy(logits, masked.targets), right
 
     def _join(self, texts: Sequence[str]) -> Tensor:
         """All texts as one int32 tensor, each ended by EOS."""
@@ -165,37 +158,3 @@ class MaskedWordTask:
             torch.tensor([*ids, EOS], dtype=torch.int32) for ids in self.codec.encode_many(texts)
         ]
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.int32)
-
-
-class ReplacedWordTask(MaskedWordTask):
-    """Learn to tell which words of `texts` were replaced by a small model's guesses."""
-
-    learner = ReplacedWordModel
-    model: ReplacedWordModel
-
-    def _loss(
-        self, masked: Masked, start: int, generator: torch.Generator | None
-    ) -> tuple[Tensor, dict[str, float]]:
-        logits = self.model(masked.tokens, masked.places, start).float()
-        guessing = F.cross_entropy(logits, masked.targets)
-        guesses = drawn(logits.detach(), generator)
-        flat = masked.tokens.flatten().scatter(0, masked.places, guesses)
-        replaced = torch.zeros(len(flat), device=flat.device)
-        replaced[masked.places] = (guesses != masked.targets).float()
-        told = self.model.tell(flat.view_as(masked.tokens), start).float().flatten()
-        telling = F.binary_cross_entropy_with_logits(told, replaced)
-        found = ((told > 0) & (replaced > 0)).sum() / replaced.sum().clamp(min=1)
-        loss = guessing + TELLING * telling
-        metrics = {"loss": loss, "guessing_loss": guessing, "telling_loss": telling, "found": found}
-        return loss, {name: value.item() for name, value in metrics.items()}
-
-
-OBJECTIVES = {"masked": MaskedWordTask, "replaced": ReplacedWordTask}
-
-
-def drawn(logits: Tensor, generator: torch.Generator | None) -> Tensor:
-    """A token [M] for each row of logits [M, V], drawn with its probability."""
-    sums = logits.softmax(-1).cumsum(-1)
-    # One number a row; torch.multinomial draws one for each of the V tokens.
-    share = torch.rand(len(logits), 1, generator=generator).to(sums) * sums[:, -1:]
-    return torch.searchsorted(sums, share).squeeze(1).clamp(max=logits.shape[-1] - 1)

@@ -1,9 +1,10 @@
 """Text classifiers: an encoder-only Transformer and a GRU twin of equal size.
 
 Chapter 8, "Sentiment analysis with a Transformer". The encoder can learn from unlabelled texts
-first: see `word_models`.
+first, by guessing masked words.
 
-Shapes: B batch, T tokens, E width of a token's vector, D width of the encoder, C classes, H heads.
+Shapes: B batch, T tokens, E width of a token's vector, D width of the encoder, D' of its output,
+C classes, H heads, V tokens in the vocabulary, M masked positions.
 """
 
 from dataclasses import dataclass
@@ -148,6 +149,34 @@ class SentimentModel(nn.Module):
         with torch.autocast(hidden.device.type, enabled=False):
             mean = (hidden.float() * mask[..., None]).sum(1) / counts  # [B, D']
             return self.top(mean)
+
+
+class MaskedWordModel(nn.Module):
+    """Encoder and a head that guesses the tokens which were masked; the vectors are tied.
+
+    Devlin et al. 2019, section 3.1.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.encoder = TextEncoder(config)
+        self.down = nn.Linear(self.encoder.output_dim, config.embed_dim)
+        self.norm = nn.LayerNorm(config.embed_dim, eps=1e-6)
+        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+
+    def forward(self, tokens: Tensor, places: Tensor, start: int = 0) -> Tensor:
+        """Logits [M, V] at the masked places alone.
+
+        Args:
+            tokens: [B, T], without padding, with the mask token at `places`.
+            places: [M], positions in the flattened batch.
+            start: position of the first token, so that all positions are practised.
+        """
+        mask = torch.ones_like(tokens, dtype=torch.bool)
+        hidden, _ = self.encoder(self.encoder.embed(tokens), mask, start=start)
+        picked = hidden.flatten(0, 1)[places]  # [M, D']
+        picked = self.norm(F.gelu(self.down(picked)))  # [M, E]
+        return F.linear(picked, self.encoder.embedding.weight, self.bias)
 
 
 def gru_width(config: EncoderConfig) -> int:

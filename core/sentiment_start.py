@@ -15,7 +15,6 @@ from dlcc.core.embeddings import Progress, look_up
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.review_text import ReviewCodec
 from dlcc.core.sentiment import EncoderConfig, SentimentModel
-from dlcc.core.word_models import MaskedWordModel, ReplacedWordModel
 
 BUNDLED_VECTORS = "bundled"
 _ENCODER = "encoder."
@@ -34,22 +33,6 @@ def from_scratch(
     """
     torch.manual_seed(seed)
     return SentimentModel(EncoderConfig(vocab_size=codec.size, **sizes), num_classes)
-
-
-def unlabelled_from_scratch(
-    codec: ReviewCodec, sizes: dict[str, Any], objective: str, seed: int
-) -> MaskedWordModel | ReplacedWordModel:
-    """What learns from texts without labels, with drawn weights.
-
-    Args:
-        codec: cuts its texts up.
-        sizes: of `EncoderConfig`.
-        objective: a name in `masked_words.OBJECTIVES`.
-        seed: draws the weights.
-    """
-    torch.manual_seed(seed)
-    learner = masked_words.OBJECTIVES[objective].learner
-    return learner(EncoderConfig(vocab_size=codec.size, **sizes))
 
 
 def from_vectors(

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 SCREEN = {"typer", "rich", "textual"}
 LIGHT = {"errors", "paths", "trace", "maps", "cell", "sentences", "embeddings", "events"}
 MODELS = {
-    *("attention", "layers", "seq2seq", "sentiment", "word_models"),
+    *("attention", "layers", "seq2seq", "sentiment"),
     *("vit", "backbones", "cutmix"),
 }
 TRAINING_MAY = {"fit_config", "checkpoint", "errors", "events", "paths", "runtime", "trace"}

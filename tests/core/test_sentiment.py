@@ -8,10 +8,10 @@ from dlcc.core.errors import UsageError
 from dlcc.core.sentiment import (
     ARCHITECTURES,
     EncoderConfig,
+    MaskedWordModel,
     SentimentModel,
     gru_width,
 )
-from dlcc.core.word_models import MaskedWordModel, ReplacedWordModel
 
 SMALL = {"embed_dim": 12, "width": 12, "num_layers": 2, "num_heads": 3, "hidden_dim": 24}
 
@@ -96,21 +96,6 @@ def test_masked_words_are_guessed_at_their_places_with_tied_vectors() -> None:
     assert (model(tokens, places, start=9) - logits).abs().max() > 1e-4
     logits.sum().backward()
     assert model.encoder.embedding.weight.grad[0].abs().max() > 0  # through the output alone
-
-
-def test_the_model_that_replaces_words_is_small_and_shares_its_vectors() -> None:
-    torch.manual_seed(0)
-    model = ReplacedWordModel(EncoderConfig(40, **{**SMALL, "num_heads": 4}, max_length=16)).eval()
-    tokens = torch.randint(5, 40, (2, 6))
-    assert model(tokens, torch.tensor([1, 7])).shape == (2, 40)
-    told = model.tell(tokens)
-    assert told.shape == (2, 6)
-    assert (model.tell(tokens, start=9) - told).abs().max() > 1e-5
-    assert model.generator.encoder.config.width == 3
-    told.sum().backward()
-    assert model.encoder.embedding.weight.grad is not None
-    assert model.generator.encoder.embedding is model.encoder.embedding
-    assert all(p.grad is None for p in model.generator.down.parameters())
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

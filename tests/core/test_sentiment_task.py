@@ -10,14 +10,13 @@ from sentiment_samples import SIZES, codec, corpus, model, trained, trained_run
 from dlcc.core.checkpoint import load_checkpoint
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.fit_config import FitConfig
-from dlcc.core.masked_words import MaskedWordConfig, MaskedWordTask, ReplacedWordTask, drawn
+from dlcc.core.masked_words import MaskedWordConfig, MaskedWordTask
 from dlcc.core.review_text import MASK
-from dlcc.core.sentiment import EncoderConfig
+from dlcc.core.sentiment import EncoderConfig, MaskedWordModel
 from dlcc.core.sentiment_start import from_checkpoint
 from dlcc.core.sentiment_task import ClassifyConfig, ClassifyTask
 from dlcc.core.text import EOS
 from dlcc.core.training import fit
-from dlcc.core.word_models import MaskedWordModel, ReplacedWordModel
 
 TEXTS = [review.text for review in corpus().train]
 FIT = FitConfig(epochs=2, learning_rate=0.01, ema_decay=0.9, bfloat16=False)
@@ -88,42 +87,17 @@ def test_it_learns_and_validates_as_it_answers() -> None:
     assert best.about["temperature"] == answers.temperature != 1.0
 
 
-def test_masked_words_are_learned_in_context() -> None:
+def test_masked_words_are_learned_in_context(tmp_path: Path) -> None:
     task = masked()
     first = task.validate()
-    for _ in fit(task, replace(FIT, epochs=6), Path(trained_run().parent / "masked")):
-        pass
+    list(fit(task, replace(FIT, epochs=6), tmp_path / "masked"))
     after = task.validate()
     assert after["loss"] < first["loss"] - 1
     assert after == task.validate()  # the same places each time
     assert "<mask>" in task.sample()
-
-
-def test_replaced_words_are_learned_to_be_told(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    learner = ReplacedWordModel(EncoderConfig(codec().size, max_length=24, dropout=0.0, **SIZES))
-    learner.generator.norm.requires_grad_(False).weight.zero_()
-    learner.generator.bias.requires_grad_(False)  # every word is as likely to be a replacement
-    texts = ["the plot film music cast end start day " * 6] * 20
-    config = MaskedWordConfig(length=16, batch_tokens=128)
-    task = ReplacedWordTask(learner, codec(), texts[2:], texts[:2], config, {})
-    run = tmp_path / "replaced"
-    list(fit(task, replace(FIT, epochs=12, learning_rate=0.005), run))
-    after = task.validate()
-    assert after == task.validate()
-    assert after["telling_loss"] < 0.2  # that of their share alone is 0.53
-    assert after["found"] > 0.6
-    best = load_checkpoint(run / "best", task.kind).weights
-    classifier, _, _ = from_checkpoint(run, 2, {}, 0)  # the encoder, not what replaced the words
+    best = load_checkpoint(tmp_path / "masked" / "best", task.kind).weights
+    classifier, _, _ = from_checkpoint(tmp_path / "masked", 2, {}, 0)
     assert torch.equal(classifier.encoder.norm.weight, best["encoder.norm.weight"])
-
-
-def test_what_replaces_a_word_is_drawn_with_its_probability() -> None:
-    shares = torch.tensor([0.5, 0.0, 0.2, 0.3])
-    tokens = drawn(shares.log().expand(20_000, -1), torch.Generator().manual_seed(0))
-    counts = tokens.bincount(minlength=4) / len(tokens)
-    torch.testing.assert_close(counts, shares, atol=0.02, rtol=0)
-    assert counts[1] == 0
 
 
 def test_stretches_cover_the_texts_and_shift_each_epoch() -> None:
