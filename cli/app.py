@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from dlcc.cli.groups import DefaultGroup
 from dlcc.cli.options import settings
 
 INTERRUPTED = 130
@@ -64,22 +65,6 @@ def _exit_code(run: Any) -> int:
     if code == INTERRUPTED:
         screen.fail("interrupted")
     return code
-
-
-class DefaultGroup(TyperGroup):
-    """A group whose command `run` is meant wherever no other command is named.
-
-    `dlcc translate TEXT` runs it on TEXT; `dlcc translate -- train` on the word "train".
-    """
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or args[0] not in self.commands:
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        name, command, rest = super().resolve_command(ctx, args)
-        return "" if name == "run" else name, command, rest  # "" keeps it out of the usage line
 
 
 def _show_version(value: bool) -> None:

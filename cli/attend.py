@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcc.cli import attend_train
+from dlcc.cli.groups import DEFAULT, DefaultCommand
 from dlcc.cli.options import Debug, Export, Json, Quiet, Save, Seed
 
 if TYPE_CHECKING:
@@ -15,15 +16,21 @@ app = typer.Typer(help="Attention from scratch on one or two sentences.")
 app.command("train")(attend_train.train)
 
 
-@app.command("run", hidden=True)
+@app.command(DEFAULT, cls=DefaultCommand, hidden=True)
 def attend(
     query: Annotated[
         str | None,
-        typer.Argument(help="The sentence that asks; - reads it from stdin.", show_default=False),
+        typer.Argument(
+            help="The sentence that asks; - reads it from stdin.",
+            metavar="QUERY",
+            show_default=False,
+        ),
     ] = None,
     key: Annotated[
         str | None,
-        typer.Argument(help="The sentence that is asked: QUERY itself when left out."),
+        typer.Argument(
+            help="The sentence that is asked: QUERY itself when left out.", metavar="KEY"
+        ),
     ] = None,
     mechanism: Annotated[
         list[str] | None,

@@ -54,3 +54,11 @@ Export = Annotated[
         metavar="FILE",
     ),
 ]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        help="A run or checkpoint folder; the bundled model when left out.",
+        metavar="FOLDER",
+    ),
+]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlcc.cli.options import Debug, Device, Export, Json, Quiet, Save, settings
+from dlcc.cli.groups import DEFAULT, DefaultCommand
+from dlcc.cli.options import Checkpoint, Debug, Device, Export, Json, Quiet, Save, settings
 from dlcc.cli.sentiment_eval import compare, evaluate
 from dlcc.cli.sentiment_pretrain import pretrain
 from dlcc.cli.sentiment_train import train
@@ -25,7 +26,7 @@ app.command()(compare)
 _BAR_FROM = 100  # texts
 
 
-@app.command("run", hidden=True)
+@app.command(DEFAULT, cls=DefaultCommand, hidden=True)
 def sentiment(
     texts: Annotated[
         list[str] | None,
@@ -42,12 +43,7 @@ def sentiment(
     column: Annotated[
         str | None, typer.Option(help="The table's column with the text.", metavar="NAME")
     ] = None,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            help="A run or checkpoint; the bundled model when left out.", metavar="FOLDER"
-        ),
-    ] = None,
+    checkpoint: Checkpoint = None,
     explain: Annotated[
         str | None,
         typer.Option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Debug, Device, Json, Quiet, Seed
+from dlcc.cli.options import Checkpoint, Debug, Device, Json, Quiet, Seed
 from dlcc.cli.progress import counting
 from dlcc.cli.sentiment_options import Column, Data, LabelColumn
 
@@ -26,12 +26,7 @@ Limit = Annotated[
 
 
 def evaluate(
-    checkpoint: Annotated[
-        Path | None,
-        typer.Argument(
-            help="A run or checkpoint; the bundled model when left out.", show_default=False
-        ),
-    ] = None,
+    checkpoint: Checkpoint = None,
     data: Data = None,
     column: Column = None,
     label_column: LabelColumn = "label",
@@ -93,11 +88,15 @@ def evaluate(
 def compare(
     transformer: Annotated[
         Path | None,
-        typer.Argument(help="A trained Transformer: run or checkpoint.", show_default=False),
+        typer.Argument(
+            help="A trained Transformer: run or checkpoint.",
+            metavar="TRANSFORMER",
+            show_default=False,
+        ),
     ] = None,
     gru: Annotated[
         Path | None,
-        typer.Argument(help="A trained GRU: run or checkpoint.", show_default=False),
+        typer.Argument(help="A trained GRU: run or checkpoint.", metavar="GRU", show_default=False),
     ] = None,
     data: Data = None,
     column: Column = None,

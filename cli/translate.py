@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcc.cli import translate_eval, translate_train
-from dlcc.cli.options import Debug, Device, Export, Json, Quiet, Save
+from dlcc.cli.groups import DEFAULT, DefaultCommand
+from dlcc.cli.options import Checkpoint, Debug, Device, Export, Json, Quiet, Save
 
 if TYPE_CHECKING:
     from dlcc.core.translator import SearchOptions, Translation, Translator
@@ -21,23 +22,18 @@ app.command()(translate_eval.alignments)
 _CHUNK = 1000  # lines that are translated before they are printed
 
 
-@app.command("run", hidden=True)
+@app.command(DEFAULT, cls=DefaultCommand, hidden=True)
 def translate(
     text: Annotated[
         list[str] | None,
-        typer.Argument(help="What to translate; - or nothing reads lines from stdin."),
+        typer.Argument(
+            help="What to translate; - or nothing reads lines from stdin.", metavar="TEXT"
+        ),
     ] = None,
     file: Annotated[
         Path | None, typer.Option("--file", help="Translate each line of a file.", metavar="FILE")
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            "--checkpoint",
-            help="A checkpoint folder; the bundled model when left out.",
-            metavar="FOLDER",
-        ),
-    ] = None,
+    checkpoint: Checkpoint = None,
     beam: Annotated[int, typer.Option("--beam", help="Beam width; 1 is greedy search.")] = 5,
     length_penalty: Annotated[
         float, typer.Option("--length-penalty", help="Above 1 favours long translations.")
@@ -88,7 +84,7 @@ def translate(
     options = SearchOptions(beam, length_penalty)
     if n_best > beam:
         options = SearchOptions(n_best, length_penalty)
-    translator = load(model, device)
+    translator = load(checkpoint, device)
     done: list[Translation] = []
     for chunk in _translated(translator, lines, options):
         if not json_output and not tui:

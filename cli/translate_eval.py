@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Debug, Device, Json, Quiet
+from dlcc.cli.options import Checkpoint, Debug, Device, Json, Quiet
 
 if TYPE_CHECKING:
     from dlcc.core.pairs import Sentence
@@ -32,14 +32,7 @@ _Penalty = Annotated[
 
 def evaluate(
     data: _Data = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            "--checkpoint",
-            help="A checkpoint or run folder; the bundled model when left out.",
-            metavar="FOLDER",
-        ),
-    ] = None,
+    checkpoint: Checkpoint = None,
     baseline: Annotated[
         Path | None,
         typer.Option("--baseline", help="Another one to compare with.", metavar="FOLDER"),
@@ -53,7 +46,7 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Score a translator with sacreBLEU and chrF2 on sentences it was not trained on."""
-    folders = [model] if baseline is None else [model, baseline]
+    folders = [checkpoint] if baseline is None else [checkpoint, baseline]
     search = {"beam": beam, "length_penalty": length_penalty}
     sentences, results, _ = _evaluate(folders, data, part, beam, length_penalty, device)
     names = ["model"] if baseline is None else ["model", "baseline"]
@@ -64,8 +57,12 @@ def evaluate(
 
 
 def compare(
-    attention: Annotated[Path, typer.Argument(help="Run folder of the model with attention.")],
-    without: Annotated[Path, typer.Argument(help="Run folder of the model without attention.")],
+    attention: Annotated[
+        Path, typer.Argument(help="Run folder of the model with attention.", metavar="ATTENTION")
+    ],
+    without: Annotated[
+        Path, typer.Argument(help="Run folder of the model without attention.", metavar="WITHOUT")
+    ],
     data: _Data = None,
     part: _Part = "test",
     beam: _Beam = 5,
@@ -104,16 +101,12 @@ def compare(
 
 def alignments(
     file: Annotated[
-        Path, typer.Argument(help="source<TAB>target<TAB>i-j i-j ... lines; words count from 0.")
-    ],
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            "--checkpoint",
-            help="A checkpoint or run folder; the bundled model when left out.",
-            metavar="FOLDER",
+        Path,
+        typer.Argument(
+            help="source<TAB>target<TAB>i-j i-j ... lines; words count from 0.", metavar="FILE"
         ),
-    ] = None,
+    ],
+    checkpoint: Checkpoint = None,
     json_output: Json = False,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -130,7 +123,7 @@ def alignments(
     from dlcc.core.alignment import alignment_errors, read_alignments
 
     pairs = read_alignments(file)
-    errors = alignment_errors(load(model, device), pairs)
+    errors = alignment_errors(load(checkpoint, device), pairs)
     if json_output:
         print(json.dumps(asdict(errors)))
         return

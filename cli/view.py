@@ -11,7 +11,7 @@ from dlcc.cli.options import Debug, Quiet
 def view(
     trace: Annotated[
         Path | None,
-        typer.Argument(help="A trace saved with --save, or a run folder.", metavar="[TRACE]"),
+        typer.Argument(help="A trace saved with --save, or a run folder.", metavar="TRACE"),
     ] = None,
     map_name: Annotated[
         str,

@@ -18,14 +18,6 @@ Data = Annotated[
         metavar="PATH",
     ),
 ]
-Checkpoint = Annotated[
-    Path | None,
-    typer.Option(
-        "--checkpoint",
-        help="A run or checkpoint folder; the bundled model when left out.",
-        metavar="FOLDER",
-    ),
-]
 
 
 def load_data(path: Path | None, size: int, validation: float, seed: int) -> "ImageData":

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlcc.cli.options import Debug, Device, Json, Quiet
-from dlcc.cli.vit_data import Checkpoint, Data
+from dlcc.cli.options import Checkpoint, Debug, Device, Json, Quiet
+from dlcc.cli.vit_data import Data
 
 if TYPE_CHECKING:
     from dlcc.core.images import ImageSet

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Debug, Device, Json, Quiet, Save
-from dlcc.cli.vit_data import Checkpoint
+from dlcc.cli.options import Checkpoint, Debug, Device, Json, Quiet, Save
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,7 +18,7 @@ _BAR = 30  # cells of a probability of 1
 
 
 def predict(
-    pictures: Annotated[list[Path], typer.Argument(help="Picture files.", metavar="IMAGE...")],
+    pictures: Annotated[list[Path], typer.Argument(help="Picture files.", metavar="IMAGE")],
     checkpoint: Checkpoint = None,
     top: Annotated[int, typer.Option(help="Classes to print.", min=1)] = 5,
     attention: Annotated[

@@ -45,6 +45,12 @@ def test_alone_it_shows_help(run_dlcc: Run) -> None:
     assert result.stderr == ""
 
 
+def test_the_help_of_what_needs_no_command_names_the_commands(run_dlcc: Run) -> None:
+    shown = " ".join(run_dlcc("sentiment", "--help").stdout.split())
+    assert "Usage: dlcc sentiment [OPTIONS] [TEXT]..." in shown
+    assert "More commands, each with --help: dlcc sentiment train|pretrain|eval|compare" in shown
+
+
 def test_version(run_dlcc: Run) -> None:
     assert run_dlcc("--version").stdout == f"dlcc {version('dlcc')}\n"
 

@@ -260,7 +260,7 @@ def test_pretrain_then_train_then_resume_and_eval(run_dlcc, tmp_path: Path) -> N
 
 
 def test_eval_counts_everything_once(run_dlcc) -> None:  # type: ignore[no-untyped-def]
-    command = ["sentiment", "eval", trained_run(), "--data", table()]
+    command = ["sentiment", "eval", "--checkpoint", trained_run(), "--data", table()]
     result = run_dlcc(*command, "--part", "validation", "--json", "-q")
     values = json.loads(result.stdout)
     assert values["texts"] == len(corpus().validation)
@@ -275,7 +275,15 @@ def test_eval_counts_everything_once(run_dlcc) -> None:  # type: ignore[no-untyp
 
 
 def test_faithfulness_as_table_and_json(run_dlcc) -> None:  # type: ignore[no-untyped-def]
-    command = ["sentiment", "eval", trained_run(), "--data", table(), "--faithfulness"]
+    command = [
+        "sentiment",
+        "eval",
+        "--checkpoint",
+        trained_run(),
+        "--data",
+        table(),
+        "--faithfulness",
+    ]
     values = json.loads(run_dlcc(*command, "--limit", "5", "--json", "-q").stdout)
     assert {each["method"] for each in values["methods"]} == {
         "occlusion",
