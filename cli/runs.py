@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from dlcc.core.download import RemoteFile
     from dlcc.core.events import Event, Finished
     from dlcc.core.fit_config import FitConfig
-    from dlcc.core.training import Task
+    from dlcc.core.task import Task
 
 _SILENT = ("run", "resume", "quiet", "debug")  # these do not change the result
 

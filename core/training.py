@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from safetensors.torch import load, save
@@ -26,50 +26,10 @@ from dlcc.core.events import EpochEnded, Event, Finished, Started, Stepped
 from dlcc.core.fit_config import FitConfig, learning_rate_at
 from dlcc.core.paths import write_atomically
 from dlcc.core.runtime import autocast, has_fast_bfloat16
-from dlcc.core.trace import AttentionTrace, save_traces
+from dlcc.core.task import Task
+from dlcc.core.trace import save_traces
 
 _STATE = "training_state.safetensors"
-
-
-class Task(Protocol):
-    """A model, its data and what a good one is."""
-
-    kind: str
-    """The model family, as checkpoints name it."""
-    config: dict[str, Any]
-    """JSON values that build the model again."""
-    files: dict[str, bytes]
-    """What a checkpoint needs besides, such as tokenizer.json."""
-    about: dict[str, Any]
-    """JSON values for the checkpoint: command, data, split hash."""
-    metric: str
-    """The key of `validate` that decides which weights are best."""
-    higher_is_better: bool
-
-    @property
-    def model(self) -> nn.Module:
-        """On the device it is trained on."""
-        ...
-
-    def batches(self, epoch: int) -> Sequence[Any]:
-        """The batches of one epoch; the same for the same epoch."""
-        ...
-
-    def loss(self, batch: Any) -> tuple[Tensor, int]:
-        """Mean loss of a batch and the number of items (tokens, texts, images) in it."""
-        ...
-
-    def validate(self) -> dict[str, float]:
-        """Metrics on the validation part; the model is in eval mode, without gradients."""
-        ...
-
-    def sample(self) -> str:
-        """One line that shows what the model does now; may be empty."""
-        ...
-
-    def traces(self) -> list[AttentionTrace]:
-        """Attention on a fixed example, kept each epoch; may be empty."""
-        ...
 
 
 @dataclass

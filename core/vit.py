@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from dlcc.core.errors import UsageError
 from dlcc.core.layers import BlockConfig, EncoderBlock, sinusoidal_positions
+from dlcc.core.stem import conv_stem
 
 POOLINGS = ("class", "mean", "sequence")
 POSITIONS = ("learned", "sinusoidal")
@@ -94,32 +95,6 @@ class ViTConfig:
         """(rows, columns) of patches at `image_size`."""
         side = self.image_size // self.patch_size
         return side, side
-
-
-class Convolution(nn.Module):
-    """A 3×3 convolution, normalised over the batch, with a GELU.
-
-    One that changes the width halves the picture; one that does not adds to its input.
-    """
-
-    def __init__(self, before: int, after: int, stride: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(before, after, 3, stride, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(after)
-        self.adds = before == after
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, C, S, S] to [B, C', S', S']."""
-        new = F.gelu(self.norm(self.conv(x)))
-        return x + new if self.adds else new
-
-
-def conv_stem(channels: tuple[int, ...], embed_dim: int) -> nn.Sequential:
-    """Convolutions from pixels to one token per patch."""
-    layers = [Convolution(3, channels[0], 1)]
-    for before, after in pairwise((*channels, embed_dim)):
-        layers.append(Convolution(before, after, 1 if before == after else 2))
-    return nn.Sequential(*layers)
 
 
 class ViT(nn.Module):

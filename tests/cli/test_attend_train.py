@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dlcc.cli.attend_train import lessons
+from dlcc.cli.attend_lessons import lessons
 from dlcc.core.teaching import Figures, Kind, Row
 
 
