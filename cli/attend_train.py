@@ -1,7 +1,6 @@
 """`dlcc attend train`: teach attention a relation, and see what carries over."""
 
 from pathlib import Path
-from statistics import mean, pstdev
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -146,6 +145,7 @@ def _about(
 
 def _row_as_json(row: "Row") -> dict[str, Any]:
     from dataclasses import asdict
+    from statistics import mean, pstdev
 
     values: dict[str, Any] = asdict(row.kind)
     for name in ("before", "after", "training"):

@@ -16,9 +16,9 @@ SCREEN = {"typer", "rich", "textual"}
 LIGHT = {"errors", "paths", "trace", "maps", "cell", "sentences", "embeddings", "events"}
 MODELS = {
     *("attention", "layers", "seq2seq", "sentiment"),
-    *("vit", "backbones", "cutmix"),
+    *("vit", "stem", "backbones", "cutmix"),
 }
-TRAINING_MAY = {"fit_config", "checkpoint", "errors", "events", "paths", "runtime", "trace"}
+TRAINING_MAY = {"fit_config", "checkpoint", "errors", "events", "paths", "runtime", "task", "trace"}
 
 
 def imports_of(path: Path) -> set[str]:
