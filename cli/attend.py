@@ -1,13 +1,12 @@
 """`dlcc attend`: attention on one or two sentences with word vectors."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dlcc.cli import attend_train
 from dlcc.cli.groups import DEFAULT, DefaultCommand
-from dlcc.cli.options import Debug, Export, Json, Quiet, Save, Seed
+from dlcc.cli.options import Debug, Embeddings, Export, Json, Quiet, Save, Seed
 
 if TYPE_CHECKING:
     from dlcc.core.trace import AttentionTrace
@@ -55,14 +54,7 @@ def attend(
     mask: Annotated[
         str, typer.Option("--mask", help="none, or causal: no look ahead.", metavar="NAME")
     ] = "none",
-    embeddings: Annotated[
-        Path | None,
-        typer.Option(
-            "--embeddings",
-            help="A GloVe or word2vec text file, plain, .gz or .zip, for the bundled vectors.",
-            metavar="FILE",
-        ),
-    ] = None,
+    embeddings: Embeddings = None,
     load: Annotated[
         str | None,
         typer.Option(

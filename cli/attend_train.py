@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlcc.cli.attend_lessons import lessons
-from dlcc.cli.options import Debug, Json, Quiet, Seed
+from dlcc.cli.options import Debug, Embeddings, Json, Quiet, Seed
 
 if TYPE_CHECKING:
     from dlcc.core.relations import RelationConfig, RelationTask
@@ -39,14 +39,7 @@ def train(
         int, typer.Option("--held-out", help="Pairs that training never sees.")
     ] = 15,
     steps: Annotated[int, typer.Option("--steps", help="Training steps.")] = 100,
-    embeddings: Annotated[
-        Path | None,
-        typer.Option(
-            "--embeddings",
-            help="A GloVe or word2vec text file, plain, .gz or .zip, for the bundled vectors.",
-            metavar="FILE",
-        ),
-    ] = None,
+    embeddings: Embeddings = None,
     save: Annotated[
         Path | None,
         typer.Option(

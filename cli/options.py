@@ -62,3 +62,11 @@ Checkpoint = Annotated[
         metavar="FOLDER",
     ),
 ]
+Embeddings = Annotated[
+    Path | None,
+    typer.Option(
+        "--embeddings",
+        help="A GloVe or word2vec text file, plain, .gz or .zip, for the bundled vectors.",
+        metavar="FILE",
+    ),
+]
