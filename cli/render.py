@@ -5,6 +5,7 @@ that would take many blocks of columns, cells are one column wide and the keys a
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 import numpy as np
@@ -35,7 +36,7 @@ class GridStyle:
     width: int = 80
     """Columns that the grid may take."""
     top: float | None = None
-    """The weight that gets the ramp's end; the map's largest when None."""
+    """The size that gets the ramp's end; the map's largest when None."""
 
 
 def attention_grid(
@@ -69,7 +70,7 @@ def grid_lines(trace: AttentionTrace, layer: int, head: int, style: GridStyle) -
     masked = np.zeros(weights.shape, bool)
     if trace.scores is not None:
         masked = np.isneginf(trace.scores[layer, head])
-    top = style.top or float(weights.max()) or 1.0
+    top = style.top or float(np.abs(weights).max()) or 1.0
     looks = row_looks(trace, layer, head)
     rows = list(trace.query)
     layout = _layout(trace, style, max(cell_len(look) for look in looks))
@@ -98,7 +99,7 @@ def grid_lines(trace: AttentionTrace, layer: int, head: int, style: GridStyle) -
 
 
 def row_looks(trace: AttentionTrace, layer: int = 0, head: int = 0) -> list[str]:
-    """For each query the key with its largest weight, and that weight."""
+    """For each query the key with its largest weight, or difference, and that."""
     return [_look(trace, row) for row in trace.weights[layer, head]]
 
 
@@ -138,7 +139,7 @@ class _Layout:
 
 def _layout(trace: AttentionTrace, style: GridStyle, look_width: int) -> _Layout:
     label = min(max(map(cell_len, trace.query)), _LABEL_WIDTH) + 1
-    least = 4 if style.numbers else 2
+    least = (5 if style.palette.signed else 4) if style.numbers else 2
     beside = style.width - label - look_width - 3
     below = style.width - label - len(str(len(trace.query))) - 2
     count = len(trace.key)
@@ -192,16 +193,15 @@ def _append_cells(
     top: float,
     style: GridStyle,
 ) -> None:
-    cells = []
+    cells: list[tuple[str, Style]] = []
     for key in range(start, stop):
         width, weight = layout.widths[key], float(weights[key])
         part, colour = weight / top, style.color_system is not None
         if masked[key]:
             cells.append(("·" + " " * (width - 1), _DIM))
         elif style.numbers:
-            cells.append(
-                (number(weight).ljust(width), style.palette.style(part, style.color_system))
-            )
+            digits = number(weight, 3 + (weight < 0)).rjust(3 + style.palette.signed)
+            cells.append((digits.ljust(width), style.palette.style(part, style.color_system)))
         elif colour:
             cells.append((" " * width, style.palette.style(part, style.color_system)))
         else:
@@ -211,16 +211,24 @@ def _append_cells(
         line.append("".join(text for text, _ in run), look)
 
 
-def number(weight: float) -> str:
-    """A weight in three characters."""
-    return "1.0" if weight >= 0.995 else f"{weight:.2f}"[1:]
+@lru_cache(maxsize=4096)
+def number(value: float, width: int) -> str:
+    """`value` in at most `width` (3 or more) characters: .44, -.44, 1.0, 0.4432."""
+    for digits in (4, 3, 2, 1):
+        text = f"{value:.{digits}f}"
+        short = text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+        if len(text) <= width and width > 4:
+            return text
+        if len(short) <= width:
+            return short
+    return f"{value:.0f}"[:width]
 
 
 def _look(trace: AttentionTrace, row: np.ndarray) -> str:
-    best = int(row.argmax())
+    best = int(np.abs(row).argmax())
     if row[best] == 0:
         return "nothing"
-    allowed = row[row > 0]
+    allowed = row[row != 0]
     if len(allowed) > 1 and allowed.max() - allowed.min() < _EVEN:
         return f"{len(allowed)} alike, {row[best]:.2f}"
     position = f"{best + 1} " if list(trace.key).count(trace.key[best]) > 1 else ""
@@ -237,12 +245,14 @@ def _title(trace: AttentionTrace, layer: int, head: int) -> Text:
 
 
 def _scale(top: float, style: GridStyle) -> Text:
-    line = _line("weight 0 ", _DIM)
+    palette = style.palette
+    low, width = (-1, 2) if palette.signed else (0, 1)
+    line = _line(f"weight {-top:.2f} " if palette.signed else "weight 0 ", _DIM)
     for step in range(10):
         if style.color_system is None:
-            line.append(style.palette.glyph((step + 0.5) / 10))
+            line.append(palette.glyph(low + (step + 0.5) / 10 * (1 - low), width))
         else:
-            line.append(" ", style.palette.style(step / 9, style.color_system))
+            line.append(" " * width, palette.style(low + step / 9 * (1 - low), style.color_system))
     return line.append(f" {top:.2f}", _DIM)
 
 

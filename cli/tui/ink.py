@@ -1,12 +1,11 @@
 """Cells of a map as ready-made segments: one for each step of the palette, made once."""
 
-from functools import lru_cache
-
 import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 
 from dlcc.cli.palette import PALETTES, Palette
+from dlcc.cli.render import number
 from dlcc.cli.tui.state import GLYPHS
 
 NUMBER_WIDTH = 5  # cells at least this wide carry their number
@@ -69,16 +68,3 @@ class Ink:
         """A cell's number between a space, or the glyph, and a space."""
         inner = self.width - 2
         return self.glyphs[step] + number(value, min(inner, 6)).center(inner) + " "
-
-
-@lru_cache(maxsize=4096)
-def number(value: float, width: int) -> str:
-    """`value` in at most `width` (3 or more) characters: .44, -.44, 1.0, 0.4432."""
-    for digits in (4, 3, 2, 1):
-        text = f"{value:.{digits}f}"
-        short = text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
-        if len(text) <= width and width > 4:
-            return text
-        if len(short) <= width:
-            return short
-    return f"{value:.0f}"[:width]

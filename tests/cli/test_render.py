@@ -132,7 +132,24 @@ def test_every_weight_is_there_in_numbers_at_80_columns():
     lines = text(trace, width=80, numbers=True)
     rows = [line[7:] for line in lines if line.startswith("token1 ") and "→" not in line]
     found = [cell for row in rows for cell in row.split()]
-    assert found == [number(w) for w in trace.weights[0, 0, 1]]
+    assert found == [number(w, 3) for w in trace.weights[0, 0, 1]]
+
+
+def test_a_difference_shows_its_signs_and_a_sum_its_size():
+    difference = make([[-0.5, 0.1], [0.2, 0.3]], kind="combined")
+    signed = GridStyle(PALETTES["signed"], numbers=True)
+    lines = [line.plain for line in grid_lines(difference, 0, 0, signed)]
+    assert lines[1].startswith("weight -0.50 -█")
+    assert lines[1].endswith("+█ 0.50")
+    assert lines[3].split() == ["q0", "-.50", ".10", "→", "k0", "-0.50"]
+    bare = [line.plain for line in grid_lines(difference, 0, 0, GridStyle(PALETTES["signed"]))]
+    assert bare[3].split()[1:4] == ["-█", "+░", "→"]
+    assert bare[4].split()[1:4] == ["+▒", "+▓", "→"]
+    total = [
+        line.plain
+        for line in grid_lines(make([[2.4, 0.25]], kind="combined"), 0, 0, GridStyle(numbers=True))
+    ]
+    assert total[3].split()[:3] == ["q0", "2.4", ".25"]
 
 
 def test_side_by_side_where_the_width_allows():

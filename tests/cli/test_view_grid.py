@@ -5,8 +5,9 @@ import pytest
 from rich.cells import cell_len
 from viewing import Viewed, random_weights, state_of, text_trace, view
 
+from dlcc.cli.render import number
 from dlcc.cli.tui.grid import MapGrid
-from dlcc.cli.tui.ink import PALETTE_NAMES, Ink, number
+from dlcc.cli.tui.ink import PALETTE_NAMES, Ink
 from dlcc.cli.tui.labels import display, head_lines, join_pieces, rotated
 from dlcc.core.trace import AttentionTrace
 

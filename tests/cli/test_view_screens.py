@@ -294,6 +294,10 @@ def test_saving_exporting_copying(tmp_path, monkeypatch):
         for ending in ("svg", "html", "csv", "txt"):
             await answer(viewed, "e", f"view.{ending}")
             assert (tmp_path / f"view.{ending}").stat().st_size > 100
+        shown = viewed.state.shown
+        most = f"{shown.values.flat[np.abs(shown.values).argmax()]:.2f}"
+        assert shown.signed
+        assert f" {most}" in (tmp_path / "view.txt").read_text()
         await answer(viewed, "e", "view.pdf")
         assert "--export view.pdf" in viewed.messages
         await viewed.press("escape", "y")
