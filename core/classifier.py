@@ -96,11 +96,12 @@ class Classifier:
         """Most tokens that are read at once."""
         return self.model.encoder.config.max_length
 
-    def stretches(self, ids: Sequence[int]) -> list[Sequence[int]]:
-        """The stretches of a text that are read, each at most `max_length` long."""
+    def stretches(self, length: int) -> list[Sequence[int]]:
+        """Which tokens of a text of `length` tokens are read at once: at most `max_length`."""
+        places = range(length)
         if self.long_texts == "ends":
-            return [ends(ids, self.max_length)]
-        return [ids[start:end] for start, end in windows(ids, self.max_length)]
+            return [ends(places, self.max_length)]
+        return [places[start:end] for start, end in windows(places, self.max_length)]
 
     def answer(self, texts: Sequence[str], progress: Progress | None = None) -> list[Answer]:
         """Classify texts, in their order."""
@@ -112,7 +113,7 @@ class Classifier:
                 self.labels[row.index(max(row))] if ids else None,
                 tuple(row) if ids else (),
                 len(ids),
-                len(self.stretches(ids)),
+                len(self.stretches(len(ids))),
                 self.codec.mostly_unknown(ids),
             )
             for text, ids, row in zip(texts, encoded, rows, strict=True)
@@ -128,9 +129,9 @@ class Classifier:
         """
         owners, pieces = [], []
         for number, ids in enumerate(texts):
-            for stretch in self.stretches(ids):
+            for places in self.stretches(len(ids)):
                 owners.append(number)
-                pieces.append(stretch)
+                pieces.append([ids[place] for place in places])
         found = torch.zeros(len(pieces), len(self.labels))
         done = 0
         for batch in buckets([len(piece) for piece in pieces], _BATCH_TOKENS):

@@ -16,7 +16,7 @@ from torch import Tensor
 from dlcc.core import maps
 from dlcc.core.classifier import Classifier
 from dlcc.core.errors import UsageError
-from dlcc.core.review_text import MASK, ReviewTokens, windows
+from dlcc.core.review_text import MASK, ReviewTokens
 from dlcc.core.text import PAD
 
 STEPS = tuple(step / 20 for step in range(11))
@@ -28,7 +28,8 @@ def explain(answers: Classifier, text: ReviewTokens, target: int, method: str) -
 
     Args:
         answers: the classifier.
-        text: the text; beyond the model's length it is explained window by window.
+        text: the text; beyond the model's length it is explained as it is read, stretch by
+            stretch.
         target: number of the class.
         method: `occlusion` (change of the log odds when a word is masked; signed), `gradient`
             (gradient × attention) or `rollout` (attention alone); the last two are not negative.
@@ -45,9 +46,10 @@ def explain(answers: Classifier, text: ReviewTokens, target: int, method: str) -
     if method != "occlusion" and not has_attention:
         raise UsageError(f"--explain {method}: a GRU has no attention; use --explain occlusion")
     found = np.zeros(len(text.spans), np.float32)
-    stretches = windows(text.ids, answers.max_length)
-    for start, end in stretches:
-        ids, words = text.ids[start:end], np.array(text.words[start:end], dtype=np.int64)
+    stretches = answers.stretches(len(text.ids))
+    for places in stretches:
+        ids = [text.ids[place] for place in places]
+        words = np.array([text.words[place] for place in places], dtype=np.int64)
         if ids:
             METHODS[method](answers, ids, words, target, found)
     return found / len(stretches)

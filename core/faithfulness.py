@@ -8,7 +8,7 @@ import torch
 
 from dlcc.core.classifier import Classifier, Progress
 from dlcc.core.explain import METHODS, STEPS, deletion, explain
-from dlcc.core.review_text import ends
+from dlcc.core.review_text import ReviewTokens, ends
 from dlcc.core.runtime import seeded_generator
 
 _RANDOM_ORDERS = 3  # their mean is what a method is held against
@@ -45,7 +45,7 @@ def faithfulness(
     methods = [name for name in METHODS if has_attention or name == "occlusion"]
     curves: dict[str, list[np.ndarray]] = {name: [] for name in (*methods, "random")}
     for number, text in enumerate(texts):
-        tokens = answers.codec.encode(_cut(answers, text))
+        tokens = _cut(answers.codec.encode(text), answers.max_length)
         if not tokens.ids:
             continue
         target = int(answers.logits([tokens.ids])[0].argmax())
@@ -65,14 +65,16 @@ def faithfulness(
     return sorted(results, key=lambda result: result.area)
 
 
-def _cut(answers: Classifier, text: str) -> str:
-    """`text`, or its two ends if it has more tokens than the model takes at once."""
-    tokens = answers.codec.encode(text)
-    if len(tokens.ids) <= answers.max_length:
-        return text
-    kept = sorted(set(ends(tokens.words, answers.max_length)))
-    # The word at either cut may stick out by a few tokens: leave it out.
-    return " ".join(text[slice(*tokens.spans[word])] for word in kept[:-2])
+def _cut(tokens: ReviewTokens, length: int) -> ReviewTokens:
+    """The two ends of a text that has more than `length` tokens."""
+    places = ends(range(len(tokens.ids)), length)
+    words = [tokens.words[place] for place in places]
+    numbers = {word: number for number, word in enumerate(dict.fromkeys(words))}
+    return ReviewTokens(
+        tuple(tokens.ids[place] for place in places),
+        tuple(numbers[word] for word in words),
+        tuple(tokens.spans[word] for word in numbers),
+    )
 
 
 def _summary(

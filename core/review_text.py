@@ -45,6 +45,7 @@ class ReviewCodec:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
+        tokenizer.encode_special_tokens = True  # "<s>" in a text is HTML, no token of ours
         tokens = self.vocabulary()
         self._continues = np.array([token.startswith("##") for token in tokens])
         self._in_words = np.array([token[0].isalnum() for token in tokens])

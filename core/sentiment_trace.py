@@ -18,7 +18,7 @@ from dlcc.core.trace import AttentionTrace
 def trace_of(
     answers: Classifier, text: str, explanations: Mapping[str, np.ndarray] | None = None
 ) -> AttentionTrace | None:
-    """All layers and heads on `text`, of a long text on its first `max_length` tokens.
+    """All layers and heads on `text`, of a long text on the first stretch that is read.
 
     Args:
         answers: the classifier.
@@ -30,7 +30,9 @@ def trace_of(
     """
     encoder = answers.model.encoder
     tokens = answers.codec.encode(text)
-    ids, words = tokens.ids[: answers.max_length], tokens.words[: answers.max_length]
+    places = answers.stretches(len(tokens.ids))[0]
+    ids = [tokens.ids[place] for place in places]
+    words = tuple(tokens.words[place] for place in places)
     if encoder.config.architecture != "transformer" or not ids:
         return None
     numbers = torch.tensor([ids], device=answers.device)

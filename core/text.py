@@ -127,6 +127,7 @@ class Codec:
         self, tokenizer: Tokenizer, source: Casing, target: Casing, known: Iterable[str]
     ) -> None:
         self.tokenizer = tokenizer
+        tokenizer.encode_special_tokens = True  # "<pad>" in a text is text
         self.source, self.target = source, target
         self.known = frozenset(known)
         """Words of the training sources, in lower case."""

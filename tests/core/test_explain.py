@@ -8,7 +8,7 @@ from sentiment_samples import WORDS, codec, corpus, trained
 from dlcc.core import maps
 from dlcc.core.errors import UsageError
 from dlcc.core.explain import METHODS, STEPS, deletion, explain, log_odds
-from dlcc.core.faithfulness import faithfulness
+from dlcc.core.faithfulness import _cut, faithfulness
 from dlcc.core.review_text import MASK, ends, windows
 from dlcc.core.sentiment_trace import trace_of
 
@@ -74,6 +74,23 @@ def test_a_long_text_is_explained_window_by_window(method: str) -> None:
         assert found.argmax() == 60
     if method == "rollout":
         assert found.sum() == pytest.approx(1, rel=1e-3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_of_a_text_read_by_its_ends_the_middle_explains_nothing(method: str) -> None:
+    answers = trained(long_texts="ends")
+    found = explain(answers, codec().encode("the film was " * 20 + WORD), TARGET, method)
+    assert (found[6:43] == 0).all()
+    assert (found[[*range(6), *range(43, 61)]] != 0).any()
+
+
+def test_a_long_text_is_cut_to_its_ends_word_by_word() -> None:
+    tokens = codec().encode("the film was " * 20 + "lovely music")
+    cut = _cut(tokens, 24)
+    assert cut.ids == tuple(ends(tokens.ids, 24))
+    assert cut.spans == tuple(ends(tokens.spans, 24))
+    assert cut.words == tuple(range(24))
+    assert _cut(TOKENS, 24) == TOKENS
 
 
 def test_a_gru_has_no_attention_to_explain_with() -> None:

@@ -37,6 +37,7 @@ def test_words_stand_where_the_text_has_them(english: ReviewCodec) -> None:
         ("", []),
         (" \n ", []),
         ("<br />", []),
+        ("I <s>hate</s> like <pad> it", ["I", "hate", "like", "it"]),
         ("😀👍", ["😀", "👍"]),
     ],
 )

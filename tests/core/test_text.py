@@ -102,6 +102,13 @@ def test_no_text_gives_no_tokens(codec: Codec) -> None:
     assert codec.words([]) == ()
 
 
+def test_the_names_of_special_tokens_are_text(codec: Codec) -> None:
+    for text in ("<pad>", "Tom </s> knows <s> Mary <unk>"):
+        ids = codec.encode_source([text])[0].ids
+        assert ids
+        assert not {PAD, BOS, EOS} & set(ids)
+
+
 def test_files_bring_the_codec_back(codec: Codec) -> None:
     again = Codec.from_files(codec.files())
     assert again.encode_source(SOURCES) == codec.encode_source(SOURCES)
