@@ -1,6 +1,5 @@
 """From the words and options of `dlcc attend` to traces, with what a user should know said."""
 
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dlcc.cli.made_by import command
 from dlcc.cli.options import settings
 from dlcc.cli.screen import note, stderr, warn
 from dlcc.core.embeddings import BUNDLED, Progress, WordVectors, look_up
@@ -136,19 +136,19 @@ def _command(
 ) -> str:
     """The command line that gives one trace again; what is left at its default is left out."""
     usual = AttendConfig(config.mechanism)
-    parts = ["dlcc", "attend", *texts, "--mechanism", config.mechanism]
-    parts += [] if config.scaled else ["--no-scale"]
-    options = {
-        "--heads": (config.num_heads, usual.num_heads),
-        "--temperature": (config.temperature, usual.temperature),
-        "--mask": (config.mask, usual.mask),
-        "--seed": (config.seed, usual.seed),
-        "--embeddings": (embeddings, None),
-        "--load": (load, None),
-    }
-    for option, (value, default) in options.items():
-        parts += [] if value == default else [option, str(value)]
-    return shlex.join(parts)
+    parts = ["attend", *texts, "--mechanism", config.mechanism]
+    if not config.scaled and config.mechanism != "additive":
+        parts.append("--no-scale")
+    heads = config.num_heads if config.mechanism == "multihead" else usual.num_heads
+    return command(
+        *parts,
+        heads=(heads, usual.num_heads),
+        temperature=(config.temperature, usual.temperature),
+        mask=(config.mask, usual.mask),
+        seed=(config.seed, usual.seed),
+        embeddings=(embeddings, None),
+        load=(load, None),
+    )
 
 
 def _read(sentence: str) -> str:

@@ -87,11 +87,11 @@ def sentiment(
     why = sentiment_why.explained(answers, found, explain)
     traces = []
     if attention or tui or save or export:
-        traces = sentiment_why.traces(answers, found, why)
+        traces = sentiment_why.traces(answers, found, why, checkpoint)
         sentiment_why.check_grid(traces, layer, head)
     _say_what_matters(answers, found)
     _print(found, why, answers, json_output, csv)
-    if attention:
+    if attention and not json_output and not csv:
         sentiment_why.print_grid(traces, layer, head)
     _keep(traces, save, export)
     if tui:
@@ -126,7 +126,7 @@ def load_classifier(checkpoint: Path | None, device: str, long: str) -> "Classif
 def _texts(texts: list[str], file: Path | None, column: str | None) -> list[str]:
     from dlcc.core.errors import UsageError
     from dlcc.core.reviews import read_texts
-    from dlcc.core.tables import decode
+    from dlcc.core.tables import decode, lines_of, readable
 
     if file is not None:
         if texts:
@@ -140,11 +140,11 @@ def _texts(texts: list[str], file: Path | None, column: str | None) -> list[str]
     if not texts and sys.stdin.isatty():
         raise UsageError('give a text, such as dlcc sentiment "I could not stop smiling."')
     if not texts:
-        found = decode(sys.stdin.buffer.read(), "stdin").splitlines()
+        found = lines_of(sys.stdin.buffer.read(), "stdin")
         if not any(line.strip() for line in found):
             raise UsageError("stdin is empty: give a text a line, or a text as an argument")
         return found
-    found = [decode(sys.stdin.buffer.read(), "stdin") if t == "-" else t for t in texts]
+    found = [decode(sys.stdin.buffer.read(), "stdin") if t == "-" else readable(t) for t in texts]
     for number, text in enumerate(found, 1):
         if not text.strip():
             raise UsageError(f"text {number} is empty: give at least one word")

@@ -1,5 +1,10 @@
 """Why a classifier answered: words' contributions, traces and attention grids of its answers."""
 
+from pathlib import Path
+
+import numpy as np
+
+from dlcc.cli.made_by import by_model
 from dlcc.cli.palette import color_system
 from dlcc.cli.render import GridStyle, attention_grid
 from dlcc.cli.screen import stdout
@@ -35,23 +40,48 @@ def explained(
 
 
 def traces(
-    answers: Classifier, found: list[Answer], why: list[Explained | None]
+    answers: Classifier,
+    found: list[Answer],
+    why: list[Explained | None],
+    checkpoint: Path | None,
 ) -> list[AttentionTrace]:
     """Attention on each text that has a label, with what its words contribute.
+
+    Args:
+        answers: what answered.
+        found: what it said.
+        why: the contributions.
+        checkpoint: where it came from; None for the bundled one.
 
     Raises:
         UsageError: too many texts, or no attention to show.
     """
     if len(found) > _EXPLAINED:
         raise UsageError(f"attention of {len(found):,} texts: choose at most {_EXPLAINED}")
-    traces = [
-        trace_of(answers, answer.text, {each.method: each.contributions} if each else None)
-        for answer, each in zip(found, why, strict=True)
-    ]
+    traces = []
+    for answer, each in zip(found, why, strict=True):
+        made_by = by_model(
+            answers.about,
+            checkpoint,
+            "sentiment",
+            answer.text,
+            long=(answers.long_texts, "windows"),
+        )
+        traces.append(trace_of(answers, answer.text, _by_method(answers, answer, each), made_by))
     kept = [trace for trace in traces if trace is not None]
     if not kept:
         raise UsageError("there is no attention to show: the model is a GRU, or the text is empty")
     return kept
+
+
+def _by_method(answers: Classifier, answer: Answer, why: Explained | None) -> dict[str, np.ndarray]:
+    """Contributions by each method that is quick, and by the one that was asked for."""
+    has_attention = answers.model.encoder.config.architecture == "transformer"
+    if answer.label is None or not has_attention:
+        return {}
+    tokens, target = answers.codec.encode(answer.text), answers.labels.index(answer.label)
+    quick = {name: explain(answers, tokens, target, name) for name in ("gradient", "rollout")}
+    return quick | ({why.method: why.contributions} if why else {})
 
 
 def check_grid(traces: list[AttentionTrace], layer: int | None, head: int) -> None:

@@ -99,7 +99,7 @@ def translate(
         draws = [bool(t.text) for t in done] == [True] and screen.stdout().is_terminal
     draws = draws and not json_output and not tui
     if draws or save is not None or export is not None or tui:
-        traces = translate_show.traces_of(translator, done)
+        traces = translate_show.traces_of(translator, done, checkpoint, options)
         if save is not None:
             from dlcc.core.trace import save_traces
 
@@ -111,19 +111,17 @@ def translate(
         if tui:
             from dlcc.cli.tui.app import view_traces
 
-            view_traces(traces, translate_show.viewer_actions(translator))
+            view_traces(traces, translate_show.viewer_actions(translator, checkpoint))
 
 
 def load(folder: Path | None, device: str) -> "Translator":
     """The translator in a checkpoint folder or a run folder, or the bundled one."""
+    from dlcc.core.checkpoint import best_of
     from dlcc.core.paths import asset
     from dlcc.core.runtime import choose_device
     from dlcc.core.translator import Translator
 
-    if folder is None:
-        folder = asset("translate")
-    elif (folder / "best").is_dir():
-        folder = folder / "best"
+    folder = asset("translate") if folder is None else best_of(folder)
     return Translator.load(folder, choose_device(device))
 
 
@@ -131,26 +129,19 @@ def _lines(text: list[str] | None, file: Path | None) -> list[str]:
     """The sentences to translate, one a line."""
     import sys
 
-    from dlcc.core.errors import DataError, UsageError
+    from dlcc.core.errors import UsageError
+    from dlcc.core.paths import read_bytes
+    from dlcc.core.tables import lines_of, readable
 
     if file is not None and text:
         raise UsageError("give TEXT or --file, not both")
     if text and text != ["-"]:
-        return [" ".join(text)]
-    try:
-        if file is not None:
-            data = file.read_bytes()
-        elif sys.stdin.isatty() and not text:
-            raise UsageError("give TEXT, or --file FILE, or lines on stdin")
-        else:
-            data = sys.stdin.buffer.read()
-    except OSError as error:
-        raise DataError(f"cannot read {file}: {error.strerror}") from error
-    try:
-        return data.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{file or 'stdin'}, line {line}, is not UTF-8") from error
+        return [readable(" ".join(text))]
+    if file is not None:
+        return lines_of(read_bytes(file), str(file))
+    if sys.stdin.isatty() and not text:
+        raise UsageError("give TEXT, or --file FILE, or lines on stdin")
+    return lines_of(sys.stdin.buffer.read(), "stdin")
 
 
 def _translated(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dlcc.cli.tui.app import ViewerActions
     from dlcc.core.trace import AttentionTrace
-    from dlcc.core.translator import Translation, Translator
+    from dlcc.core.translator import SearchOptions, Translation, Translator
 
 
 _SHOWN = 5  # lines with unknown words that are named
@@ -64,8 +64,19 @@ def _as_json(translator: "Translator", translation: "Translation", n_best: int) 
     return result
 
 
-def traces_of(translator: "Translator", done: "list[Translation]") -> "list[AttentionTrace]":
+def traces_of(
+    translator: "Translator",
+    done: "list[Translation]",
+    checkpoint: Path | None,
+    options: "SearchOptions",
+) -> "list[AttentionTrace]":
     """The attention of each translation that there is.
+
+    Args:
+        translator: what translated.
+        done: what it made.
+        checkpoint: where it came from; None for the bundled one.
+        options: how it searched.
 
     Raises:
         DataError: there is none.
@@ -73,7 +84,7 @@ def traces_of(translator: "Translator", done: "list[Translation]") -> "list[Atte
     from dlcc.core.errors import DataError
 
     parts = [part for translation in done for part in translation.parts or (translation,)]
-    traces = [_trace(translator, part) for part in parts if part.tokens]
+    traces = [_trace(translator, part, checkpoint, options) for part in parts if part.tokens]
     if not traces:
         raise DataError("nothing was translated, so there is no attention to show")
     return traces
@@ -102,31 +113,40 @@ def draw(traces: "list[AttentionTrace]", palette: str, numbers: bool) -> None:
         console.print(attention_grid(by_word(trace), style=style))
 
 
-def viewer_actions(translator: "Translator") -> "ViewerActions":
-    """What the viewer can ask of a translator."""
+def viewer_actions(translator: "Translator", checkpoint: Path | None) -> "ViewerActions":
+    """What the viewer can ask of a translator, which came from `checkpoint`."""
     from dlcc.cli.tui.app import ViewerActions
     from dlcc.core.translation_trace import choose
+    from dlcc.core.translator import SearchOptions
+
+    usual = SearchOptions()
 
     def translate(text: str) -> "list[AttentionTrace]":
-        return traces_of(translator, translator.translate([text]))
+        return traces_of(translator, translator.translate([text], usual), checkpoint, usual)
 
     def retranslate(trace: "AttentionTrace", step: int, word: str) -> "list[AttentionTrace]":
-        return [_trace(translator, choose(translator, trace, step, word))]
+        return [_trace(translator, choose(translator, trace, step, word), checkpoint, usual)]
 
     return ViewerActions(translate=translate, retranslate=retranslate)
 
 
-def _trace(translator: "Translator", translation: "Translation") -> "AttentionTrace":
-    import shlex
-    from importlib.metadata import version
-
+def _trace(
+    translator: "Translator",
+    translation: "Translation",
+    checkpoint: Path | None,
+    options: "SearchOptions",
+) -> "AttentionTrace":
+    from dlcc.cli.made_by import by_model
     from dlcc.core.translation_trace import trace_of
+    from dlcc.core.translator import SearchOptions
 
-    about = translator.about
-    made_by = {
-        "command": f"dlcc translate {shlex.quote(translation.source)}",
-        "model": about.get("command", ""),
-        "seed": about.get("seed", 0),
-        "versions": {name: version(name) for name in ("dlcc", "torch")},
-    }
+    usual = SearchOptions()
+    made_by = by_model(
+        translator.about,
+        checkpoint,
+        "translate",
+        translation.source,
+        beam=(options.beam, usual.beam),
+        length_penalty=(options.length_penalty, usual.length_penalty),
+    )
     return trace_of(translator, translation, made_by)

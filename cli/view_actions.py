@@ -50,7 +50,7 @@ def _attend(query: str, key: str, mechanism: str) -> "list[AttentionTrace]":
 def _translate(text: str) -> "list[AttentionTrace]":
     from dlcc.cli.translate_show import viewer_actions
 
-    translate = viewer_actions(_translator()).translate
+    translate = viewer_actions(_translator(), None).translate
     assert translate is not None
     return translate(text)
 
@@ -64,7 +64,7 @@ def _retranslate(trace: "AttentionTrace", step: int, word: str) -> "list[Attenti
             "this trace was made by another model than the bundled one: to choose other words, "
             "open it with dlcc translate TEXT --checkpoint FOLDER --tui"
         )
-    retranslate = viewer_actions(translator).retranslate
+    retranslate = viewer_actions(translator, None).retranslate
     assert retranslate is not None
     return retranslate(trace, step, word)
 
@@ -74,7 +74,8 @@ def _sentiment(text: str) -> "list[AttentionTrace]":
 
     answers = _classifier()
     found = answers.answer([text])
-    return sentiment_why.traces(answers, found, sentiment_why.explained(answers, found, None))
+    why = sentiment_why.explained(answers, found, None)
+    return sentiment_why.traces(answers, found, why, None)
 
 
 def _picture(path: Path) -> "list[AttentionTrace]":

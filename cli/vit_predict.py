@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from dlcc.core.trace import AttentionTrace
 
 _BAR = 30  # cells of a probability of 1
+_TOP = 5  # classes that are printed unasked
 
 
 def predict(
     pictures: Annotated[list[Path], typer.Argument(help="Picture files.", metavar="IMAGE")],
     checkpoint: Checkpoint = None,
-    top: Annotated[int, typer.Option(help="Classes to print.", min=1)] = 5,
+    top: Annotated[int, typer.Option(help="Classes to print.", min=1)] = _TOP,
     attention: Annotated[
         bool | None,
         typer.Option(
@@ -64,7 +65,7 @@ def predict(
     results: list[dict[str, Any]] = []
     traces: list[AttentionTrace] = []
     for path, image in images:
-        trace = _trace(answers, image, path)
+        trace = _trace(answers, image, path, checkpoint, top)
         traces.append(trace)
         results.append(_answer(path, trace, method, layer, head, top))
         if not json_output and not tui:
@@ -98,31 +99,29 @@ def _read(paths: list[Path]) -> "tuple[list[tuple[Path, Image]], int]":
     return images, problems
 
 
-def _trace(answers: "PictureClassifier", image: "Image", path: Path) -> "AttentionTrace":
+def _trace(
+    answers: "PictureClassifier", image: "Image", path: Path, checkpoint: Path | None, top: int
+) -> "AttentionTrace":
     from dataclasses import replace
 
     import torch
 
+    from dlcc.cli.made_by import by_model
     from dlcc.core.picture_files import square
     from dlcc.core.vit_trace import trace_of
 
     pixels = torch.from_numpy(square(image, answers.model.config.image_size))
-    trace = trace_of(answers, pixels)
-    made_by = {
-        "command": f"dlcc vit predict {path.name}",
-        "model": answers.about.get("command", ""),
-        "seed": answers.about.get("seed"),
-        "versions": answers.about.get("versions", {}),
-    }
+    trace = trace_of(answers, pixels, top=top)
+    made_by = by_model(answers.about, checkpoint, "vit", "predict", str(path))
     details = {**trace.details, "file": path.name}
     return replace(trace, title=f"{path.name}: {trace.title}", details=details, made_by=made_by)
 
 
 def trace_of_file(answers: "PictureClassifier", path: Path) -> "AttentionTrace":
-    """What `answers` looks at in a picture file."""
+    """What the bundled model looks at in a picture file."""
     from dlcc.core.picture_files import read_picture
 
-    return _trace(answers, read_picture(path), path)
+    return _trace(answers, read_picture(path), path, None, _TOP)
 
 
 def _answer(
@@ -147,7 +146,7 @@ def _answer(
         "file": str(path),
         "answers": [
             {"class": name, "probability": probability}
-            for name, probability in trace.details["answers"][:top]
+            for name, probability in trace.details["answers"]
         ],
         "method": ", ".join([method, *where]),
         "patches": [[round(float(value), 6) for value in row] for row in weights],

@@ -7,6 +7,8 @@ from pathlib import Path
 from dlcc.core.errors import DataError
 from dlcc.core.maps import merge, word_groups
 from dlcc.core.metrics import Links, alignment_error_rate
+from dlcc.core.paths import read_bytes
+from dlcc.core.tables import lines_of
 from dlcc.core.text import clean, split_words
 from dlcc.core.translator import Translator
 
@@ -43,10 +45,7 @@ def read_alignments(path: Path) -> list[AlignedPair]:
     Raises:
         DataError: unreadable, or a line in another format.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
+    lines = lines_of(read_bytes(path), str(path))
     pairs = []
     for number, line in enumerate(lines, 1):
         if not line or line.startswith("#"):

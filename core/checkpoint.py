@@ -23,6 +23,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from dlcc.core.errors import DataError
+from dlcc.core.paths import read_bytes
 
 FORMAT_VERSION = 1
 _WEIGHTS = "model.safetensors"
@@ -35,7 +36,7 @@ class Checkpoint:
 
     folder: Path
     kind: str
-    """The model family: translate, sentiment or vit."""
+    """The model family: translate, sentiment, masked-words or vit."""
     config: dict[str, Any]
     """The model's configuration, as its Config dataclass takes it."""
     about: dict[str, Any]
@@ -95,12 +96,12 @@ def load_checkpoint(folder: Path, *kinds: str) -> Checkpoint:
     Raises:
         DataError: no checkpoint there, of another kind, of a newer format, or damaged.
     """
-    folder = _whole(folder)
+    folder = whole(folder)
     header = _read_header(folder)
     if header["kind"] not in kinds:
         wanted = " or ".join(kinds)
         raise DataError(f"{folder} holds a {header['kind']} model, {wanted} was asked for")
-    contents = {name: _read(folder / name) for name in header["sha256"]}
+    contents = {name: read_bytes(folder / name) for name in header["sha256"]}
     for name, data in contents.items():
         if hashlib.sha256(data).hexdigest() != header["sha256"][name]:
             raise DataError(f"{folder / name} is damaged: its checksum differs from config.json")
@@ -114,7 +115,14 @@ def load_checkpoint(folder: Path, *kinds: str) -> Checkpoint:
 
 def best_of(folder: Path) -> Path:
     """The best checkpoint of a training run, or the folder itself where it is no run."""
-    return folder / "best" if (folder / "best").is_dir() else folder
+    best = whole(folder / "best")
+    return best if best.is_dir() else folder
+
+
+def whole(folder: Path) -> Path:
+    """`folder`, or the older one set aside when writing was cut off between two renames."""
+    old = folder.with_name(f".{folder.name}.old")
+    return old if not folder.exists() and old.exists() else folder
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
@@ -165,25 +173,12 @@ def _is_checkpoint(folder: Path) -> bool:
     return (folder / _CONFIG).is_file() or not any(folder.iterdir())
 
 
-def _whole(folder: Path) -> Path:
-    """`folder`, or the older one set aside when writing was cut off between two renames."""
-    old = folder.with_name(f".{folder.name}.old")
-    return old if not folder.exists() and old.exists() else folder
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-
-
 def _read_header(folder: Path) -> dict[str, Any]:
     path = folder / _CONFIG
     if not path.is_file():
         raise DataError(f"no checkpoint in {folder}: it has no {_CONFIG}")
     try:
-        header = json.loads(_read(path))
+        header = json.loads(read_bytes(path))
         version_there, files = header["format_version"], dict(header["sha256"])
         missing = {"kind", "config", "about"} - header.keys()
     except (ValueError, KeyError, TypeError) as error:

@@ -14,7 +14,9 @@ import torch
 
 from dlcc.core.archives import each_file
 from dlcc.core.errors import DataError
+from dlcc.core.paths import read_bytes
 from dlcc.core.runtime import seeded_generator
+from dlcc.core.tables import lines_of
 from dlcc.core.text import clean
 
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
@@ -57,13 +59,8 @@ def read_pairs(path: Path, reverse: bool = False) -> list[Sentence]:
         DataError: nothing there, damaged, not in this format, or no pair in it.
     """
     name, data = _find(path)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        number = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{name}, line {number}, is not UTF-8: convert the file first") from error
     targets: dict[str, dict[str, None]] = {}
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(lines_of(data, name), 1):
         if not line.strip():
             continue
         columns = line.split("\t")
@@ -125,10 +122,7 @@ def _find(path: Path) -> tuple[str, bytes]:
             raise DataError(f"{path} holds {what}: one .txt or .tsv is expected")
         name, data = files[0]
         return f"{path}/{name}", data
-    try:
-        return str(path), path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    return str(path), read_bytes(path)
 
 
 def _is_pairs(name: str) -> bool:

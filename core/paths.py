@@ -43,12 +43,27 @@ def asset(name: str) -> Path:
     return path
 
 
+def read_bytes(path: Path) -> bytes:
+    """All of a file.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+
+
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Have `write` fill a temporary file beside `path`, then rename it: all of it or nothing.
 
     Raises:
         DataError: the folder or the file cannot be written.
     """
+    if path.exists() and not path.is_file():
+        raise DataError(f"cannot write {path}: it is no ordinary file")
+    path = path.resolve()  # a link stays a link
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -58,7 +73,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     temporary = Path(name)
     try:
         write(temporary)
-        with temporary.open("rb") as written:
+        with temporary.open("r+b") as written:  # Windows syncs no file that is open to read
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 would hide a shared result
         temporary.replace(path)

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dlcc.core.errors import DataError
+from dlcc.core.paths import read_bytes
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # not EPS: it starts a program
@@ -26,11 +27,7 @@ def read_picture(path: Path) -> Image.Image:
     Raises:
         DataError: nothing there, no picture, damaged, cut off, or too large.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-    return decode_picture(data, str(path))
+    return decode_picture(read_bytes(path), str(path))
 
 
 def decode_picture(data: bytes, name: str, at_least: int | None = None) -> Image.Image:

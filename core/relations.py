@@ -16,6 +16,7 @@ import numpy as np
 from dlcc.core.embeddings import Progress, look_up
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.paths import asset
+from dlcc.core.tables import lines_of
 
 RELATIONS = (
     "country-capital",
@@ -114,8 +115,8 @@ def load_task(
 def _read_pairs(name: str) -> Iterator[tuple[str, str]]:
     path = asset(f"relations/{name}.tsv") if name in RELATIONS else Path(name)
     try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = lines_of(path.read_bytes(), str(path))
+    except OSError as error:
         raise DataError(
             f"relation {name}: cannot read it ({error}); choose from {', '.join(RELATIONS)}, or "
             "give a file with a word, a tab and its partner a line"

@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 from dlcc.core.archives import each_file
 from dlcc.core.download import RemoteFile
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.tables import TABLES, decode, read_bytes, read_rows
+from dlcc.core.paths import read_bytes
+from dlcc.core.tables import TABLES, decode, lines_of, read_rows
 
 OFFICIAL = RemoteFile(
     "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
@@ -144,7 +145,7 @@ def read_texts(path: Path, column: str | None = None) -> list[str]:
         return [text for _, text, _ in read_rows(path, column, None)]
     if column:
         raise UsageError(f"--column {column}: {path.name} is no .csv, .tsv or .jsonl file")
-    return decode(read_bytes(path), str(path)).splitlines()
+    return lines_of(read_bytes(path), str(path))
 
 
 def untested_texts(path: Path, column: str | None = None) -> list[str]:

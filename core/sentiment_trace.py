@@ -4,6 +4,7 @@ Shapes: L layers, H heads, T tokens, D width of a head, W words.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,10 @@ from dlcc.core.trace import AttentionTrace
 
 @torch.no_grad()
 def trace_of(
-    answers: Classifier, text: str, explanations: Mapping[str, np.ndarray] | None = None
+    answers: Classifier,
+    text: str,
+    explanations: Mapping[str, np.ndarray] | None = None,
+    made_by: Mapping[str, Any] | None = None,
 ) -> AttentionTrace | None:
     """All layers and heads on `text`, of a long text on the first stretch that is read.
 
@@ -24,6 +28,7 @@ def trace_of(
         answers: the classifier.
         text: what it reads.
         explanations: contributions [W] of the text's words by the method's name.
+        made_by: kept in the trace.
 
     Returns:
         The trace; None of a GRU, which has no attention, and of a text without a token.
@@ -60,4 +65,5 @@ def trace_of(
         tensors=tensors,
         scale=scale,
         details={"text": text},
+        made_by=dict(made_by or {}),
     )

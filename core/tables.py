@@ -1,26 +1,16 @@
 """Texts in tables: the rows of .csv, .tsv and .jsonl files."""
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from dlcc.core.errors import DataError
+from dlcc.core.paths import read_bytes
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
 _TEXT_COLUMNS = ("text", "review", "sentence")
-
-
-def read_bytes(path: Path) -> bytes:
-    """All of a file.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
 
 
 def decode(data: bytes, name: str) -> str:
@@ -37,6 +27,23 @@ def decode(data: bytes, name: str) -> str:
             f"{name}, line {line} is not UTF-8 (byte {error.object[error.start]:#x}): convert it, "
             f"for example with iconv -f latin1 -t utf-8"
         ) from error
+
+
+def lines_of(data: bytes, name: str) -> list[str]:
+    """The lines of UTF-8 text without their ends, which are \\n or \\r\\n and nothing else.
+
+    Raises:
+        DataError: it is not UTF-8.
+    """
+    lines = decode(data, name).split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
+
+
+def readable(argument: str) -> str:
+    """A command line's argument as text: bytes that are not UTF-8 become U+FFFD."""
+    return argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def read_rows(path: Path, text: str | None, label: str | None) -> Iterator[tuple[int, str, str]]:
@@ -75,13 +82,16 @@ def _text_column(path: Path, columns: list[str]) -> str:
 
 def _csv_rows(path: Path, content: str) -> Iterator[tuple[int, dict[str, str]]]:
     csv.field_size_limit(2**30)
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    reader = csv.DictReader(content.splitlines(keepends=True), delimiter=delimiter)
+    lines = io.StringIO(content, newline="")
+    if path.suffix.lower() == ".tsv":  # which has no quoting
+        reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    else:
+        reader = csv.DictReader(lines, strict=True)  # an open quote would swallow the file
     try:
         for row in reader:
             yield reader.line_num, {name: value for name, value in row.items() if name is not None}
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: {error}") from error
+        raise DataError(f"{path}, line {reader.line_num + 1}: {error}") from error
 
 
 def _json_rows(path: Path, content: str) -> Iterator[tuple[int, dict[str, str]]]:

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from dlcc.core.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from dlcc.core.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint, whole
 from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.events import EpochEnded, Event, Finished, Started, Stepped
 from dlcc.core.fit_config import FitConfig, learning_rate_at
@@ -71,7 +71,7 @@ def fit(
     trainer = _Trainer(task, config, run)
     if resume:
         trainer.restore()
-    elif (run / "last").exists():
+    elif whole(run / "last").exists():
         raise UsageError(f"{run} holds a training: add --resume, or choose another --run")
     else:
         trainer.save_last()  # a run killed at once can be resumed too

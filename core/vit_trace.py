@@ -24,7 +24,7 @@ _TOP = 5
 
 
 def trace_of(
-    answers: PictureClassifier, pixels: Tensor, target: int | None = None
+    answers: PictureClassifier, pixels: Tensor, target: int | None = None, top: int = 5
 ) -> AttentionTrace:
     """All layers and heads on one picture.
 
@@ -32,6 +32,7 @@ def trace_of(
         answers: the classifier.
         pixels: [3, S, S] uint8.
         target: number of the class that the gradient explains; the most probable one when None.
+        top: most probable classes that the trace names.
 
     Returns:
         A trace whose tensors hold the queries, keys and values, `pooling` [T] (the share of each
@@ -71,14 +72,14 @@ def trace_of(
         tensors=tensors,
         scale=scale,
         details={
-            "answers": top_answers(answers, probabilities),
+            "answers": top_answers(answers, probabilities, top),
             "explains": answers.classes[number],
         },
     )
 
 
 def top_answers(
-    answers: PictureClassifier, probabilities: Tensor, count: int = _TOP
+    answers: PictureClassifier, probabilities: Tensor, count: int
 ) -> list[tuple[str, float]]:
     """The most probable classes, best first, of probabilities [C]."""
     values, places = probabilities.topk(min(count, len(answers.classes)))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -39,6 +40,28 @@ def test_json_holds_the_same(run_dlcc):
     softmax = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
     assert weights == pytest.approx(softmax, abs=1e-4)
     assert trace["made_by"]["command"].startswith("dlcc attend ")
+
+
+@pytest.mark.parametrize(
+    ("options", "own"),
+    [
+        (["--no-scale"], ["--no-scale"]),
+        (["--heads", "5", "--temperature", "0.5"], ["--temperature 0.5", "--heads 5"]),
+    ],
+)
+def test_every_command_in_a_trace_gives_it_again(run_dlcc, options, own):
+    made = traces_of(run_dlcc("attend", "a dog", "-m", "all", *options, "--json"))
+    assert len(made) == 4
+    for trace in made:
+        again = shlex.split(trace["made_by"]["command"])[1:]
+        (same,) = traces_of(run_dlcc(*again, "--json"))
+        assert same["weights"] == trace["weights"]
+    commands = " ".join(trace["made_by"]["command"] for trace in made)
+    assert all(option in commands for option in own)
+
+
+def test_json_of_the_chapters_pair_says_what_made_it(run_dlcc):
+    (trace,) = traces_of(run_dlcc("attend", "--json"))
     assert trace["made_by"]["embeddings"] == "glove-6b-50d.safetensors"
 
 

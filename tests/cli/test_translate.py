@@ -122,7 +122,9 @@ def test_n_best_lists_scores(say: Callable) -> None:
     assert scores == sorted(scores, reverse=True)
 
 
-def test_the_alignment_is_drawn_by_words_and_saved_by_tokens(say: Callable, tmp_path: Path) -> None:
+def test_the_alignment_is_drawn_by_words_and_saved_by_tokens(
+    say: Callable, folder: Path, tmp_path: Path
+) -> None:
     drawn = say("The dog sees a cat.", "--attention", "--numbers").stdout
     assert "The dog sees a cat . " in " ".join(drawn.split()) + " "
     assert "perro" in drawn
@@ -132,7 +134,8 @@ def test_the_alignment_is_drawn_by_words_and_saved_by_tokens(say: Callable, tmp_
     assert result.stdout == "El perro ve un gato.\n"
     trace = load_traces(tmp_path / "a.trace")[0]
     assert trace.kind == "translate"
-    assert trace.made_by["command"] == "dlcc translate 'The dog sees a cat.'"
+    again = f"dlcc translate 'The dog sees a cat.' --checkpoint {folder / 'with'}"
+    assert trace.made_by["command"] == again
     assert "perro" in (tmp_path / "a.csv").read_text()
 
 
@@ -156,10 +159,14 @@ def test_what_cannot_be_done_is_one_line(
     assert message in result.stderr.splitlines()[-1]
 
 
+def test_bytes_of_an_argument_that_are_no_utf8_are_unknown_letters(say: Callable) -> None:
+    assert say("The dog\udce9 sees a cat.").exit_code == 0
+
+
 def test_input_that_is_not_utf8_is_refused(say: Callable) -> None:
     result = say("-", input=b"fine\n\xff\xfe\n")
     assert (result.exit_code, result.stdout) == (3, "")
-    assert "stdin, line 2, is not UTF-8" in result.stderr
+    assert "stdin, line 2 is not UTF-8" in result.stderr
 
 
 def test_a_flipped_byte_in_a_checkpoint_is_refused(
@@ -257,7 +264,7 @@ def test_training_says_what_it_did_and_keeps_it(folder: Path) -> None:
     [
         (b"one column\n", "has one column"),
         (b"\n", "no sentence pair"),
-        (b"a\tb\nc\t\xff\n", "line 2, is not UTF-8"),
+        (b"a\tb\nc\t\xff\n", "line 2 is not UTF-8"),
         (b"a\tb\n", "cannot be split"),
     ],
 )

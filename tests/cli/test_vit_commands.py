@@ -1,6 +1,7 @@
 """`dlcc vit` by its commands: train, resume, eval, predict, compare, and what goes wrong."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -227,7 +228,8 @@ def test_predict_saves_and_exports(run_dlcc: Any, model: Path, photo: Path, tmp_
     saved = load_traces(trace)
     assert len(saved) == 2
     assert saved[0].title.startswith("photo.png: red")
-    assert saved[0].made_by["command"] == "dlcc vit predict photo.png"
+    again = shlex.split(saved[0].made_by["command"])
+    assert again == ["dlcc", "vit", "predict", str(photo), "--checkpoint", str(model)]
     with Image.open(png) as image:
         assert image.size == (3 * 256 + 2 * 8, 2 * 256 + 8)
     text = page.read_text()

@@ -36,7 +36,7 @@ def test_reverse_translates_from_the_second_column(tmp_path: Path) -> None:
     ("name", "data", "message"),
     [
         ("a.tsv", b"one\ttwo\nonly one\n", "line 2, has one column"),
-        ("a.tsv", b"one\ttwo\nx\t\xff\xfe\n", "line 2, is not UTF-8"),
+        ("a.tsv", b"one\ttwo\nx\t\xff\xfe\n", "line 2 is not UTF-8"),
         ("a.tsv", b"", "holds no sentence pair"),
         ("a.tsv", b"\t\n \t \n", "holds no sentence pair"),
         ("a.zip", b"PK\x03\x04rest is lost", "damaged or no archive"),

@@ -36,6 +36,16 @@ def test_a_place_that_cannot_be_written_is_a_data_error(tmp_path: Path) -> None:
         write_atomically(tmp_path / "file" / "below", lambda temporary: None)
 
 
+def test_a_link_stays_a_link_and_only_files_are_replaced(tmp_path: Path) -> None:
+    link = tmp_path / "link.txt"
+    link.symlink_to(tmp_path / "real.txt")
+    write_atomically(link, lambda temporary: temporary.write_text("new"))
+    assert link.is_symlink()
+    assert (tmp_path / "real.txt").read_text() == "new"
+    with pytest.raises(DataError, match="no ordinary file"):
+        write_atomically(tmp_path, lambda temporary: temporary.write_text("new"))
+
+
 def test_a_missing_asset_says_what_to_do() -> None:
     with pytest.raises(DataError, match="install dlcc again"):
         asset("nothing.bin")

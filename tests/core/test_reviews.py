@@ -120,9 +120,14 @@ def test_texts_without_labels_keep_their_order(tmp_path: Path) -> None:
     lines = tmp_path / "a.txt"
     lines.write_text("\ufefffirst\n\nthird\r\nfourth")
     assert read_texts(lines) == ["first", "", "third", "fourth"]
+    lines.write_text("one\fline\u2028still\u0085one\nsecond")
+    assert read_texts(lines) == ["one\fline\u2028still\u0085one", "second"]
     table = tmp_path / "a.csv"
-    table.write_text('id,Review\n1,"two\nlines"\n2,other\n')
-    assert read_texts(table) == ["two\nlines", "other"]
+    table.write_text('id,Review\n1,"two\nlines"\n2,not\u0085two\n')
+    assert read_texts(table) == ["two\nlines", "not\u0085two"]
+    plain = tmp_path / "a.tsv"
+    plain.write_text('text\tlabel\n"Great film said he\tpos\nthe "other" one\tneg\n')
+    assert read_texts(plain) == ['"Great film said he', 'the "other" one']
     with pytest.raises(UsageError, match="--column text"):
         read_texts(lines, "text")
 
@@ -142,6 +147,7 @@ def test_texts_without_labels_keep_their_order(tmp_path: Path) -> None:
         ("a.csv", b"text,label\nfine,a\ncaf\xe9,b\n", "line 3 is not UTF-8 .byte 0xe9"),
         ("a.jsonl", '{"text": "x", "label": 1}\n{"text', "line 2 is not JSON"),
         ("a.jsonl", "[1, 2]\n", "line 1 is no JSON object"),
+        ("a.csv", 'text,label\n"open,a\nx,b\n', "line 2: unexpected end of data"),
         ("a.tar.gz", b"\x1f\x8b not a tar", "damaged or no archive"),
         ("missing", None, "no such file or folder"),
     ],

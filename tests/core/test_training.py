@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlcc.core.checkpoint import load_checkpoint
+from dlcc.core.checkpoint import best_of, load_checkpoint
 from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.events import EpochEnded, Finished, Started, Stepped
 from dlcc.core.fit_config import FitConfig, learning_rate_at
@@ -180,5 +180,9 @@ def test_a_wrong_setting_names_its_flag(wrong: dict[str, Any]) -> None:
 
 def test_interrupted_writing_leaves_the_older_checkpoint(tmp_path: Path) -> None:
     list(fit(LineTask(), FitConfig(epochs=1), tmp_path))
-    os.rename(tmp_path / "best", tmp_path / ".best.old")
-    assert load_checkpoint(tmp_path / "best", "line").config == {"width": 16}
+    for name in ("best", "last"):
+        os.rename(tmp_path / name, tmp_path / f".{name}.old")
+    assert load_checkpoint(best_of(tmp_path), "line").config == {"width": 16}
+    with pytest.raises(UsageError, match="--resume"):
+        list(fit(LineTask(), FitConfig(epochs=1), tmp_path))
+    list(fit(LineTask(), FitConfig(epochs=2), tmp_path, resume=True))
