@@ -120,6 +120,7 @@ def compare(
     from dlcc.cli.sentiment_tables import print_comparison
     from dlcc.core.errors import UsageError
     from dlcc.core.evaluation import LENGTHS, accuracy_at
+    from dlcc.core.sentiment import ARCHITECTURES
     from dlcc.core.sentiment_speed import measure_speed
     from dlcc.core.sentiment_start import count_parameters
 
@@ -129,6 +130,9 @@ def compare(
     if transformer and gru:
         answers = [load_classifier(folder, device, "ends") for folder in (transformer, gru)]
         models = [each.model for each in answers]
+        kinds = tuple(model.encoder.config.architecture for model in models)
+        if kinds != ARCHITECTURES:
+            raise UsageError(f"compare TRANSFORMER GRU: these are {' and '.join(kinds)}")
     else:
         models = _drawn_models(seed, device)
     longest = min(model.encoder.config.max_length for model in models)

@@ -106,7 +106,9 @@ def pretrain(
         "data": {"file": path.name, "texts": len(practised), "validation": len(validation)},
     }
     codec = ReviewCodec.learn(
-        practised, vocabulary or base.vocabulary, vocab_size or base.vocab_size
+        practised,
+        vocabulary or base.vocabulary,
+        base.vocab_size if vocab_size is None else vocab_size,
     )
     torch.manual_seed(seed)
     learner = MaskedWordModel(EncoderConfig(vocab_size=codec.size, **sizes)).to(where)

@@ -149,13 +149,15 @@ def train(
         seed=seed,
     )
     check_sizes(base.encoder | given)
-    split = SplitConfig(column, label_column, validation or base.validation, seed)
+    split = SplitConfig(
+        column, label_column, base.validation if validation is None else validation, seed
+    )
     corpus, about = _corpus(data or downloaded(OFFICIAL), split)
     about |= {"command": command_line(context, "dlcc sentiment train"), "seed": seed}
     words = Words(
         embeddings or base.embeddings,
         vocabulary or base.vocabulary,
-        vocab_size or base.vocab_size,
+        base.vocab_size if vocab_size is None else vocab_size,
     )
     if start:
         classifier, codec, origin = _from(start, corpus, base, given, seed)
@@ -200,7 +202,8 @@ def _from(
 ) -> "tuple[SentimentModel, ReviewCodec, str]":
     from dlcc.core.sentiment_start import from_checkpoint
 
-    dropout = {name: base.encoder[name] for name in ("dropout", "inner_dropout")}
+    free = ("dropout", "inner_dropout")  # the rest of the encoder is the checkpoint's
+    dropout = {name: base.encoder[name] for name in free if name in base.encoder}
     return from_checkpoint(folder, len(corpus.labels), dropout | given, seed)
 
 

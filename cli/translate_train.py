@@ -172,6 +172,8 @@ def train(
     }
     if freeze_embeddings and embeddings is None:
         raise UsageError("--freeze-embeddings: only with --embeddings")
+    if embeddings is not None and embed_dim is None:
+        del sizes["embed_dim"]  # the vectors bring their own
     about |= {"embeddings": embeddings and Path(embeddings).name, "frozen": freeze_embeddings}
     task = _task(path, data_config, sizes, seed, device, about, embeddings)
     finished = trained(task, fit_config, run, resume, "tokens")

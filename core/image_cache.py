@@ -33,7 +33,7 @@ def cache_file(path: Path, size: int) -> Path:
     """Where pictures are cached, by where they are, when they changed and how they are decoded."""
     digest = hashlib.sha256(f"{_VERSION} {size} {path.resolve()}".encode())
     files = sorted(path.rglob("*")) if path.is_dir() else [path] if path.exists() else []
-    for file in files:
+    for file in filter(Path.is_file, files):
         state = file.stat()
         digest.update(f"{file} {state.st_size} {state.st_mtime_ns}\n".encode())
     return cache_dir() / "pictures" / f"{digest.hexdigest()[:32]}.safetensors"

@@ -55,13 +55,21 @@ class EncoderConfig:
             raise UsageError(
                 f"--model {self.architecture}: choose one of {', '.join(ARCHITECTURES)}"
             )
+        for flag, value in (
+            ("--vocab-size", self.vocab_size),
+            ("--width", self.width),
+            ("--layers", self.num_layers),
+            ("--hidden", self.hidden_dim),
+            ("--length", self.max_length),
+        ):
+            if value < 1:
+                raise UsageError(f"{flag} {value}: at least 1 is needed")
         if self.num_heads < 1 or self.width % self.num_heads:
             raise UsageError(
                 f"--heads {self.num_heads}: a width of {self.width} cannot be split into that many"
             )
-        for flag, value in (("--layers", self.num_layers), ("--length", self.max_length)):
-            if value < 1:
-                raise UsageError(f"{flag} {value}: at least 1 is needed")
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"--dropout {self.dropout}: from 0 to less than 1")
 
 
 class TextEncoder(nn.Module):

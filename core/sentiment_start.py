@@ -91,7 +91,10 @@ def from_checkpoint(
     """
     checkpoint = load_checkpoint(best_of(folder), masked_words.KIND, KIND)
     codec = ReviewCodec.from_files(checkpoint.files)
-    before = EncoderConfig(**checkpoint.config["encoder"])
+    try:
+        before = EncoderConfig(**checkpoint.config["encoder"])
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{checkpoint.folder} is damaged ({error})") from error
     _check_changes(before, changes)
     torch.manual_seed(seed)
     model = SentimentModel(replace(before, **changes), num_classes)

@@ -71,7 +71,7 @@ def load_trained(name: str) -> TrainedAttention:
             f"--load {name}: cannot read it ({error.strerror or error}); give a file that "
             f"`dlcc attend train --save` wrote, or {' or '.join(BUNDLED)}"
         ) from error
-    except SafetensorError as error:
+    except (SafetensorError, TypeError) as error:  # numpy knows no bfloat16
         raise DataError(f"--load {name}: damaged or not a safetensors file ({error})") from error
     if text is None or "centre" not in arrays:
         raise DataError(f"--load {name}: not a trained attention; see dlcc attend train --save")

@@ -111,6 +111,7 @@ class _Trainer:
                     self.save_last()
                     yield Finished("stopped", _or_nan(at.best), at.seconds)
                     return
+            self.save_last()  # before a validation that may take long
             yield self._end_epoch()
             reason = self._over()
             if not reason:
@@ -229,6 +230,11 @@ class _Trainer:
             raise DataError(
                 f"{self.run} trains another model: resume with the data and options it began with"
             )
+        if _hashes(checkpoint.about) != _hashes(self.task.about):
+            raise DataError(
+                f"{self.run} learns from other data, or they are split otherwise: resume with the "
+                f"--data, --seed and --validation it began with"
+            )
         load_weights(self.model, checkpoint.weights, checkpoint.folder)
         try:
             self._restore_state(checkpoint)
@@ -241,13 +247,18 @@ class _Trainer:
         metadata = json.loads(data[8 : 8 + length])["__metadata__"]
         self.at = _Progress(**json.loads(metadata["progress"]))
         states: dict[int, dict[str, Tensor]] = {}
+        averages: list[tuple[int, Tensor]] = []
         for name, tensor in load(data).items():
             owner, _, rest = name.partition(".")
             if owner == "average":
-                self.average[int(rest)].copy_(tensor)
+                averages.append((int(rest), tensor))
             else:
                 number, _, field = rest.partition(".")
                 states.setdefault(int(number), {})[field] = tensor
+        if len(averages) != len(self.average):
+            raise ValueError("with and without --ema-decay are not the same training")
+        for place, tensor in averages:
+            self.average[place].copy_(tensor)
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": states})
 
     def _write_metrics(self, line: dict[str, float]) -> None:
@@ -257,6 +268,13 @@ class _Trainer:
         lines = [text for text in earlier if json.loads(text)["epoch"] < line["epoch"]]
         lines.append(json.dumps(line))
         write_atomically(path, lambda temporary: temporary.write_text("\n".join(lines) + "\n"))
+
+
+def _hashes(about: dict[str, Any]) -> dict[str, Any]:
+    """What tells one split of the data from another."""
+    data = about.get("data")
+    known = data if isinstance(data, dict) else {}
+    return {name: value for name, value in known.items() if name.endswith("_hash")}
 
 
 def _or_nan(best: float | None) -> float:

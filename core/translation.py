@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlcc.core.embeddings import look_up
-from dlcc.core.errors import UsageError
+from dlcc.core.errors import DataError, UsageError
 from dlcc.core.metrics import bleu
 from dlcc.core.pairs import Sentence, Split
 from dlcc.core.runtime import autocast, seeded_generator
@@ -79,6 +79,8 @@ class TranslationTask:
         self.validation: Sequence[Sentence] = split.validation
         self.examples = _examples(split.train, codec, config.max_tokens)
         self.device = next(model.parameters()).device
+        if not self.examples:
+            raise DataError(f"no pair to train on has at most {config.max_tokens} tokens")
         longest = max(len(source) for source, _ in self.examples)
         self.config = {**asdict(model.config), "longest_source": longest}
         self.files = codec.files()
@@ -186,7 +188,9 @@ def word_vectors(codec: Codec, path: Path | None) -> Tensor:
 
 
 def start_from(model: Seq2Seq, vectors: Tensor, freeze: bool) -> None:
-    """Give the source tokens word vectors [V, E], scaled to norm 1; zero rows stay as they are.
+    """Give the source tokens word vectors [V, E], scaled to a mean norm of 1.
+
+    Rows of zeros stay as they are.
 
     Raises:
         UsageError: vectors of another width, or one table for source and target.

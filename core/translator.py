@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dlcc.core.checkpoint import load_checkpoint, load_weights
 from dlcc.core.decoding import Hypothesis, beam_search, greedy_search
-from dlcc.core.errors import UsageError
+from dlcc.core.errors import DataError, UsageError
 from dlcc.core.runtime import autocast
 from dlcc.core.seq2seq import Decoded, Memory, Seq2Seq, Seq2SeqConfig
 from dlcc.core.text import BOS, PAD, Codec, Tokens, clean, pad, split_sentences
@@ -88,9 +88,13 @@ class Translator:
         """
         checkpoint = load_checkpoint(folder, KIND)
         codec = Codec.from_files(checkpoint.files)
-        model = Seq2Seq(model_config(checkpoint.config), PAD).to(device)
+        try:
+            model = Seq2Seq(model_config(checkpoint.config), PAD).to(device)
+            longest = int(checkpoint.config["longest_source"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{checkpoint.folder} is damaged ({error})") from error
         load_weights(model, checkpoint.weights, folder)
-        return cls(model.eval(), codec, checkpoint.config["longest_source"], checkpoint.about)
+        return cls(model.eval(), codec, longest, checkpoint.about)
 
     def translate(
         self, texts: Sequence[str], options: SearchOptions | None = None

@@ -66,6 +66,15 @@ class ViTConfig:
     def __post_init__(self) -> None:
         for name in ("stem", "pixel_mean", "pixel_std"):  # JSON knows no tuples
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        for flag, size in (
+            ("--size", self.image_size),
+            ("--patch-size", self.patch_size),
+            ("--width", self.embed_dim),
+            ("--layers", self.num_layers),
+            ("--hidden", self.hidden_dim),
+        ):
+            if size < 1:
+                raise UsageError(f"{flag} {size}: at least 1 is needed")
         widths = (*self.stem, self.embed_dim)
         stem_patch = 2 ** sum(before != after for before, after in pairwise(widths))
         checks = {
@@ -81,6 +90,7 @@ class ViTConfig:
             f"--positions {self.positions}: choose one of {', '.join(POSITIONS)}": (
                 self.positions in POSITIONS
             ),
+            f"--drop-path {self.drop_path}: from 0 to less than 1": 0 <= self.drop_path < 1,
             "--pooling class needs a class token": self.class_token or self.pooling != "class",
             f"a stem of {self.stem} makes patches of {stem_patch} pixels, not {self.patch_size}": (
                 not self.stem or self.patch_size == stem_patch

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from textual import events
 from textual.app import App, ComposeResult, SystemCommand
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static
@@ -80,6 +81,8 @@ class ViewerApp(App[None]):
         self.theme = "ansi-dark" if few else "textual-dark"
         self.actions = actions or ViewerActions()
         self._state = state
+        self._newest = 0
+        """Number of the latest computation; older ones come too late."""
 
     def on_mount(self) -> None:
         if self._state is None:
@@ -88,11 +91,19 @@ class ViewerApp(App[None]):
             self.push_screen(MapScreen(self._state, self.actions))
 
     def on_resize(self, event: events.Resize) -> None:
-        small = event.size.width < _LEAST_WIDTH or event.size.height < _LEAST_HEIGHT
+        self._fit(event.size)
+
+    def _fit(self, size: Size) -> None:
+        """Cover a screen that the terminal is too small for."""
+        small = size.width < _LEAST_WIDTH or size.height < _LEAST_HEIGHT
         if small and not isinstance(self.screen, SmallScreen):
             self.push_screen(SmallScreen())
         elif not small and isinstance(self.screen, SmallScreen):
             self.pop_screen()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        covered = isinstance(self.screen, SmallScreen)
+        return not covered or action not in ("help", "open", "command_palette")
 
     @property
     def has_map(self) -> bool:
@@ -115,9 +126,11 @@ class ViewerApp(App[None]):
             self._show(state)
 
     def _show(self, state: ViewState) -> None:
+        self._newest += 1  # what is still computed belongs to what was shown
         while len(self.screen_stack) > 1:
             self.pop_screen()
         self.push_screen(MapScreen(state, self.actions))
+        self._fit(self.size)
 
     # Work behind the screen
 
@@ -127,7 +140,12 @@ class ViewerApp(App[None]):
         work: Callable[[], list[AttentionTrace]],
         then: Callable[[list[AttentionTrace]], None],
     ) -> None:
-        """Run `work` in a thread, and `then` with what it gives; a failure becomes one line."""
+        """Run `work` in a thread, and `then` with what it gives; a failure becomes one line.
+
+        Nothing comes of it once something else is computed or opened.
+        """
+        self._newest += 1
+        number = self._newest
         said = self.set_timer(
             _PATIENCE, lambda: self.notify(f"{what} ...", timeout=600, markup=False)
         )
@@ -136,17 +154,18 @@ class ViewerApp(App[None]):
             try:
                 traces = work()
             except Exception as error:  # whatever it is, the screen lives on
-                self.call_from_thread(self._finish, said, self.fail, error)
+                self.call_from_thread(self._finish, number, said, self.fail, error)
             else:
-                self.call_from_thread(self._finish, said, then, traces)
+                self.call_from_thread(self._finish, number, said, then, traces)
 
         self.run_worker(run, thread=True, exclusive=True, group="actions")
 
-    def _finish(self, said: Timer, then: Callable[[Any], None], result: Any) -> None:
+    def _finish(self, number: int, said: Timer, then: Callable[[Any], None], result: Any) -> None:
         """Take the notice away, after it has come, and go on with `result`."""
         said.stop()
-        self.call_later(self.clear_notifications)
-        self.call_later(then, result)
+        if number == self._newest:
+            self.call_later(self.clear_notifications)
+            self.call_later(then, result)
 
     def fail(self, error: Exception) -> None:
         """Say in one line what went wrong; the log has the rest."""

@@ -44,11 +44,23 @@ class MapScreen(Screen[None]):
         self.state: ViewState = state
         self.actions: ViewerActions = actions
         self.body: MapBody = MapBody(state)
-        self.matches: list[tuple[str, int]] = []
-        """Where the word searched for stands: ("row" or "column", number)."""
+        self.searched = ""
+        """The word searched for, in lower case."""
         self.match = 0
         """The number of the match under the cursor."""
         self._working: frozenset[str] = frozenset()
+
+    @property
+    def matches(self) -> list[tuple[str, int]]:
+        """Where the word searched for stands: ("row" or "column", number)."""
+        shown = self.state.shown
+        sides = (("row", shown.row_labels), ("column", shown.column_labels))
+        return [
+            (side, place)
+            for side, labels in sides
+            for place, label in enumerate(labels)
+            if self.searched and self.searched in label.casefold()
+        ]
 
     def compose(self) -> ComposeResult:
         yield self.body
@@ -207,7 +219,7 @@ class MapScreen(Screen[None]):
 
     def action_clear(self) -> None:
         self.state.rows, self.state.columns, self.state.minus = set(), set(), None
-        self.matches = []
+        self.searched = ""
         self.redraw()
 
     def action_search(self) -> None:

@@ -21,17 +21,10 @@ def search(screen: "MapScreen") -> None:
     def find(answer: list[str] | None) -> None:
         if not answer or not answer[0]:
             return
-        word = unicodedata.normalize("NFC", answer[0]).casefold()
-        shown = screen.state.shown
-        sides = (("row", shown.row_labels), ("column", shown.column_labels))
-        screen.matches = [
-            (side, place)
-            for side, labels in sides
-            for place, label in enumerate(labels)
-            if word in label.casefold()
-        ]
-        if screen.matches:
-            screen.notify(f"{len(screen.matches)} found; n and N go through them", markup=False)
+        screen.searched = unicodedata.normalize("NFC", answer[0]).casefold()
+        found = len(screen.matches)
+        if found:
+            screen.notify(f"{found} found; n and N go through them", markup=False)
             go_to_match(screen, 0)
         else:
             screen.notify(f"{answer[0]} is in no row or column", markup=False)
@@ -120,10 +113,10 @@ def choose_alternative(screen: "MapScreen") -> None:
 
 
 def replace_trace(screen: "MapScreen", traces: list[AttentionTrace]) -> None:
-    """Show new traces in the place of the frame's."""
-    screen.state.replace_traces(traces)
-    screen.matches = []
-    screen.redraw()
+    """Show new traces in the place of the frame's, unless something else was opened meanwhile."""
+    if screen in screen.app.screen_stack:
+        screen.state.replace_traces(traces)
+        screen.redraw()
 
 
 def explanations(screen: "MapScreen") -> None:

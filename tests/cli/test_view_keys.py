@@ -74,7 +74,7 @@ async def start_again(viewed: Viewed, state: ViewState) -> None:
         await viewed.settle()
     screen = viewed.map
     screen.state = screen.body.state = state
-    screen.matches, screen.body.grid.zoom = [], None
+    screen.searched, screen.body.grid.zoom = "", None
     screen.body.in_picture = state.trace.image is not None
     viewed.app.clear_notifications()
     screen.redraw()
@@ -236,6 +236,9 @@ def test_searching_a_word():
         assert state.column == 1
         await viewed.press("N", "N")
         assert state.row == 1
+        await viewed.press("w", "n")  # its place when words are merged
+        assert state.shown.row_labels[state.row] == "her"
+        await viewed.press("w")
         await viewed.press("slash")
         await viewed.type("xyz")
         await viewed.press("enter")

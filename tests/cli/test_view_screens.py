@@ -2,9 +2,11 @@
 
 import functools
 import json
+import threading
 
 import numpy as np
 import pytest
+from textual import events
 from textual.widgets import Input
 from viewing import Viewed, image_trace, random_weights, state_of, text_trace, view
 
@@ -127,6 +129,41 @@ def test_another_word_is_translated_on():
         await viewed.press("down", "enter")
         assert asked == [(2, "dos")]
         assert viewed.state.trace.title == "anew"
+
+    view(state_of(text_trace()), steps, actions=ViewerActions(retranslate=retranslate))
+
+
+def test_what_comes_too_late_changes_nothing(tmp_path):
+    save_traces(tmp_path / "other.trace", [text_trace(4)])
+    asked, may_go_on = threading.Semaphore(0), threading.Event()
+
+    def retranslate(trace, step, word):
+        asked.release()
+        if word == "dos":
+            may_go_on.wait(5)
+        return [text_trace(7, title=f"with {word}")]
+
+    async def ask(viewed: Viewed, *keys: str) -> None:
+        for key in keys:
+            event = events.Key(key, None)
+            event.set_sender(viewed.app)
+            viewed.app._driver.send_message(event)
+            await viewed.pilot._wait_for_screen()
+        await viewed.until(lambda: asked.acquire(blocking=False))
+
+    async def steps(viewed: Viewed) -> None:
+        await ask(viewed, "a", "down", "enter")
+        await ask(viewed, "a", "enter")
+        await viewed.until(lambda: viewed.state.trace.title == "with uno")
+        may_go_on.set()
+        await viewed.settle()
+        assert viewed.state.trace.title == "with uno"  # asked for last
+        may_go_on.clear()
+        await ask(viewed, "a", "down", "enter")
+        viewed.app.open_path(tmp_path / "other.trace")
+        may_go_on.set()
+        await viewed.settle()
+        assert viewed.state.trace.title == "model 4"
 
     view(state_of(text_trace()), steps, actions=ViewerActions(retranslate=retranslate))
 
@@ -373,6 +410,14 @@ def test_a_small_terminal_gets_a_sentence_and_growing_brings_the_map_back():
         await viewed.pilot.resize_terminal(30, 8)
         await viewed.pilot.pause()
         assert "widen the terminal" in viewed.text
+        await viewed.press("ctrl+o", "question_mark", "ctrl+p")
+        assert isinstance(viewed.app.screen, SmallScreen)
+        viewed.app.open_traces([text_trace(5)])
+        await viewed.settle()
+        assert isinstance(viewed.app.screen, SmallScreen)
+        await viewed.pilot.resize_terminal(100, 30)
+        await viewed.pilot.pause()
+        assert "model 5" in viewed.text
 
     view(state_of(text_trace()), steps, size=(30, 8))
 
