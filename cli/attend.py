@@ -9,6 +9,7 @@ from dlcc.cli.groups import DEFAULT, DefaultCommand
 from dlcc.cli.options import Debug, Embeddings, Export, Json, Quiet, Save, Seed
 
 if TYPE_CHECKING:
+    from dlcc.cli.palette import Palette
     from dlcc.core.trace import AttentionTrace
 
 app = typer.Typer(help="Attention from scratch on one or two sentences.")
@@ -90,13 +91,10 @@ def attend(
     See also: dlcc attend train --help
     """
     from dlcc.cli.attend_traces import configs_of, find_cell, make_traces
-    from dlcc.cli.palette import PALETTES
-    from dlcc.core.errors import UsageError
+    from dlcc.cli.palette import chosen_palette
     from dlcc.core.trained import load_trained
 
-    palettes = [name for name, colours in PALETTES.items() if not colours.signed]
-    if palette not in palettes:
-        raise UsageError(f"--palette {palette}: choose from {', '.join(palettes)}")
+    colours = chosen_palette(palette)
     if export is not None:
         from dlcc.cli.export import check_ending
 
@@ -112,13 +110,13 @@ def attend(
     if export is not None:
         from dlcc.cli.export import export as write
 
-        write(export, traces, PALETTES[palette], numbers)
+        write(export, traces, colours, numbers)
     if json_output:
         _print_json(traces, cell)
     elif cell is not None:
         _print_explanations(traces, cell)
     elif not tui:
-        _print_grids(traces, palette, numbers)
+        _print_grids(traces, colours, numbers)
     if tui:
         from dlcc.cli.tui.app import view_traces
 
@@ -150,14 +148,14 @@ def _print_explanations(traces: "list[AttentionTrace]", cell: tuple[int, int]) -
             console.print(explanation(trace, 0, head, *cell))
 
 
-def _print_grids(traces: "list[AttentionTrace]", palette: str, numbers: bool) -> None:
-    from dlcc.cli.palette import PALETTES, color_system
+def _print_grids(traces: "list[AttentionTrace]", palette: "Palette", numbers: bool) -> None:
+    from dlcc.cli.palette import color_system
     from dlcc.cli.render import GridStyle, grid_lines, side_by_side
     from dlcc.cli.screen import stdout
 
     console = stdout()
     top = max(float(trace.weights.max()) for trace in traces)  # one scale for all of them
-    style = GridStyle(PALETTES[palette], color_system(console), numbers, console.width, top)
+    style = GridStyle(palette, color_system(console), numbers, console.width, top)
     grids = [
         grid_lines(trace, 0, head, style) for trace in traces for head in range(trace.num_heads)
     ]

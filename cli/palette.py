@@ -12,6 +12,8 @@ from rich.color import Color
 from rich.console import Console
 from rich.style import Style
 
+from dlcc.core.errors import UsageError
+
 SHADES = " ░▒▓█"
 _STEPS = 64  # of a full ramp: finer than an eye tells apart
 _LIGHT_16 = frozenset((2, 3, 6, 7, 9, 10, 11, 13, 14, 15))  # of the 16 colours: black text reads
@@ -136,3 +138,15 @@ _SIGNED = Palette(
 
 PALETTES: dict[str, Palette] = {p.name: p for p in (_VIRIDIS, _CIVIDIS, _GREY, _SIGNED)}
 """All palettes by name, in the order in which a view cycles through them."""
+
+
+def chosen_palette(name: str) -> Palette:
+    """What --palette NAME means: any but the signed one.
+
+    Raises:
+        UsageError: there is none.
+    """
+    names = [known for known, palette in PALETTES.items() if not palette.signed]
+    if name not in names:
+        raise UsageError(f"--palette {name}: choose one of {', '.join(names)}")
+    return PALETTES[name]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dlcc.core.task import Task
 
 _SILENT = ("run", "resume", "quiet", "debug")  # these do not change the result
+_PATHS = ("embeddings", "backbone")  # or the name of something known
 
 
 def command_line(context: typer.Context, command: str) -> str:
@@ -24,7 +25,8 @@ def command_line(context: typer.Context, command: str) -> str:
         if name in _SILENT or source is None or source.name != "COMMANDLINE":
             continue
         flag = (options[name].secondary_opts if value is False else options[name].opts)[0]
-        shown = value.name if isinstance(value, Path) else value
+        is_path = isinstance(value, Path) or (name in _PATHS and isinstance(value, str))
+        shown = Path(value).name if is_path else value
         parts.append(flag if isinstance(value, bool) else f"{flag} {shown}")
     return " ".join(parts)
 
@@ -54,10 +56,14 @@ def train_here(
     unit: str,
     watch: "Callable[[Event], None] | None" = None,
 ) -> "Finished":
-    """As `trained`; then print the best checkpoint's folder."""
+    """As `trained`; then print the best checkpoint's folder, or how to go on after Ctrl-C."""
     from dlcc.cli.screen import note
 
-    finished = trained(task, config, run, resume, unit, watch)
+    try:
+        finished = trained(task, config, run, resume, unit, watch)
+    except KeyboardInterrupt:
+        note(f"stopped; go on with the same options and --run {run} --resume")
+        raise
     name = task.metric.replace("_", " ")
     note(f"best {name} {finished.best:.4g} after {finished.seconds / 60:.1f} minutes")
     print(run / "best")
@@ -100,7 +106,6 @@ def trained(
         events = fit(task, config, run, resume=resume, should_stop=should_stop)
         finished = follow(watched(events), unit)
     if finished.reason == "stopped":
-        note(f"stopped; go on with the same options and --run {run} --resume")
         raise KeyboardInterrupt
     return finished
 

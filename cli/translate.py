@@ -66,11 +66,10 @@ def translate(
     The first word "train", "eval", "compare" or "alignments" names a command; to translate
     such a word, put -- before it.
     """
-    from dlcc.cli.palette import PALETTES
+    from dlcc.cli.palette import chosen_palette
     from dlcc.core.errors import UsageError
 
-    if palette not in PALETTES:
-        raise UsageError(f"--palette {palette}: choose from {', '.join(PALETTES)}")
+    colours = chosen_palette(palette)
     if export is not None:
         from dlcc.cli.export import check_ending
 
@@ -105,9 +104,9 @@ def translate(
 
             save_traces(save, traces)
         if export is not None:
-            translate_show.export(export, traces, palette, numbers)
+            translate_show.export(export, traces, colours, numbers)
         if draws:
-            translate_show.draw(traces, palette, numbers)
+            translate_show.draw(traces, colours, numbers)
         if tui:
             from dlcc.cli.tui.app import view_traces
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dlcc.cli.palette import Palette
     from dlcc.cli.tui.app import ViewerActions
     from dlcc.core.trace import AttentionTrace
     from dlcc.core.translator import SearchOptions, Translation, Translator
@@ -90,24 +91,23 @@ def traces_of(
     return traces
 
 
-def export(path: Path, traces: "list[AttentionTrace]", palette: str, numbers: bool) -> None:
+def export(path: Path, traces: "list[AttentionTrace]", palette: "Palette", numbers: bool) -> None:
     """Write the pictures or the numbers of words, not of their tokens."""
     from dlcc.cli.export import export as write
-    from dlcc.cli.palette import PALETTES
     from dlcc.core.words import by_word
 
-    write(path, [by_word(trace) for trace in traces], PALETTES[palette], numbers)
+    write(path, [by_word(trace) for trace in traces], palette, numbers)
 
 
-def draw(traces: "list[AttentionTrace]", palette: str, numbers: bool) -> None:
+def draw(traces: "list[AttentionTrace]", palette: "Palette", numbers: bool) -> None:
     """Print the alignment of words as a grid."""
-    from dlcc.cli.palette import PALETTES, color_system
+    from dlcc.cli.palette import color_system
     from dlcc.cli.render import GridStyle, attention_grid
     from dlcc.cli.screen import stdout
     from dlcc.core.words import by_word
 
     console = stdout()
-    style = GridStyle(PALETTES[palette], color_system(console), numbers, console.width)
+    style = GridStyle(palette, color_system(console), numbers, console.width)
     for trace in traces:
         console.print()
         console.print(attention_grid(by_word(trace), style=style))

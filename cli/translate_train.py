@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlcc.cli.options import Debug, Device, Quiet, Seed
-from dlcc.cli.runs import command_line, run_folder, trained
+from dlcc.cli.runs import command_line, run_folder, train_here
 from dlcc.cli.training_options import (
     BatchTokens,
     Dropout,
@@ -129,7 +129,6 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train a translator on sentence pairs."""
-    from dlcc.cli.screen import note
     from dlcc.cli.translate_data import find_data
     from dlcc.core.errors import UsageError
 
@@ -176,9 +175,7 @@ def train(
         del sizes["embed_dim"]  # the vectors bring their own
     about |= {"embeddings": embeddings and Path(embeddings).name, "frozen": freeze_embeddings}
     task = _task(path, data_config, sizes, seed, device, about, embeddings)
-    finished = trained(task, fit_config, run, resume, "tokens")
-    note(f"best validation BLEU {finished.best:.2f} after {finished.seconds / 60:.1f} minutes")
-    print(run / "best")
+    train_here(task, fit_config, run, resume, "tokens")
 
 
 def _configs(

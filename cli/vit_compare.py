@@ -3,7 +3,6 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import mean, stdev
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -68,11 +67,15 @@ def compare(
             note(f"{kind}, seed {seed}")
             where = folder / f"{kind.replace(' ', '-')}-{seed}"
             options = {"minutes": minutes, "preset": preset, "size": size, "device": device}
-            outcomes.append(_outcome(kind, seed, where, data, backbone, options))
+            try:
+                outcomes.append(_outcome(kind, seed, where, data, backbone, options))
+            except KeyboardInterrupt:
+                note(f"stopped; go on with the same options and --run {folder}")
+                raise
     if json_output:
         print(json.dumps([asdict(outcome) for outcome in outcomes]))
     else:
-        _print(outcomes, minutes)
+        _print(outcomes)
 
 
 def _kinds(backbone: str | None) -> list[str]:
@@ -126,8 +129,10 @@ def _parameters(task: "VisionTask") -> int:
     return sum(parameter.numel() for parameter in task.model.parameters())
 
 
-def _print(outcomes: list[Outcome], minutes: float) -> None:
+def _print(outcomes: list[Outcome]) -> None:
     """A table, means and standard deviations over the seeds, and the curves of the first seed."""
+    from statistics import mean
+
     from rich.table import Table
 
     from dlcc.cli.curves import draw_curves
@@ -159,5 +164,7 @@ def _print(outcomes: list[Outcome], minutes: float) -> None:
 
 def _spread(values: list[float]) -> str:
     """Mean in percent, with the standard deviation where there are several."""
+    from statistics import mean, stdev
+
     text = f"{mean(values):.2%}"
     return text + (f" ± {100 * stdev(values):.2f}" if len(values) > 1 else "")

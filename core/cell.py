@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlcc.core.maps import rank_in_row
 from dlcc.core.trace import AttentionTrace
 
 
@@ -83,7 +84,7 @@ def explain_cell(
         score=score,
         masked=None if trace.scores is None else score == -np.inf,
         weight=weight,
-        rank=1 + int((row_weights > weight).sum()),
+        rank=rank_in_row(row_weights, key_index),
         row_scores=row_scores,
         row_weights=row_weights,
         added=added,

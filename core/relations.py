@@ -29,7 +29,8 @@ RELATIONS = (
 
 @dataclass(frozen=True)
 class RelationConfig:
-    """How a relation is taught. The defaults were chosen on pairs split off the training pairs.
+    """How a relation is taught. The defaults were chosen mostly on pairs split off the training
+    pairs.
 
     Raises:
         UsageError: an option with a value that it cannot have.

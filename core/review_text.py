@@ -60,6 +60,8 @@ class ReviewCodec:
             kind: subwords (WordPiece, Schuster & Nakajima 2012) or words.
             size: most tokens there may be.
         """
+        if size <= len(SPECIAL_TOKENS):
+            raise UsageError(f"--vocab-size {size}: more than {len(SPECIAL_TOKENS)} are needed")
         if kind == "words":
             return cls(_learn_words(texts, size))
         if kind == "subwords":

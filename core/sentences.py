@@ -100,9 +100,9 @@ class AttendConfig:
 
     def __post_init__(self) -> None:
         if self.mechanism not in MECHANISMS:
-            raise UsageError(f"--mechanism {self.mechanism}: choose from {', '.join(MECHANISMS)}")
+            raise UsageError(f"--mechanism {self.mechanism}: choose one of {', '.join(MECHANISMS)}")
         if self.mask not in MASKS:
-            raise UsageError(f"--mask {self.mask}: choose from {', '.join(MASKS)}")
+            raise UsageError(f"--mask {self.mask}: choose one of {', '.join(MASKS)}")
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             raise UsageError(f"--temperature {self.temperature}: must be above 0")
         if self.num_heads < 1:

@@ -29,7 +29,7 @@ _BEND = 8 / (3 * math.sqrt(3))  # what one pair of tanh there multiplies a cosin
 
 Attention = TrainableDotProductAttention | AdditiveAttention
 Advance = Callable[[str], None]
-"""Called with a few words after each of the `num_runs` pieces of work."""
+"""Called with a few words after each run of a kind of attention."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All rows, and the attention with fixed embeddings that the first seed learned."""
+    """All rows, and the attention that the first seed learned, with fixed embeddings if it did."""
 
     rows: tuple[Row, ...]
     trained: TrainedAttention

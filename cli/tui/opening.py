@@ -65,7 +65,7 @@ def state_of(
         ("--palette", palette, PALETTE_NAMES),
     ):
         if value not in known:
-            raise UsageError(f"{option} {value}: choose from {', '.join(known)}")
+            raise UsageError(f"{option} {value}: choose one of {', '.join(known)}")
     frames = frames_of(path)
     if epoch > len(frames):
         raise UsageError(f"--epoch {epoch}: {path} holds {len(frames)}")

@@ -14,13 +14,12 @@ from dlcc.cli.tui import opening
 from dlcc.cli.tui.dialogs import Ask
 from dlcc.cli.tui.keys import Key, Keys, bindings
 from dlcc.cli.tui.labels import display
+from dlcc.core.sentences import BOOK_KEY, BOOK_QUERY
 from dlcc.core.trace import AttentionTrace
 
 if TYPE_CHECKING:
     from dlcc.cli.tui.app import ViewerApp
 
-_QUERY = "The teacher praised a student because she improved"
-_KEY = "A student asked the teacher to help her improve"
 _ENGLISH = "The book that I bought yesterday is very interesting."
 _REVIEW = "The acting is good, but the story is slow and the ending is a waste of time."
 
@@ -97,8 +96,8 @@ class StartScreen(Screen[None]):
 
     def _attend(self) -> None:
         fields = [
-            ("The sentence that looks", _QUERY),
-            ("The sentence it looks at (empty: itself)", _KEY),
+            ("The sentence that looks", BOOK_QUERY),
+            ("The sentence it looks at (empty: itself)", BOOK_KEY),
             ("Mechanism: dot; trainable, additive, multihead (untrained); all", "all"),
         ]
         self._compute("Attend", fields, self.app.actions.attend)

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
-import typer
 from typer.main import get_command
 
 from dlcc.cli.app import app
@@ -121,4 +120,3 @@ def test_an_ascii_terminal_is_no_error() -> None:
 
 def test_completion_is_offered(run_dlcc: Run) -> None:
     assert "--install-completion" in run_dlcc("--help").stdout
-    assert typer.main.get_command(app) is not None

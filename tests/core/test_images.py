@@ -99,6 +99,7 @@ def test_an_unreadable_picture_is_left_out_and_told_of(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, {"a": 5, "b": 5})
     (folder / "a" / "bad.jpg").write_text("no picture")
     (folder / "readme.txt").write_text("not looked at")
+    (folder / "b" / "lock.png").symlink_to(tmp_path / "gone")
     (folder / "logo.png").write_bytes(picture(1))
     data = load_images(folder, 8)
     assert sum(sizes(data)) == 10

@@ -57,8 +57,8 @@ def test_a_sentence_of_nothing_is_a_usage_error(sentence):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mechanism": "magic"}, "--mechanism magic: choose from dot"),
-        ({"mask": "future"}, "--mask future: choose from none, causal"),
+        ({"mechanism": "magic"}, "--mechanism magic: choose one of dot"),
+        ({"mask": "future"}, "--mask future: choose one of none, causal"),
         ({"temperature": 0.0}, "--temperature 0.0"),
         ({"temperature": math.nan}, "--temperature nan"),
         ({"num_heads": 0}, "--heads 0"),

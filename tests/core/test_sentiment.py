@@ -119,6 +119,8 @@ def test_it_overfits_a_tiny_batch(architecture: str) -> None:
         ({"num_heads": 0}, "--heads 0"),
         ({"num_layers": 0}, "--layers 0"),
         ({"max_length": 0}, "--length 0"),
+        ({"width": 0}, "--width 0"),
+        ({"dropout": 2.0}, "--dropout 2.0"),
     ],
 )
 def test_impossible_sizes_name_their_flag(changes: dict[str, object], flag: str) -> None:

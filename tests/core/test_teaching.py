@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as torch_file
 
 from dlcc.core.embeddings import look_up
 from dlcc.core.errors import DataError, UsageError
@@ -229,6 +230,9 @@ def test_what_is_no_trained_attention_is_a_data_error(tmp_path):
         )
         with pytest.raises(DataError, match=f"--load {path}"):
             load_trained(str(path))
+    torch_file({"centre": torch.zeros(3, dtype=torch.bfloat16)}, path)
+    with pytest.raises(DataError, match=f"--load {path}"):
+        load_trained(str(path))
     with pytest.raises(DataError, match="--load nowhere: cannot read"):
         load_trained("nowhere")
     broken = TrainedAttention({"trainable": {"w": np.full(2, np.nan)}}, np.zeros(2), {})

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,21 @@ def test_resuming_needs_a_whole_checkpoint_of_the_same_model(tmp_path: Path) -> 
     state.write_bytes(damaged)
     with pytest.raises(DataError, match="damaged"):
         list(fit(LineTask(), CONFIG, tmp_path, resume=True))
+
+
+def test_resuming_needs_the_same_split_and_the_same_averaging(tmp_path: Path) -> None:
+    task = LineTask()
+    task.about = {"data": {"file": "a.csv", "split_hash": "one"}}
+    list(fit(task, replace(CONFIG, epochs=1), tmp_path))
+    other = LineTask()
+    other.about = {"data": {"file": "a.csv", "split_hash": "two"}}
+    with pytest.raises(DataError, match="split otherwise"):
+        list(fit(other, CONFIG, tmp_path, resume=True))
+    moved = LineTask()
+    moved.about = {"data": {"file": "b.csv", "split_hash": "one"}}
+    with pytest.raises(DataError, match="--ema-decay"):
+        list(fit(moved, replace(CONFIG, ema_decay=0.0), tmp_path, resume=True))
+    list(fit(moved, CONFIG, tmp_path, resume=True))
 
 
 def test_patience_and_minutes_end_it_early(tmp_path: Path) -> None:

@@ -82,6 +82,11 @@ def test_it_learns_a_toy_language(task: TranslationTask) -> None:
     assert "→ El " in task.sample()
 
 
+def test_pairs_that_are_all_too_long_are_an_error() -> None:
+    with pytest.raises(DataError, match="at most 3 tokens"):
+        _task(max_tokens=3)
+
+
 def test_batches_hold_each_example_once_and_keep_to_the_limit(task: TranslationTask) -> None:
     batches = task.batches(0)
     assert sorted(n for batch in batches for n in batch) == list(range(len(task.examples)))

@@ -119,6 +119,10 @@ def test_it_learns_one_batch_by_heart(config: ViTConfig) -> None:
     ("changes", "message"),
     [
         ({"image_size": 18}, "--size 18"),
+        ({"patch_size": 0}, "--patch-size 0"),
+        ({"num_layers": -1}, "--layers -1"),
+        ({"hidden_dim": -3}, "--hidden -3"),
+        ({"drop_path": 1.0}, "--drop-path 1.0"),
         ({"num_heads": 5}, "--heads 5"),
         ({"pooling": "best"}, "--pooling best"),
         ({"positions": "none"}, "--positions none"),
