@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dlcc.cli.made_by import command
-from dlcc.cli.options import settings
+from dlcc.cli.progress import transferring
 from dlcc.cli.screen import note, stderr, warn
 from dlcc.core.embeddings import BUNDLED, Progress, WordVectors, look_up
 from dlcc.core.errors import DataError, UsageError
@@ -157,17 +157,12 @@ def _read(sentence: str) -> str:
 
 @contextmanager
 def reading(path: Path | None) -> Iterator[Progress | None]:
-    """A progress bar on stderr for reading `path`, where there is a terminal and no --quiet."""
-    console = stderr()
-    if path is None or settings.quiet or not console.is_terminal:
+    """A progress bar on stderr for reading `path`, where there is one and a terminal."""
+    if path is None or not stderr().is_terminal:
         yield None
         return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(f"reading {path.name}", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with transferring(f"reading {path.name}") as progress:
+        yield progress
 
 
 def _warn_missing(words: WordVectors, configs: list[AttendConfig]) -> None:

@@ -58,6 +58,31 @@ def counting(what: str, total: int | None = None) -> Iterator[Callable[..., None
         yield lambda done, *_: bar.update(task, completed=done)
 
 
+@contextmanager
+def transferring(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A progress bar on stderr; the given function is told how many bytes are done, and of how
+    many."""
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from dlcc.cli.screen import stderr
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(20),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr(), transient=True, disable=settings.quiet) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def follow(events: "Iterator[Event]", unit: str) -> "Finished":
     """Show a training while it runs, on stderr; the last event is returned.
 

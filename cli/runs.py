@@ -112,19 +112,8 @@ def trained(
 
 def downloaded(file: "RemoteFile") -> Path:
     """A published file in the cache, fetched with a progress bar where it is not there yet."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from dlcc.cli.options import settings
-    from dlcc.cli.screen import stderr
+    from dlcc.cli.progress import transferring
     from dlcc.core.download import fetch
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-    )
-    name = file.url.rpartition("/")[2]
-    with Progress(*columns, console=stderr(), transient=True, disable=settings.quiet) as bar:
-        task = bar.add_task(f"downloading {name}", total=None)
-        return fetch(file, lambda done, total: bar.update(task, completed=done, total=total))
+    with transferring(f"downloading {file.url.rpartition('/')[2]}") as progress:
+        return fetch(file, progress)

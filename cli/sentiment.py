@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcc.cli.groups import DEFAULT, DefaultCommand
-from dlcc.cli.options import Checkpoint, Debug, Device, Export, Json, Quiet, Save, settings
+from dlcc.cli.options import Checkpoint, Debug, Device, Export, Json, Quiet, Save
 from dlcc.cli.sentiment_eval import compare, evaluate
 from dlcc.cli.sentiment_pretrain import pretrain
 from dlcc.cli.sentiment_train import train
@@ -152,16 +152,12 @@ def _texts(texts: list[str], file: Path | None, column: str | None) -> list[str]
 
 
 def _answered(answers: "Classifier", texts: list[str]) -> "list[Answer]":
-    if len(texts) < _BAR_FROM or settings.quiet:
+    if len(texts) < _BAR_FROM:
         return answers.answer(texts)
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    from dlcc.cli.progress import counting
 
-    from dlcc.cli.screen import stderr
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr(), transient=True) as bar:
-        task = bar.add_task("texts", total=len(texts))
-        return answers.answer(texts, lambda done, total: bar.update(task, completed=done))
+    with counting("texts", len(texts)) as progress:
+        return answers.answer(texts, progress)
 
 
 def _say_what_matters(answers: "Classifier", found: "list[Answer]") -> None:

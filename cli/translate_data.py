@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-from dlcc.cli.options import settings
-
 _URL = "https://www.manythings.org/anki/{name}"
 
 
@@ -15,6 +13,7 @@ def find_data(path: Path | None, source_lang: str, target_lang: str) -> Path:
         UsageError: a language that is no code of three letters.
         DataError: the archive cannot be fetched.
     """
+    from dlcc.cli.progress import transferring
     from dlcc.core.download import fetch_zip
     from dlcc.core.errors import UsageError
     from dlcc.core.paths import cache_dir
@@ -29,18 +28,5 @@ def find_data(path: Path | None, source_lang: str, target_lang: str) -> Path:
         )
     other = target_lang if source_lang == "eng" else source_lang
     name = f"{other}-eng.zip"
-    target = cache_dir() / name
-    if settings.quiet or target.exists():
-        return fetch_zip(_URL.format(name=name), target)
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
-    from dlcc.cli.screen import stderr
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=stderr(), transient=True) as bar:
-        task = bar.add_task(f"fetching {name}", total=None)
-        return fetch_zip(
-            _URL.format(name=name),
-            target,
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    with transferring(f"downloading {name}") as progress:
+        return fetch_zip(_URL.format(name=name), cache_dir() / name, progress)
