@@ -1,12 +1,13 @@
 """`dlcc attend`: attention on one or two sentences with word vectors."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dlcc.cli import attend_train
 from dlcc.cli.groups import DEFAULT, DefaultCommand
-from dlcc.cli.options import Debug, Embeddings, Export, Json, Quiet, Save, Seed
+from dlcc.cli.options import Debug, Embeddings, Export, Json, Quiet, Save, Seed, at_most_one
 
 if TYPE_CHECKING:
     from dlcc.cli.palette import Palette
@@ -91,9 +92,11 @@ def attend(
     See also: dlcc attend train --help
     """
     from dlcc.cli.attend_traces import configs_of, find_cell, make_traces
+    from dlcc.cli.made_by import keep
     from dlcc.cli.palette import chosen_palette
     from dlcc.core.trained import load_trained
 
+    at_most_one(json=json_output, tui=tui)
     colours = chosen_palette(palette)
     if export is not None:
         from dlcc.cli.export import check_ending
@@ -103,14 +106,7 @@ def attend(
     configs = configs_of(mechanism, heads, not no_scale, temperature, mask, seed, trained)
     traces = make_traces(query, key, configs, embeddings, trained, load)
     cell = None if explain is None else find_cell(explain, traces[0])
-    if save is not None:
-        from dlcc.core.trace import save_traces
-
-        save_traces(save, traces)
-    if export is not None:
-        from dlcc.cli.export import export as write
-
-        write(export, traces, colours, numbers)
+    keep(traces, save, export, lambda path: _export(path, traces, colours, numbers))
     if json_output:
         _print_json(traces, cell)
     elif cell is not None:
@@ -121,6 +117,12 @@ def attend(
         from dlcc.cli.tui.app import view_traces
 
         view_traces(traces)
+
+
+def _export(path: Path, traces: "list[AttentionTrace]", palette: "Palette", numbers: bool) -> None:
+    from dlcc.cli.export import export
+
+    export(path, traces, palette, numbers)
 
 
 def _print_json(traces: "list[AttentionTrace]", cell: tuple[int, int] | None) -> None:

@@ -23,7 +23,7 @@ from dlcc.core.sentences import (
     attend,
     tokenise,
 )
-from dlcc.core.trace import AttentionTrace
+from dlcc.core.trace import MAX_CELLS, AttentionTrace
 from dlcc.core.trained import TrainedAttention, prepare
 
 _NAMED = 8  # words without a vector, at most, in the warning
@@ -39,13 +39,15 @@ def configs_of(
     trained: TrainedAttention | None,
 ) -> list[AttendConfig]:
     """One configuration a mechanism, from the command's options as the user gave them."""
-    mechanisms = [part for name in names or () for part in name.split(",") if part]
+    mechanisms = [part for name in names or () for part in name.split(",")]
     if "all" in mechanisms:
         mechanisms = list(MECHANISMS)
     if not mechanisms:
         mechanisms = ["dot"] if trained is None else list(trained.mechanisms)
     if heads is not None and "multihead" not in mechanisms:
         raise UsageError(f"--heads {heads}: only with --mechanism multihead")
+    if trained is not None and set(mechanisms) == {"dot"}:
+        raise UsageError("--load: --mechanism dot has no weights to load")
     if not scaled and mechanisms == ["additive"]:
         raise UsageError("--no-scale: additive attention has no √D to leave out")
     return [
@@ -82,6 +84,10 @@ def make_traces(
         query, key = BOOK_QUERY, BOOK_KEY
     texts = [_read(sentence) for sentence in (query, key) if sentence is not None]
     asks, asked = tokenise(texts[0]), tokenise(texts[-1])
+    if len(asks) * len(asked) > MAX_CELLS:
+        raise UsageError(
+            f"{len(asks):,} × {len(asked):,} words: more than {MAX_CELLS:,} cells, give less"
+        )
     with reading(embeddings) as progress:
         words = look_up(asks + asked, embeddings, progress)
     _warn_missing(words, configs)
@@ -191,10 +197,14 @@ def find_cell(text: str, trace: AttentionTrace) -> tuple[int, int]:
         pair = (text[:place], trace.query), (text[place + 1 :], trace.key)
         found = [_positions(word, tokens) for word, tokens in pair]
         if all(found):
-            for (word, _), positions in zip(pair, found, strict=True):
+            sides = zip(("query", "key"), pair, found, strict=True)
+            for side, (word, _), positions in sides:
                 if len(positions) > 1:
                     places = ", ".join(str(n + 1) for n in positions)
-                    note(f"{word!r} stands at {places}: the first is taken; name one by position")
+                    note(
+                        f"{word!r} stands at {places} of the {side}: the first is taken; name one "
+                        "by position"
+                    )
             return found[0][0], found[1][0]
     raise UsageError(
         f"--explain {text}: give QUERY:KEY, a word or position of each sentence; the query has "

@@ -1,10 +1,13 @@
-"""What a trace says of how it was made: the command that makes it again, and the model."""
+"""What a trace says of how it was made, and keeping it in files."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dlcc.core.trace import AttentionTrace
 
 
 def command(*parts: str, **options: tuple[Any, Any]) -> str:
@@ -19,6 +22,25 @@ def command(*parts: str, **options: tuple[Any, Any]) -> str:
         if value != default:
             words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
+
+
+def keep(
+    traces: "list[AttentionTrace]",
+    save: Path | None,
+    export: Path | None,
+    write: Callable[[Path], None],
+) -> None:
+    """Save traces, and have `write` export them, where a path is given; say so on stderr."""
+    from dlcc.cli.screen import note
+
+    if save is not None:
+        from dlcc.core.trace import save_traces
+
+        save_traces(save, traces)
+        note(f"saved {save}: dlcc view {save}")
+    if export is not None:
+        write(export)
+        note(f"wrote {export}")
 
 
 def by_model(

@@ -31,6 +31,15 @@ def _set_quiet(value: bool) -> bool:
     return value
 
 
+def at_most_one(**flags: bool) -> None:
+    """Raise UsageError where several of the flags, by name, were given."""
+    given = [f"--{name}" for name, value in flags.items() if value]
+    if len(given) > 1:
+        from dlcc.core.errors import UsageError
+
+        raise UsageError(f"{' and '.join(given)}: give one of them")
+
+
 Debug = Annotated[
     bool,
     typer.Option("--debug", help="Show the traceback of an error.", callback=_set_debug),

@@ -77,7 +77,7 @@ def grid_lines(trace: AttentionTrace, layer: int, head: int, style: GridStyle) -
     if layout.numbered:
         rows = [f"{number} {word}" for number, word in enumerate(rows, 1)]
     label_width = min(max(map(cell_len, rows)), max(_LABEL_WIDTH, len(str(len(rows))) + 8))
-    lines = [_title(trace, layer, head), _scale(top, style)]
+    lines = [_title(trace, layer, head, style.width), _scale(top, style)]
     for start, stop in layout.blocks:
         if len(layout.blocks) > 1:
             keys = f"keys {start + 1} to {stop} of {len(trace.key)}"
@@ -235,13 +235,13 @@ def _look(trace: AttentionTrace, row: np.ndarray) -> str:
     return f"{position}{fit(trace.key[best], min(cell_len(trace.key[best]), 20))} {row[best]:.2f}"
 
 
-def _title(trace: AttentionTrace, layer: int, head: int) -> Text:
+def _title(trace: AttentionTrace, layer: int, head: int, width: int) -> Text:
     names = [trace.title or trace.kind]
     if trace.num_layers > 1 or trace.layer_names[layer] not in (trace.title, "layer 1"):
         names.append(trace.layer_names[layer])
     if trace.num_heads > 1:
         names.append(f"head {head + 1} of {trace.num_heads}")
-    return _line(", ".join(names), Style(bold=True))
+    return _line(fit(", ".join(names), width).rstrip(), Style(bold=True))
 
 
 def _scale(top: float, style: GridStyle) -> Text:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcc.cli.groups import DEFAULT, DefaultCommand
-from dlcc.cli.options import Checkpoint, Debug, Device, Export, Json, Quiet, Save
+from dlcc.cli.options import Checkpoint, Debug, Device, Export, Json, Quiet, Save, at_most_one
 from dlcc.cli.sentiment_eval import compare, evaluate
 from dlcc.cli.sentiment_pretrain import pretrain
 from dlcc.cli.sentiment_train import train
@@ -60,8 +60,12 @@ def sentiment(
     attention: Annotated[
         bool, typer.Option("--attention", help="Show the attention grid of --layer and --head.")
     ] = False,
-    layer: Annotated[int | None, typer.Option(help="From 1; the last when left out.")] = None,
-    head: Annotated[int, typer.Option(help="From 1.")] = 1,
+    layer: Annotated[
+        int | None, typer.Option(help="Of --attention or --tui, from 1; the last when left out.")
+    ] = None,
+    head: Annotated[
+        int | None, typer.Option(help="Of --attention or --tui, from 1; the first when left out.")
+    ] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Print the result as CSV.")] = False,
     tui: Annotated[bool, typer.Option("--tui", help="Open the attention in the viewer.")] = False,
     save: Save = None,
@@ -75,8 +79,14 @@ def sentiment(
 
     Without TEXT and --file, stdin gives a text a line.
     """
-    given = _texts(texts or [], file, column)
+    at_most_one(json=json_output, csv=csv, tui=tui)
+    given, names = _texts(texts or [], file, column)
+    if (layer or head) and not (attention or tui):
+        from dlcc.core.errors import UsageError
+
+        raise UsageError("--layer and --head choose the grid: add --attention or --tui")
     from dlcc.cli import sentiment_why  # after the cheap complaints: it loads torch
+    from dlcc.cli.made_by import keep
 
     if export is not None:
         from dlcc.cli.export import check_ending
@@ -90,25 +100,20 @@ def sentiment(
         traces = sentiment_why.traces(answers, found, why, checkpoint)
         sentiment_why.check_grid(traces, layer, head)
     _say_what_matters(answers, found)
-    _print(found, why, answers, json_output, csv)
+    _print(found, names, why, answers, json_output, csv)
     if attention and not json_output and not csv:
         sentiment_why.print_grid(traces, layer, head)
-    _keep(traces, save, export)
+    keep(traces, save, export, lambda path: _export(path, traces))
     if tui:
         from dlcc.cli.tui.app import view_traces
 
-        view_traces(traces)
+        view_traces(traces, layer=layer or traces[0].num_layers, head=head or 1)
 
 
-def _keep(traces: "list[AttentionTrace]", save: Path | None, export: Path | None) -> None:
-    if save:
-        from dlcc.core.trace import save_traces
+def _export(path: Path, traces: "list[AttentionTrace]") -> None:
+    from dlcc.cli.export import export
 
-        save_traces(save, traces)
-    if export:
-        from dlcc.cli.export import export as write
-
-        write(export, traces)
+    export(path, traces)
 
 
 def load_classifier(checkpoint: Path | None, device: str, long: str) -> "Classifier":
@@ -123,9 +128,12 @@ def load_classifier(checkpoint: Path | None, device: str, long: str) -> "Classif
     return Classifier.load(checkpoint or bundled(), choose_device(device), long)
 
 
-def _texts(texts: list[str], file: Path | None, column: str | None) -> list[str]:
+def _texts(
+    texts: list[str], file: Path | None, column: str | None
+) -> tuple[list[str], list[str] | None]:
+    """The texts to answer, and the names of the files that they come from one by one."""
     from dlcc.core.errors import UsageError
-    from dlcc.core.reviews import read_texts
+    from dlcc.core.reviews import read_texts, text_files
     from dlcc.core.tables import decode, lines_of, readable
 
     if file is not None:
@@ -133,8 +141,9 @@ def _texts(texts: list[str], file: Path | None, column: str | None) -> list[str]
             raise UsageError(f"--file {file} and a text: give one of them")
         found = read_texts(file, column)
         if not found:
-            raise UsageError(f"--file {file} is empty")
-        return found
+            raise UsageError(f"--file {file} holds no text")
+        names = [str(each.relative_to(file)) for each in text_files(file)]
+        return found, names if file.is_dir() else None
     if column:
         raise UsageError(f"--column {column} needs --file with a .csv, .tsv or .jsonl file")
     if not texts and sys.stdin.isatty():
@@ -143,12 +152,12 @@ def _texts(texts: list[str], file: Path | None, column: str | None) -> list[str]
         found = lines_of(sys.stdin.buffer.read(), "stdin")
         if not any(line.strip() for line in found):
             raise UsageError("stdin is empty: give a text a line, or a text as an argument")
-        return found
+        return found, None
     found = [decode(sys.stdin.buffer.read(), "stdin") if t == "-" else readable(t) for t in texts]
     for number, text in enumerate(found, 1):
         if not text.strip():
             raise UsageError(f"text {number} is empty: give at least one word")
-    return found
+    return found, None
 
 
 def _answered(answers: "Classifier", texts: list[str]) -> "list[Answer]":
@@ -187,6 +196,7 @@ def _say_what_matters(answers: "Classifier", found: "list[Answer]") -> None:
 
 def _print(
     found: "list[Answer]",
+    names: list[str] | None,
     why: "list[Explained | None]",
     answers: "Classifier",
     as_json: bool,
@@ -202,9 +212,11 @@ def _print(
             sentiment_view.as_json(answer, answers.labels, each)
             for answer, each in zip(found, why, strict=True)
         ]
+        for result, name in zip(results, names or (), strict=False):
+            result["file"] = name
         print(json.dumps({"labels": answers.labels, "results": results}, ensure_ascii=False))
     elif as_csv:
-        sentiment_view.print_csv(found, answers.labels)
+        sentiment_view.print_csv(found, answers.labels, names)
     elif len(found) == 1:
         sentiment_view.print_answer(stdout(), found[0], why[0])
     else:

@@ -97,14 +97,18 @@ def as_json(answer: Answer, labels: Sequence[str], why: Explained | None) -> dic
     return result
 
 
-def print_csv(answers: Sequence[Answer], labels: Sequence[str]) -> None:
-    """All answers as CSV on stdout."""
+def print_csv(
+    answers: Sequence[Answer], labels: Sequence[str], names: Sequence[str] | None
+) -> None:
+    """All answers as CSV on stdout, each after the name of its file where there are `names`."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["text", "label", "probability", *(f"p_{label}" for label in labels)])
-    for answer in answers:
+    head = ["text", "label", "probability", *(f"p_{label}" for label in labels)]
+    writer.writerow(["file", *head] if names else head)
+    for number, answer in enumerate(answers):
         numbers = [f"{value:.4f}" for value in answer.probabilities] or [""] * len(labels)
         probability = "" if answer.probability is None else f"{answer.probability:.4f}"
-        writer.writerow([answer.text, answer.label or "", probability, *numbers])
+        row = [answer.text, answer.label or "", probability, *numbers]
+        writer.writerow([names[number], *row] if names else row)
 
 
 def _verdict(answer: Answer) -> Text:

@@ -84,7 +84,7 @@ def _by_method(answers: Classifier, answer: Answer, why: Explained | None) -> di
     return quick | ({why.method: why.contributions} if why else {})
 
 
-def check_grid(traces: list[AttentionTrace], layer: int | None, head: int) -> None:
+def check_grid(traces: list[AttentionTrace], layer: int | None, head: int | None) -> None:
     """Raise UsageError unless all traces have such a layer and head, numbered from 1."""
     layers, heads = traces[0].num_layers, traces[0].num_heads
     for flag, value, most in (("--layer", layer, layers), ("--head", head, heads)):
@@ -92,9 +92,11 @@ def check_grid(traces: list[AttentionTrace], layer: int | None, head: int) -> No
             raise UsageError(f"{flag} {value}: from 1 to {most}")
 
 
-def print_grid(traces: list[AttentionTrace], layer: int | None, head: int) -> None:
-    """One layer and head of each trace, numbered from 1; the last layer for None."""
+def print_grid(traces: list[AttentionTrace], layer: int | None, head: int | None) -> None:
+    """One layer (None: the last) and head (None: the first) of each trace, numbered from 1."""
     console = stdout()
     style = GridStyle(color_system=color_system(console), width=console.width)
     for trace in traces:
-        console.print(attention_grid(trace, (layer or trace.num_layers) - 1, head - 1, style))
+        console.print(
+            attention_grid(trace, (layer or trace.num_layers) - 1, (head or 1) - 1, style)
+        )

@@ -8,7 +8,7 @@ import typer
 
 from dlcc.cli import translate_eval, translate_train
 from dlcc.cli.groups import DEFAULT, DefaultCommand
-from dlcc.cli.options import Checkpoint, Debug, Device, Export, Json, Quiet, Save
+from dlcc.cli.options import Checkpoint, Debug, Device, Export, Json, Quiet, Save, at_most_one
 
 if TYPE_CHECKING:
     from dlcc.core.translator import SearchOptions, Translation, Translator
@@ -63,12 +63,13 @@ def translate(
 ) -> None:
     """Translate TEXT, English to Spanish with the bundled model.
 
-    The first word "train", "eval", "compare" or "alignments" names a command; to translate
-    such a word, put -- before it.
+    A first word that names a command, such as train, is that command: put -- before it.
     """
+    from dlcc.cli.made_by import keep
     from dlcc.cli.palette import chosen_palette
     from dlcc.core.errors import UsageError
 
+    at_most_one(json=json_output, tui=tui)
     colours = chosen_palette(palette)
     if export is not None:
         from dlcc.cli.export import check_ending
@@ -99,12 +100,12 @@ def translate(
     draws = draws and not json_output and not tui
     if draws or save is not None or export is not None or tui:
         traces = translate_show.traces_of(translator, done, checkpoint, options)
-        if save is not None:
-            from dlcc.core.trace import save_traces
-
-            save_traces(save, traces)
-        if export is not None:
-            translate_show.export(export, traces, colours, numbers)
+        keep(
+            traces,
+            save,
+            export,
+            lambda path: translate_show.export(path, traces, colours, numbers),
+        )
         if draws:
             translate_show.draw(traces, colours, numbers)
         if tui:
@@ -136,11 +137,13 @@ def _lines(text: list[str] | None, file: Path | None) -> list[str]:
         raise UsageError("give TEXT or --file, not both")
     if text and text != ["-"]:
         return [readable(" ".join(text))]
-    if file is not None:
-        return lines_of(read_bytes(file), str(file))
-    if sys.stdin.isatty() and not text:
+    if file is None and sys.stdin.isatty() and not text:
         raise UsageError("give TEXT, or --file FILE, or lines on stdin")
-    return lines_of(sys.stdin.buffer.read(), "stdin")
+    data = sys.stdin.buffer.read() if file is None else read_bytes(file)
+    lines = lines_of(data, str(file or "stdin"))
+    if not lines:
+        raise UsageError(f"{file or 'stdin'} is empty: give a sentence a line")
+    return lines
 
 
 def _translated(

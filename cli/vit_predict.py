@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Checkpoint, Debug, Device, Json, Quiet, Save
+from dlcc.cli.options import Checkpoint, Debug, Device, Json, Quiet, Save, at_most_one
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,11 +51,13 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Say what pictures show."""
+    from dlcc.cli.made_by import keep
     from dlcc.cli.picture_export import check_ending
     from dlcc.cli.screen import stdout
     from dlcc.cli.vit_data import load_classifier
     from dlcc.core.errors import DataError
 
+    at_most_one(json=json_output, tui=tui)
     method = method or ("gradient" if layer is None and head is None else "last")
     if export is not None:
         check_ending(export)
@@ -72,11 +74,12 @@ def predict(
             _print(results[-1], trace, draw)
     if json_output:
         print(json.dumps(results, ensure_ascii=False))
-    _keep(traces, results, save, export)
+    if traces:
+        keep(traces, save, export, lambda path: _export(path, traces, results))
     if tui and traces:
         from dlcc.cli.tui.app import view_traces
 
-        view_traces(traces)
+        view_traces(traces, layer=layer or 1, head=head or 1)
     if problems:
         raise DataError(f"{problems} of {len(pictures)} pictures could not be read")
 
@@ -183,23 +186,7 @@ def _print(result: dict[str, Any], trace: "AttentionTrace", draw: bool) -> None:
             console.print(line, no_wrap=True, crop=False)
 
 
-def _keep(
-    traces: "list[AttentionTrace]",
-    results: list[dict[str, Any]],
-    save: Path | None,
-    out: Path | None,
-) -> None:
-    if not traces:
-        return
-    from dlcc.cli.screen import note
+def _export(path: Path, traces: "list[AttentionTrace]", results: list[dict[str, Any]]) -> None:
+    from dlcc.cli.picture_export import export_pictures
 
-    if save is not None:
-        from dlcc.core.trace import save_traces
-
-        save_traces(save, traces)
-        note(f"saved {save}: dlcc view {save}")
-    if out is not None:
-        from dlcc.cli.picture_export import export_pictures
-
-        export_pictures(out, traces, results)
-        note(f"wrote {out}")
+    export_pictures(path, traces, results)

@@ -105,6 +105,8 @@ def _read_text(
                         return found, width
     except FileNotFoundError as error:
         raise DataError(f"--embeddings {path}: there is no such file") from error
+    except IsADirectoryError as error:
+        raise DataError(f"--embeddings {path}: a folder; name a file in it") from error
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(f"cannot read {path} after line {number}: {error}") from error
     if promised is not None and number - 1 < promised:
@@ -131,7 +133,7 @@ def _numbers(path: Path, number: int, line: bytes, separator: bytes) -> np.ndarr
     try:
         vector = np.array([float(part) for part in line.split(separator)[1:]], np.float32)
     except ValueError as error:
-        raise _damaged(path, number, str(error), line) from error
+        raise _damaged(path, number, str(error)[:60], line) from error
     if not np.all(np.isfinite(vector)):
         raise _damaged(path, number, "NaN or infinity", line)
     return vector

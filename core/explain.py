@@ -41,7 +41,7 @@ def explain(answers: Classifier, text: ReviewTokens, target: int, method: str) -
         UsageError: an unknown method, or one that needs attention, on a GRU.
     """
     if method not in METHODS:
-        raise UsageError(f"--explain {method}: choose one of {', '.join(METHODS)}")
+        raise UsageError(f"--explain {method}: choose one of {', '.join(METHODS)}, none")
     has_attention = answers.model.encoder.config.architecture == "transformer"
     if method != "occlusion" and not has_attention:
         raise UsageError(f"--explain {method}: a GRU has no attention; use --explain occlusion")

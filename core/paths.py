@@ -66,6 +66,11 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     path = path.resolve()  # a link stays a link
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise DataError(f"cannot write {path}: {error.filename} is no folder") from error
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}") from error
+    try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}") from error

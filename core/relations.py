@@ -119,8 +119,8 @@ def _read_pairs(name: str) -> Iterator[tuple[str, str]]:
         lines = lines_of(path.read_bytes(), str(path))
     except OSError as error:
         raise DataError(
-            f"relation {name}: cannot read it ({error}); choose from {', '.join(RELATIONS)}, or "
-            "give a file with a word, a tab and its partner a line"
+            f"relation {name}: cannot read it ({error}); choose from {', '.join(RELATIONS)}, "
+            "all, or give a file with a word, a tab and its partner a line"
         ) from error
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):

@@ -129,6 +129,11 @@ def read_parts(path: Path, config: SplitConfig) -> tuple[dict[str, list[Review]]
     return _from_table(path, config) if is_table else _from_files(path)
 
 
+def text_files(folder: Path) -> list[Path]:
+    """All .txt files below a folder, in the order of `read_texts`."""
+    return sorted(file for file in folder.rglob("*.txt") if file.is_file())
+
+
 def read_texts(path: Path, column: str | None = None) -> list[str]:
     """Texts without labels, in their order: a folder's .txt files by name, the rows of a table,
     or a text a line.
@@ -137,7 +142,7 @@ def read_texts(path: Path, column: str | None = None) -> list[str]:
         DataError: nothing there, a column that is missing, or a text that is not UTF-8.
     """
     if path.is_dir():
-        files = sorted(path.rglob("*.txt"))
+        files = text_files(path)
         if not files:
             raise DataError(f"{path} holds no .txt files")
         return [decode(read_bytes(file), str(file)) for file in files]

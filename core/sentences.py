@@ -17,6 +17,7 @@ import numpy as np
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.trace import AttentionTrace
 
+_COLDEST = 0.001
 BOOK_QUERY = "The teacher praised a student because she improved"
 BOOK_KEY = "A student asked the teacher to help her improve"
 MECHANISMS = ("dot", "trainable", "additive", "multihead")
@@ -100,11 +101,14 @@ class AttendConfig:
 
     def __post_init__(self) -> None:
         if self.mechanism not in MECHANISMS:
-            raise UsageError(f"--mechanism {self.mechanism}: choose one of {', '.join(MECHANISMS)}")
+            known = ", ".join((*MECHANISMS, "all"))
+            raise UsageError(f"--mechanism {self.mechanism}: choose one of {known}")
         if self.mask not in MASKS:
             raise UsageError(f"--mask {self.mask}: choose one of {', '.join(MASKS)}")
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise UsageError(f"--temperature {self.temperature}: must be above 0")
+        if not _COLDEST <= self.temperature <= 1 / _COLDEST:
+            raise UsageError(
+                f"--temperature {self.temperature}: from {_COLDEST} to {1 / _COLDEST:.0f}"
+            )
         if self.num_heads < 1:
             raise UsageError(f"--heads {self.num_heads}: must be at least 1")
 

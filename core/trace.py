@@ -20,7 +20,7 @@ from dlcc.core.errors import DataError
 from dlcc.core.paths import write_atomically
 
 FORMAT_VERSION = 1
-_MAX_CELLS = 2**28  # 1 GiB of float32: far above any map a terminal can show
+MAX_CELLS = 2**28  # 1 GiB of float32: far above any map a terminal can show
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _check(trace: AttentionTrace) -> None:
         raise DataError("a trace's weights must be float32 [layers, heads, queries, keys]")
     if 0 in weights.shape:
         raise DataError(f"a trace with nothing in it: its weights have the shape {weights.shape}")
-    if weights.size > _MAX_CELLS:
+    if weights.size > MAX_CELLS:
         raise DataError(f"a trace of {weights.size} cells is too large to show")
     _check_header(trace)
     expected = (len(trace.query), len(trace.key))

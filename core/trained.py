@@ -62,6 +62,8 @@ def load_trained(name: str) -> TrainedAttention:
         DataError: no such file, not a trained attention, damaged, or of another format.
     """
     path = asset(f"{name}.safetensors") if name in BUNDLED else Path(name)
+    if path.is_dir():
+        raise DataError(f"--load {name}: a folder; give a file of `dlcc attend train --save`")
     try:
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get("dlcc_attention")

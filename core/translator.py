@@ -79,6 +79,11 @@ class Translator:
         self.about = about
         self.device = next(model.parameters()).device
 
+    @property
+    def _most_tokens(self) -> int:
+        """Tokens of a source beyond which nothing is read: the work grows with their square."""
+        return 4 * self.longest_source
+
     @classmethod
     def load(cls, folder: Path, device: torch.device) -> "Translator":
         """The translator in a checkpoint folder.
@@ -149,9 +154,13 @@ class Translator:
     def _encode(self, sources: Sequence[str]) -> list[Tokens]:
         """Cut up sentences, ended by a full stop where a model that knows it is given no mark."""
         stop = "." if self.codec.tokenizer.token_to_id(".") is not None else ""
-        return self.codec.encode_source(
+        cut_up = self.codec.encode_source(
             [source + stop if source[-1:].isalnum() else source for source in sources]
         )
+        most = self._most_tokens
+        return [
+            Tokens(tokens.ids[:most], tokens.texts[:most], tokens.words[:most]) for tokens in cut_up
+        ]
 
     def _search(self, source: Tensor, options: SearchOptions) -> list[list[Hypothesis]]:
         if options.beam == 1:
@@ -166,6 +175,11 @@ class Translator:
             problem = "an empty line"
         elif not hypotheses:
             problem = "no character of it was in the training data"
+        elif len(tokens.ids) == self._most_tokens:
+            problem = (
+                f"only its first {self._most_tokens} tokens were read, and the longest trained on "
+                f"had {self.longest_source}: translate it in parts"
+            )
         elif len(tokens.ids) > self.longest_source:
             problem = (
                 f"{len(tokens.ids)} tokens, the longest trained on had {self.longest_source}: "

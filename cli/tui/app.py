@@ -24,7 +24,7 @@ from dlcc.cli.tui.keys import APP_KEYS, Key, bindings
 from dlcc.cli.tui.map import MapScreen
 from dlcc.cli.tui.opening import frames_of
 from dlcc.cli.tui.start import StartScreen
-from dlcc.cli.tui.state import Frame, ViewState
+from dlcc.cli.tui.state import Choice, Frame, ViewState
 from dlcc.core.errors import DlccError
 from dlcc.core.paths import log_file
 from dlcc.core.trace import AttentionTrace
@@ -222,9 +222,23 @@ def is_interactive() -> bool:
     return known and sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def view_traces(traces: list[AttentionTrace], actions: ViewerActions | None = None) -> None:
-    """Open the viewer on traces; where there is no screen to draw on, print them as tables."""
-    view(ViewState([Frame("", traces)]), actions)
+def view_traces(
+    traces: list[AttentionTrace],
+    actions: ViewerActions | None = None,
+    *,
+    layer: int = 1,
+    head: int = 1,
+) -> None:
+    """Open the viewer on traces; where there is no screen to draw on, print them as tables.
+
+    Args:
+        traces: what to show.
+        actions: what can be computed besides.
+        layer: of the first trace, from 1.
+        head: of that layer, from 1.
+    """
+    choice = Choice(0, layer - 1, head - 1)
+    view(ViewState([Frame("", traces)], choice=choice), actions)
 
 
 def view(state: ViewState | None, actions: ViewerActions | None = None) -> None:

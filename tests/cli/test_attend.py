@@ -60,6 +60,13 @@ def test_every_command_in_a_trace_gives_it_again(run_dlcc, options, own):
     assert all(option in commands for option in own)
 
 
+@pytest.mark.parametrize("command", [["attend"], ["translate", "Hi."], ["sentiment", "Good"]])
+def test_json_and_the_viewer_are_one_or_the_other(run_dlcc, command):
+    result = run_dlcc(*command, "--json", "--tui")
+    assert result.exit_code == 2
+    assert "--json and --tui: give one of them" in result.stderr
+
+
 def test_json_of_the_chapters_pair_says_what_made_it(run_dlcc):
     (trace,) = traces_of(run_dlcc("attend", "--json"))
     assert trace["made_by"]["embeddings"] == "glove-6b-50d.safetensors"
@@ -220,7 +227,7 @@ def test_explain_for_each_mechanism_and_each_head(run_dlcc):
 
 def test_explain_says_when_a_word_stands_twice_or_is_masked(run_dlcc):
     result = run_dlcc("attend", "the cat the", "--explain", "THE:cat", "--mask", "causal")
-    assert "'THE' stands at 1, 3: the first is taken" in result.stderr
+    assert "'THE' stands at 1, 3 of the query: the first is taken" in result.stderr
     assert "masked: this query may not look there" in result.stdout
     colon = run_dlcc("attend", "a : b", "--explain", "::b", "-q")
     assert colon.stdout.startswith(": → b")

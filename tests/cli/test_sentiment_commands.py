@@ -93,6 +93,15 @@ def test_a_folder_and_many_texts(ask, tmp_path: Path) -> None:  # type: ignore[n
         (tmp_path / f"{number:03}.txt").write_text(f"so {word} and very {word}")
     result = ask("--file", tmp_path)
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["bad", "good"] * 60
+    rows = list(csv.DictReader(io.StringIO(ask("--file", tmp_path, "--csv").stdout)))
+    assert [row["file"] for row in rows] == [f"{number:03}.txt" for number in range(120)]
+    found = json.loads(ask("--file", tmp_path, "--json").stdout)["results"]
+    assert found[1]["file"] == "001.txt"
+
+
+def test_layer_and_head_need_a_grid(ask) -> None:  # type: ignore[no-untyped-def]
+    for options in (["--layer", "1"], ["--attention", "--layer", "99"], ["--tui", "--head", "77"]):
+        assert ask("fine", *options).exit_code == 2
 
 
 @pytest.mark.parametrize(

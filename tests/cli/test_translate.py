@@ -159,6 +159,19 @@ def test_what_cannot_be_done_is_one_line(
     assert message in result.stderr.splitlines()[-1]
 
 
+def test_of_an_endless_line_the_beginning_is_read(say: Callable) -> None:
+    result = say("dog " * 5_000)
+    assert result.exit_code == 0
+    assert "only its first" in result.stderr
+    assert "translate it in parts" in result.stderr
+
+
+def test_nothing_to_translate_is_said(say: Callable, tmp_path: Path) -> None:
+    assert "stdin is empty" in say(input="").stderr
+    (tmp_path / "a.txt").write_text("")
+    assert say("--file", tmp_path / "a.txt").exit_code == 2
+
+
 def test_bytes_of_an_argument_that_are_no_utf8_are_unknown_letters(say: Callable) -> None:
     assert say("The dog\udce9 sees a cat.").exit_code == 0
 

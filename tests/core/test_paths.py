@@ -32,7 +32,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
 
 def test_a_place_that_cannot_be_written_is_a_data_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cannot write"):
+    with pytest.raises(DataError, match="file is no folder"):
         write_atomically(tmp_path / "file" / "below", lambda temporary: None)
 
 
