@@ -102,6 +102,8 @@ class ViewerApp(App[None]):
             self.pop_screen()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "open" and isinstance(self.screen, StartScreen):
+            return False
         covered = isinstance(self.screen, SmallScreen)
         return not covered or action not in ("help", "open", "command_palette")
 
@@ -139,11 +141,18 @@ class ViewerApp(App[None]):
         what: str,
         work: Callable[[], list[AttentionTrace]],
         then: Callable[[list[AttentionTrace]], None],
+        otherwise: Callable[[], None] = lambda: None,
     ) -> None:
-        """Run `work` in a thread, and `then` with what it gives; a failure becomes one line.
+        """Run `work` in a thread, and `then` with what it gives.
 
-        Nothing comes of it once something else is computed or opened.
+        A failure becomes one line, and `otherwise` follows. Nothing comes of it once something
+        else is computed or opened.
         """
+
+        def failed(error: Exception) -> None:
+            self.fail(error)
+            otherwise()
+
         self._newest += 1
         number = self._newest
         said = self.set_timer(
@@ -154,7 +163,7 @@ class ViewerApp(App[None]):
             try:
                 traces = work()
             except Exception as error:  # whatever it is, the screen lives on
-                self.call_from_thread(self._finish, number, said, self.fail, error)
+                self.call_from_thread(self._finish, number, said, failed, error)
             else:
                 self.call_from_thread(self._finish, number, said, then, traces)
 
@@ -184,7 +193,7 @@ class ViewerApp(App[None]):
 
     def action_help(self) -> None:
         groups = [
-            (group, [(key.shown, key.text) for key in keys if self._works(key)])
+            (group, [(key.shown, key.text) for key in keys if self._works(key, self.screen)])
             for group, keys in (*getattr(self.screen, "KEYS", {}).items(), *APP_KEYS.items())
         ]
         self.push_screen(Read("Keys", help_text([group for group in groups if group[1]])))
@@ -194,14 +203,13 @@ class ViewerApp(App[None]):
         self.theme = f"{family}-{'light' if self.current_theme.dark else 'dark'}"
 
     def action_open(self) -> None:
-        if not isinstance(self.screen, StartScreen):
-            self.push_screen(StartScreen())
+        self.push_screen(StartScreen())
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every key that works now, for the command palette."""
         for keys in (*getattr(screen, "KEYS", {}).values(), *APP_KEYS.values()):
             for key in keys:
-                if self._works(key) and key.action != "command_palette":
+                if self._works(key, screen) and key.action != "command_palette":
                     run = self._runner(screen, key.action)
                     yield SystemCommand(f"{key.text} ({key.shown})", f"Key {key.shown}", run)
 
@@ -209,9 +217,10 @@ class ViewerApp(App[None]):
         owner = screen if hasattr(screen, f"action_{action.partition('(')[0]}") else self
         return lambda: self.call_later(self.run_action, action, owner)
 
-    def _works(self, key: Key) -> bool:
+    def _works(self, key: Key, screen: Screen[Any]) -> bool:
         name = key.action.partition("(")[0]
-        return self.screen.check_action(name, ()) is not False
+        owner = screen if hasattr(screen, f"action_{name}") else self
+        return owner.check_action(name, ()) is not False
 
 
 def is_interactive() -> bool:

@@ -70,6 +70,7 @@ class BesideScreen(Screen[Choice | None]):
         room = max(1, self.app.size.width // _LEAST)
         for number, (column, *_) in enumerate(self._panes):
             column.display = number < room
+        self.call_after_refresh(self._even_out)
 
     def _shown(self) -> list[Choice]:
         count = len(self._choices)
@@ -78,10 +79,20 @@ class BesideScreen(Screen[Choice | None]):
     def _draw(self) -> None:
         for (_, name, grid, _), choice in zip(self._panes, self._shown(), strict=True):
             shown = self._state.map_of(choice)
-            name.update(Text(shown.title, "bold"), layout=False)
+            number = f"{self._choices.index(choice) + 1}/{len(self._choices)} "
+            name.update(Text(f"{number}{shown.title}", "bold"), layout=False)
             grid.highlight = self._state.highlight
+            grid.fit_zoom()
             grid.show(shown, self._palette, self._state.scale, self._system)
+        self.call_after_refresh(self._even_out)
         self._place()
+
+    def _even_out(self) -> None:
+        """Give all maps the cells that the narrowest has."""
+        grids = [grid for column, _, grid, _ in self._panes if column.display]
+        least = min((grid.zoom_now for grid in grids), default=0)
+        for grid in grids:
+            grid.set_zoom(least - grid.zoom_now)
 
     def _place(self) -> None:
         for (_, _, grid, value), choice in zip(self._panes, self._shown(), strict=True):

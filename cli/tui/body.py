@@ -133,12 +133,14 @@ class MapBody(Container):
         state = self.state
         title = Text(" dlcc view  ", "bold")
         if state.minus is None:
-            for number, trace in enumerate(state.traces):
-                here = number == state.choice.trace
-                name = trace_name(trace, number)
-                marked = f"[{name}]" if here and len(state.traces) > 1 else f" {name} "
-                title.append(marked, "bold" if here else "")
-            title.append(f"  {state.place_of(state.choice)}")
+            chosen, count = state.choice.trace, len(state.traces)
+            name = trace_name(state.trace, chosen)
+            title.append(f"[{name}]" if count > 1 else f" {name} ", "bold")
+            if place := state.place_of(state.choice):
+                title.append(f" {place}")
+            for step in range(1, count):  # as Tab goes through them
+                number = (chosen + step) % count
+                title.append(f"  {trace_name(state.traces[number], number)}")
         else:
             title.append(state.shown.title)
         self.query_one("#title", Static).update(title, layout=False)

@@ -15,6 +15,26 @@ from dlcc.cli.tui.keys import Key, Keys, bindings
 _CLOSE = Key("escape", "Esc", "dismiss", "Close without a choice", "close")
 
 
+class Menu(OptionList, inherit_bindings=False):
+    """Lines to choose from, with the keys of the other screens."""
+
+    KEYS: ClassVar[Keys] = {
+        "Here": (
+            Key("down,j", "↓ j", "cursor_down", "Down", "down"),
+            Key("up,k", "↑ k", "cursor_up", "Up", "up"),
+            Key("pagedown,ctrl+d", "PgDn ^d", "page_down", "One screen down"),
+            Key("pageup,ctrl+u", "PgUp ^u", "page_up", "One screen up"),
+            Key("home,g", "Home g", "first", "To the first"),
+            Key("end,G", "End G", "last", "To the last"),
+            Key("enter", "Enter", "select", "Take it", "take"),
+        )
+    }
+    BINDINGS = bindings(KEYS)
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(*(Option(Text(line)) for line in lines), markup=False)
+
+
 class Ask(ModalScreen[list[str] | None]):
     """One or several lines of text; the answer is what was typed, or None."""
 
@@ -36,7 +56,7 @@ class Ask(ModalScreen[list[str] | None]):
             yield Label(Text(self._title, "bold"))
             for label, value in self._fields:
                 yield Label(Text(label))
-                yield Input(value, select_on_focus=False)
+                yield Input(value)  # selected: typing replaces it
             yield Label("Enter goes on, Esc closes.", classes="hint")
         yield Footer(compact=True, show_command_palette=False)
 
@@ -51,15 +71,8 @@ class Ask(ModalScreen[list[str] | None]):
 class Choose(ModalScreen[Any]):
     """A list; the answer is the chosen value, or None."""
 
-    KEYS: ClassVar[Keys] = {
-        "Here": (
-            _CLOSE,
-            Key("down,j", "↓ j", "move(1)", "Down"),
-            Key("up,k", "↑ k", "move(-1)", "Up"),
-            Key("enter", "Enter", "choose", "Take it", "choose"),
-        )
-    }
-    BINDINGS = bindings(KEYS, modal=True)
+    KEYS: ClassVar[Keys] = {"Here": (*Menu.KEYS["Here"], _CLOSE)}
+    BINDINGS = bindings({"Here": (_CLOSE,)}, modal=True)
 
     def __init__(self, title: str, options: list[tuple[str, Any]]) -> None:
         """Choose from `options`, each a line and the value it stands for."""
@@ -69,19 +82,9 @@ class Choose(ModalScreen[Any]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Label(Text(self._title, "bold"))
-            yield OptionList(*(Option(Text(line)) for line, _ in self._options), markup=False)
+            yield Menu([line for line, _ in self._options])
             yield Label("Enter takes one, Esc closes.", classes="hint")
         yield Footer(compact=True, show_command_palette=False)
-
-    def action_move(self, step: int) -> None:
-        options = self.query_one(OptionList)
-        if step > 0:
-            options.action_cursor_down()
-        else:
-            options.action_cursor_up()
-
-    def action_choose(self) -> None:
-        self.query_one(OptionList).action_select()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(self._options[event.option_index][1])

@@ -61,7 +61,8 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         self._levels = np.zeros((1, 1), dtype=np.uint8)
         self._head: list[list[str]] = []
         self._laid_out: ShownMap | None = None
-        self._zoom_now = 0
+        self.zoom_now = 0
+        """The index of WIDTHS in use."""
         self._label_width = 1
         self._head_height = 1
 
@@ -98,7 +99,7 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
     def set_zoom(self, step: int) -> None:
         """Widen (+1) or narrow (-1) the cells."""
-        self.zoom = max(self._least_zoom(), min(len(WIDTHS) - 1, self._zoom_now + step))
+        self.zoom = max(self._least_zoom(), min(len(WIDTHS) - 1, self.zoom_now + step))
         self._lay_out()
 
     def fit_zoom(self) -> None:
@@ -151,11 +152,11 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         assert self.shown is not None
         least, columns = self._least_zoom(), self.shown.values.shape[1]
         if self.zoom is not None:
-            self._zoom_now = max(self.zoom, least)
-            return WIDTHS[self._zoom_now]
+            self.zoom_now = max(self.zoom, least)
+            return WIDTHS[self.zoom_now]
         fitting = (z for z, w in enumerate(WIDTHS) if w * columns <= room and z >= least)
-        self._zoom_now = max(fitting, default=least)
-        width = WIDTHS[self._zoom_now]
+        self.zoom_now = max(fitting, default=least)
+        width = WIDTHS[self.zoom_now]
         flat = max(map(cell_len, self.shown.column_labels)) + 1
         return max(width, min(flat, room // columns)) if width >= NUMBER_WIDTH else width
 
@@ -187,7 +188,11 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         if line < 0:
             label, cells = self._head_line(y, first, last)
         else:
-            label, cells = self._row_line(row, first, last)
+            room = width - self._label_width + cut
+            cells_cut = {first} if cut else set()
+            if (last - first) * self._ink.width > room:
+                cells_cut.add(last - 1)
+            label, cells = self._row_line(row, first, last, cells_cut)
         strip = Strip(cells).crop(cut) if cut else Strip(cells)
         if line >= 0 and last == self._levels.shape[1]:
             strip = Strip.join([strip, self._note(row, width - strip.cell_length)])
@@ -215,17 +220,23 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         cells = [Segment(part, _STRONG if n == 1 else _LABEL) for n, part in enumerate(parts)]
         return Segment(" " * self._label_width), cells
 
-    def _row_line(self, row: int, first: int, last: int) -> tuple[Segment, list[Segment]]:
+    def _row_line(
+        self, row: int, first: int, last: int, cut: set[int]
+    ) -> tuple[Segment, list[Segment]]:
+        """The label and the cells of a row; the columns `cut` by the edge show no number."""
         here = row == self.row
         mark = ">" if here else "*" if row in self.rows else " "
         text = fit(self.shown.row_labels[row], self._label_width - 2, align="right")  # type: ignore[union-attr]
         label = Segment(f"{text} {mark}", _STRONG if here else _LABEL)
-        special = sorted(c for c in self._marked_columns(here) if first <= c < last)
+        special = sorted(c for c in self._marked_columns(here) | cut if first <= c < last)
         cells: list[Segment] = []
         start = first
         for column in [*special, last]:
             cells += self._plain(row, start, column)
-            if column < last:
+            if column in cut and (row, column) != (self.row, self.column):
+                step = int(self._levels[row, column])
+                cells.append(Segment(self._ink.fills[step], self._ink.styles[step]))
+            elif column < last:
                 cells.append(self._marked(row, column))
             start = column + 1
         if here and self.highlight in ("row", "cross"):

@@ -128,7 +128,12 @@ def _row(row: np.ndarray, signed: bool) -> str:
 
 def _partners(values: np.ndarray, labels: tuple[str, ...]) -> str:
     top = [place for place in maps.top_keys(values, _PARTNERS) if values[place] != 0]
-    return ", ".join(f"{labels[place]} {values[place]:.3f}" for place in top)
+    return ", ".join(f"{_told_apart(labels, place)} {values[place]:.3f}" for place in top)
+
+
+def _told_apart(labels: tuple[str, ...], place: int) -> str:
+    """A label, after its position where another one is the same."""
+    return f"{place + 1} {labels[place]}" if labels.count(labels[place]) > 1 else labels[place]
 
 
 def _selection(state: ViewState, shown: ShownMap) -> tuple[str, str]:

@@ -48,6 +48,8 @@ class MapScreen(Screen[None]):
         """The word searched for, in lower case."""
         self.match = 0
         """The number of the match under the cursor."""
+        self._head = 0
+        """What the sums, means and maxima go back to."""
         self._working: frozenset[str] = frozenset()
 
     @property
@@ -136,7 +138,9 @@ class MapScreen(Screen[None]):
 
     def action_reduce(self) -> None:
         choice = self.state.choice
-        ways: tuple[int | str, ...] = (0, *maps.REDUCTIONS)
+        if isinstance(choice.head, int):
+            self._head = choice.head
+        ways: tuple[int | str, ...] = (self._head, *maps.REDUCTIONS)
         place = ways.index(choice.head) if choice.head in ways else 0
         self.choose(Choice(choice.trace, choice.layer, ways[(place + 1) % len(ways)]))
 

@@ -85,6 +85,8 @@ def _choice(state: ViewState, option: str, text: str) -> Choice:
         raise UsageError(f"{option} {text}: write trace.layer.head, as in 1.2.3 or 1.2.mean")
     head = parts[2] if named else int(parts[2]) - 1
     choice = Choice(int(parts[0]) - 1, int(parts[1]) - 1, head)
+    if state.nearest(choice) != choice and head == ROLLOUT:
+        raise UsageError(f"{option} {text}: rollout needs several layers of self-attention")
     if state.nearest(choice) != choice:
         sizes = ", ".join(
             f"trace {n} has {trace.num_layers} layers of {trace.num_heads} heads"

@@ -8,10 +8,9 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
-from textual.widgets.option_list import Option
 
 from dlcc.cli.tui import opening
-from dlcc.cli.tui.dialogs import Ask
+from dlcc.cli.tui.dialogs import Ask, Menu
 from dlcc.cli.tui.keys import Key, Keys, bindings
 from dlcc.cli.tui.labels import display
 from dlcc.core.sentences import BOOK_KEY, BOOK_QUERY
@@ -20,6 +19,7 @@ from dlcc.core.trace import AttentionTrace
 if TYPE_CHECKING:
     from dlcc.cli.tui.app import ViewerApp
 
+_BACK = Key("escape", "Esc", "back", "Back to the map", "back")
 _ENGLISH = "The book that I bought yesterday is very interesting."
 _REVIEW = "The acting is good, but the story is slow and the ending is a waste of time."
 
@@ -27,15 +27,8 @@ _REVIEW = "The acting is good, but the story is slow and the ending is a waste o
 class StartScreen(Screen[None]):
     """A list of ways to a picture."""
 
-    KEYS: ClassVar[Keys] = {
-        "Start": (
-            Key("down,j", "↓ j", "move(1)", "Down", "move"),
-            Key("up,k", "↑ k", "move(-1)", "Up"),
-            Key("enter", "Enter", "choose", "Open", "open"),
-            Key("escape", "Esc", "back", "Back to the map", "back"),
-        )
-    }
-    BINDINGS = bindings(KEYS)
+    KEYS: ClassVar[Keys] = {"Start": (*Menu.KEYS["Here"], _BACK)}
+    BINDINGS = bindings({"Start": (_BACK,)})
     DEFAULT_CSS = """
     StartScreen #welcome { height: 4; padding: 1 2; }
     StartScreen OptionList { height: 1fr; }
@@ -52,7 +45,7 @@ class StartScreen(Screen[None]):
             id="welcome",
         )
         self._ways = list(self._offers())
-        yield OptionList(*(Option(Text(line)) for line, _ in self._ways), markup=False)
+        yield Menu([line for line, _ in self._ways])
         yield Footer(compact=True, show_command_palette=False)
 
     def _offers(self) -> Iterator[tuple[str, Path | Callable[[], None]]]:
@@ -73,16 +66,6 @@ class StartScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return action != "back" or self.app.has_map
-
-    def action_move(self, step: int) -> None:
-        options = self.query_one(OptionList)
-        if step > 0:
-            options.action_cursor_down()
-        else:
-            options.action_cursor_up()
-
-    def action_choose(self) -> None:
-        self.query_one(OptionList).action_select()
 
     def action_back(self) -> None:
         self.app.pop_screen()
@@ -132,6 +115,12 @@ class StartScreen(Screen[None]):
         def asked(answer: list[str] | None) -> None:
             if answer:
                 lines = [line.strip() for line in answer]
-                self.app.compute(title, lambda: work(*lines), self.app.open_traces)
+                filled = [(label, line) for (label, _), line in zip(fields, lines, strict=True)]
+                self.app.compute(
+                    title,
+                    lambda: work(*lines),
+                    self.app.open_traces,
+                    lambda: self._compute(title, filled, work),
+                )
 
         self.app.push_screen(Ask(title, fields), asked)

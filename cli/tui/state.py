@@ -127,8 +127,8 @@ class ViewState:
             values = maps.reduce_heads(np.stack(heads), choice.head)
         return ShownMap(
             values,
-            _labels(trace.query, queries),
-            _labels(trace.key, keys),
+            _labels(trace.query, queries, self.words),
+            _labels(trace.key, keys, self.words),
             queries,
             keys,
             self.title_of(choice),
@@ -259,16 +259,18 @@ def can_hide(trace: AttentionTrace) -> bool:
 
 
 def can_merge(trace: AttentionTrace) -> bool:
-    """Whether some word of a trace has more than one token."""
+    """Whether some word of a trace has more than one token, or a token the mark of a tokeniser."""
     words = (trace.query_words, trace.key_words)
-    return any(a == b for side in words for a, b in itertools.pairwise(side))
-
-
-def _labels(tokens: tuple[str, ...], groups: maps.Groups) -> tuple[str, ...]:
-    return tuple(
-        display(tokens[group[0]]) if len(group) == 1 else join_pieces([tokens[p] for p in group])
-        for group in groups
+    several = any(a == b for side in words for a, b in itertools.pairwise(side))
+    return several or any(
+        join_pieces([token]) != display(token) for token in (*trace.query, *trace.key)
     )
+
+
+def _labels(tokens: tuple[str, ...], groups: maps.Groups, words: bool) -> tuple[str, ...]:
+    if not words:
+        return tuple(display(tokens[group[0]]) for group in groups)
+    return tuple(join_pieces([tokens[place] for place in group]) for group in groups)
 
 
 def _place(groups: maps.Groups, position: int) -> int:

@@ -143,7 +143,8 @@ def table(screen: "MapScreen") -> None:
 def save(screen: "MapScreen") -> None:
     """Ask for a file and save the frame's traces."""
     traces = screen.state.traces
-    _write(screen, "Save the traces", "attention.trace", lambda path: save_traces(path, traces))
+    name = _free("attention.trace")
+    _write(screen, "Save the traces", name, lambda path: save_traces(path, traces))
 
 
 def export_view(screen: "MapScreen") -> None:
@@ -154,7 +155,16 @@ def export_view(screen: "MapScreen") -> None:
 
         export_shown(path, screen.state, screen.body.grid.cell_width)
 
-    _write(screen, "Export the view: .svg, .html, .csv, .json or .txt", "attention.svg", write)
+    title = "Export the view: .svg, .html, .csv, .json or .txt"
+    _write(screen, title, _free("attention.svg"), write)
+
+
+def _free(name: str) -> str:
+    """`name`, with a number where there is such a file already."""
+    path, number = Path(name), 2
+    while path.exists():
+        path, number = Path(name).with_stem(f"{Path(name).stem}-{number}"), number + 1
+    return str(path)
 
 
 def _write(screen: "MapScreen", title: str, name: str, write: Any) -> None:
@@ -166,6 +176,7 @@ def _write(screen: "MapScreen", title: str, name: str, write: Any) -> None:
             write(path)
         except DlccError as error:
             screen.app.fail(error)  # type: ignore[attr-defined]
+            _write(screen, title, str(path), write)
         else:
             screen.notify(f"Written: {path}", markup=False)
 

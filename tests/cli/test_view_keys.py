@@ -59,7 +59,7 @@ def test_every_key_of_a_picture_does_something():
 
 async def try_key(viewed: Viewed, key: Key, name: str) -> None:
     """Press `name`, if it works on what is shown: something must be different then."""
-    if not viewed.app._works(key):
+    if not viewed.app._works(key, viewed.app.screen):
         return
     place = await prepare(viewed, key)
     before = seen(viewed)

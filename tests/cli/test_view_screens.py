@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import threading
 
 import numpy as np
@@ -19,6 +20,7 @@ from dlcc.cli.tui.picture import Picture
 from dlcc.cli.tui.state import Choice
 from dlcc.core.errors import UsageError
 from dlcc.core.paths import log_file
+from dlcc.core.sentences import BOOK_KEY
 from dlcc.core.trace import AttentionTrace, load_traces, save_traces
 
 
@@ -60,7 +62,7 @@ def test_mechanisms_side_by_side_under_one_cursor():
         for trace in viewed.state.traces:
             assert f"{trace.weights[0, 0, 1, 1]:.4f}" in viewed.text
         await viewed.press("tab")
-        assert viewed.lines[0].startswith("model 1")
+        assert viewed.lines[0].startswith("2/2 model 1")
         await viewed.press("enter")
         assert viewed.state.choice.trace == 1
 
@@ -382,6 +384,71 @@ def test_the_start_screen_leads_everywhere(tmp_path, monkeypatch):
         assert viewed.state.trace.title == "model 3"
 
     view(None, steps, actions=ViewerActions(attend=attend, translate=translate))
+
+
+def test_a_form_that_failed_comes_back_as_it_was_filled_in():
+    asked = []
+
+    def attend(query, key, mechanism):
+        asked.append((query, key, mechanism))
+        raise UsageError("no such mechanism")
+
+    async def steps(viewed: Viewed) -> None:
+        assert "Enter take" in viewed.lines[-1]
+        assert "^o" not in viewed.lines[-1]  # it is where that leads to
+        await viewed.press("enter")
+        await viewed.type("she saw")  # in place of the example
+        await viewed.press("enter", "enter", "enter")
+        await viewed.until(lambda: bool(viewed.messages))
+        assert asked == [("she saw", BOOK_KEY, "all")]
+        assert "no such mechanism" in viewed.messages
+        assert [line.value for line in viewed.app.screen.query(Input)] == list(asked[0])
+
+    view(None, steps, actions=ViewerActions(attend=attend))
+
+
+def test_saving_twice_offers_another_name_and_a_wrong_ending_asks_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("S", "enter", "S", "enter")
+        assert {path.name for path in tmp_path.iterdir()} == {
+            "attention.trace",
+            "attention-2.trace",
+        }
+        await viewed.press("e")
+        await viewed.type("a.pdf")
+        await viewed.press("enter")
+        assert "a.pdf: end it in" in viewed.messages
+        assert viewed.app.screen.query_one(Input).value == "a.pdf"
+
+    view(state_of(text_trace()), steps)
+
+
+def test_sums_go_back_to_the_head_that_they_came_from():
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("L", "L")
+        assert "[model 1] layer 1, head 3 of 3  model 0" in viewed.lines[0]
+        await viewed.press("m", "m", "m")
+        assert isinstance(viewed.state.choice.head, str)
+        await viewed.press("m")
+        assert viewed.state.choice.head == 2
+
+    view(state_of(text_trace(0), text_trace(1), choice=Choice(1)), steps)
+
+
+def test_a_number_is_never_cut_by_the_edge():
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("plus", "plus", "plus")
+        row = next(line for line in viewed.lines if line.lstrip().startswith("the"))
+        numbers = re.findall(r"[01]?\.\d+", row)
+        assert 0 < len(numbers) < 7
+        assert len(set(map(len, numbers))) == 1
+        await viewed.press("end")
+        row = next(line for line in viewed.lines if line.lstrip().startswith("the"))
+        assert len(set(map(len, re.findall(r"[01]?\.\d+", row)))) == 1
+
+    view(state_of(text_trace()), steps, size=(61, 24))
 
 
 def test_the_command_palette_finds_what_the_keys_do():
