@@ -11,7 +11,7 @@ import numpy as np
 
 from dlcc.cli.made_by import command
 from dlcc.cli.progress import transferring
-from dlcc.cli.screen import note, stderr, warn
+from dlcc.cli.screen import note, warn
 from dlcc.core.embeddings import BUNDLED, Progress, WordVectors, look_up
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.sentences import (
@@ -163,8 +163,8 @@ def _read(sentence: str) -> str:
 
 @contextmanager
 def reading(path: Path | None) -> Iterator[Progress | None]:
-    """A progress bar on stderr for reading `path`, where there is one and a terminal."""
-    if path is None or not stderr().is_terminal:
+    """A progress bar on stderr for reading `path`, where there is one."""
+    if path is None:
         yield None
         return
     with transferring(f"reading {path.name}") as progress:

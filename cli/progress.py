@@ -53,7 +53,9 @@ def counting(what: str, total: int | None = None) -> Iterator[Callable[..., None
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=stderr(), transient=True, disable=settings.quiet) as bar:
+    console = stderr()
+    silent = settings.quiet or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=silent) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done, *_: bar.update(task, completed=done)
 
@@ -78,7 +80,9 @@ def transferring(what: str) -> Iterator[Callable[[int, int | None], None]]:
         DownloadColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=stderr(), transient=True, disable=settings.quiet) as bar:
+    console = stderr()
+    silent = settings.quiet or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=silent) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

@@ -59,3 +59,8 @@ def test_set_up_is_two_lines_and_the_second_is_what_ci_runs() -> None:
     assert len(set_up) == 2
     assert set_up[0].endswith("dlcc attend")
     assert set_up[1].endswith("pytest")
+
+
+def test_the_screen_shown_is_the_viewers_own() -> None:
+    golden = Path(__file__).parent / "cli" / "goldens" / "map.txt"
+    assert golden.read_text().rstrip() in README
