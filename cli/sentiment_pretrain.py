@@ -24,6 +24,7 @@ from dlcc.cli.training_options import (
     Epochs,
     LearningRate,
     Minutes,
+    Optimizer,
     Resume,
     Run,
     merged,
@@ -53,6 +54,7 @@ def pretrain(
     epochs: Epochs = None,
     minutes: Minutes = None,
     learning_rate: LearningRate = None,
+    optimizer: Optimizer = None,
     seed: Seed = 0,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -89,7 +91,11 @@ def pretrain(
     )
     fit_config = FitConfig(
         **merged(
-            base.masked_words_fit, epochs=epochs, minutes=minutes, learning_rate=learning_rate
+            base.masked_words_fit,
+            epochs=epochs,
+            minutes=minutes,
+            learning_rate=learning_rate,
+            optimizer=optimizer,
         ),
         seed=seed,
     )

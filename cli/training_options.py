@@ -18,6 +18,10 @@ Minutes = Annotated[
     ),
 ]
 LearningRate = Annotated[float | None, typer.Option(help="Highest learning rate.")]
+Optimizer = Annotated[
+    str | None,
+    typer.Option(help="adamw, or muon for the weights of linear layers.", metavar="NAME"),
+]
 EmaDecay = Annotated[float | None, typer.Option(help="Decay of the averaged weights; 0: none.")]
 Patience = Annotated[
     int | None, typer.Option(help="Stop after so many epochs without a gain; 0: never.")

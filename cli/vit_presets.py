@@ -23,6 +23,7 @@ _SCHEDULE = {
     "warmup": 0.05,
     "weight_decay": 0.05,
     "ema_decay": 0.999,
+    "optimizer": "muon",
 }
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from dlcc.core.errors import UsageError
 
+OPTIMIZERS = ("adamw", "muon")
+
 
 @dataclass(frozen=True)
 class FitConfig:
@@ -21,8 +23,10 @@ class FitConfig:
     """Share of the training in which the learning rate rises from 0."""
     schedule: str = "cosine"
     """How it falls afterwards, to 0: cosine or linear; or constant."""
+    optimizer: str = "adamw"
+    """adamw; or muon, which takes the weights of linear layers from it (Jordan et al. 2024)."""
     weight_decay: float = 0.01
-    """AdamW's decay, on matrices only."""
+    """Decoupled decay, on matrices only."""
     beta2: float = 0.98
     """AdamW's second moment decay."""
     clip_norm: float = 1.0
@@ -47,6 +51,7 @@ class FitConfig:
             "--weight-decay": (self.weight_decay, self.weight_decay >= 0),
             "--ema-decay": (self.ema_decay, 0 <= self.ema_decay < 1),
             "--patience": (self.patience, self.patience >= 0),
+            "--optimizer": (self.optimizer, self.optimizer in OPTIMIZERS),
             "--schedule": (self.schedule, self.schedule in ("cosine", "linear", "constant")),
         }
         for flag, (value, valid) in checks.items():

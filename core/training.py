@@ -24,12 +24,14 @@ from dlcc.core.checkpoint import Checkpoint, load_checkpoint, load_weights, save
 from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.events import EpochEnded, Event, Finished, Started, Stepped
 from dlcc.core.fit_config import FitConfig, learning_rate_at
+from dlcc.core.optimizers import optimizer_state, optimizers_of, restore_optimizers
 from dlcc.core.paths import write_atomically
 from dlcc.core.runtime import autocast, has_fast_bfloat16
 from dlcc.core.task import Task
 from dlcc.core.trace import save_traces
 
 _STATE = "training_state.safetensors"
+_AVERAGE, _OPTIMIZER = "average.", "optimizer."  # what its tensors' names begin with
 
 
 @dataclass
@@ -86,7 +88,7 @@ class _Trainer:
         self.model = task.model
         self.device = next(self.model.parameters()).device
         self.parameters: list[Tensor] = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = _adamw(self.parameters, config)
+        self.optimizers = optimizers_of(self.model, config)
         self.average = [p.detach().clone() for p in self.parameters] if config.ema_decay else []
         self.at = _Progress()
         self.saved_at = time.monotonic()
@@ -139,7 +141,7 @@ class _Trainer:
 
     def _step(self, batch: Any, rate: float) -> tuple[float, int]:
         torch.manual_seed(self.config.seed * 1_000_003 + self.at.step)
-        for group in self.optimizer.param_groups:
+        for group in (group for each in self.optimizers for group in each.param_groups):
             group["lr"] = rate
         with autocast(self.device, self.config.bfloat16):
             loss, items = self.task.loss(batch)
@@ -148,11 +150,12 @@ class _Trainer:
             raise DlccError(
                 f"the loss became {value} at step {self.at.step}: lower --learning-rate"
             )
-        self.optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         loss.backward()
         if self.config.clip_norm:
             nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         if self.average:
             decay = min(self.config.ema_decay, (1 + self.at.step) / (10 + self.at.step))
             with torch.no_grad():
@@ -215,9 +218,9 @@ class _Trainer:
 
     def save_last(self) -> None:
         """Write all that resuming needs."""
-        tensors = {f"average.{n}": tensor for n, tensor in enumerate(self.average)}
-        for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
+        tensors = {f"{_AVERAGE}{place}": tensor for place, tensor in enumerate(self.average)}
+        state = optimizer_state(self.optimizers)
+        tensors |= {f"{_OPTIMIZER}{name}": value for name, value in state.items()}
         tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
         self._save("last", {}, save(tensors, {"progress": json.dumps(asdict(self.at))}))
         self.saved_at = time.monotonic()
@@ -238,7 +241,7 @@ class _Trainer:
         load_weights(self.model, checkpoint.weights, checkpoint.folder)
         try:
             self._restore_state(checkpoint)
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, IndexError) as error:
             raise DataError(f"{checkpoint.folder} cannot be resumed ({error})") from error
 
     def _restore_state(self, checkpoint: Checkpoint) -> None:
@@ -246,20 +249,14 @@ class _Trainer:
         length = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + length])["__metadata__"]
         self.at = _Progress(**json.loads(metadata["progress"]))
-        states: dict[int, dict[str, Tensor]] = {}
-        averages: list[tuple[int, Tensor]] = []
-        for name, tensor in load(data).items():
-            owner, _, rest = name.partition(".")
-            if owner == "average":
-                averages.append((int(rest), tensor))
-            else:
-                number, _, field = rest.partition(".")
-                states.setdefault(int(number), {})[field] = tensor
-        if len(averages) != len(self.average):
+        tensors = load(data)
+        names = [f"{_AVERAGE}{place}" for place in range(len(self.average))]
+        if {name for name in tensors if name.startswith(_AVERAGE)} != set(names):
             raise ValueError("with and without --ema-decay are not the same training")
-        for place, tensor in averages:
-            self.average[place].copy_(tensor)
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": states})
+        for average, name in zip(self.average, names, strict=True):
+            average.copy_(tensors.pop(name))
+        state = {name.removeprefix(_OPTIMIZER): tensor for name, tensor in tensors.items()}
+        restore_optimizers(self.optimizers, state)
 
     def _write_metrics(self, line: dict[str, float]) -> None:
         """Append a line, dropping any that a killed run wrote after the state it resumed from."""
@@ -279,13 +276,3 @@ def _hashes(about: dict[str, Any]) -> dict[str, Any]:
 
 def _or_nan(best: float | None) -> float:
     return math.nan if best is None else best
-
-
-def _adamw(parameters: list[Tensor], config: FitConfig) -> torch.optim.AdamW:
-    matrices = [p for p in parameters if p.ndim >= 2]
-    others = [p for p in parameters if p.ndim < 2]
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2), fused=True)

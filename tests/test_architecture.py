@@ -21,7 +21,10 @@ MODELS = {
     *("attention", "layers", "seq2seq", "sentiment"),
     *("vit", "stem", "backbones", "cutmix"),
 }
-TRAINING_MAY = {"fit_config", "checkpoint", "errors", "events", "paths", "runtime", "task", "trace"}
+TRAINING_MAY = {
+    *("errors", "paths", "trace", "runtime", "events", "task"),
+    *("fit_config", "optimizers", "checkpoint"),
+}
 
 
 def imports_of(path: Path) -> set[str]:

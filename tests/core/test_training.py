@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from dlcc.core.checkpoint import best_of, load_checkpoint
 from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.events import EpochEnded, Finished, Started, Stepped
-from dlcc.core.fit_config import FitConfig, learning_rate_at
+from dlcc.core.fit_config import OPTIMIZERS, FitConfig, learning_rate_at
 from dlcc.core.runtime import seeded_generator
 from dlcc.core.trace import AttentionTrace
 from dlcc.core.training import fit
@@ -84,20 +84,40 @@ def test_it_learns_and_says_so(tmp_path: Path) -> None:
     assert best.files == {"vocab.json": b"[]"}
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("stop_after", [1, 6, 14])
-def test_stopped_and_resumed_it_ends_with_the_same_weights(tmp_path: Path, stop_after: int) -> None:
-    list(fit(LineTask(), CONFIG, tmp_path / "whole"))
+def test_stopped_and_resumed_it_ends_with_the_same_weights(
+    tmp_path: Path, stop_after: int, optimizer: str
+) -> None:
+    config = replace(CONFIG, optimizer=optimizer)
+    list(fit(LineTask(), config, tmp_path / "whole"))
     left = iter([False] * (stop_after - 1) + [True] * 100)
-    *_, end = fit(LineTask(), CONFIG, tmp_path / "parts", should_stop=lambda: next(left))
+    *_, end = fit(LineTask(), config, tmp_path / "parts", should_stop=lambda: next(left))
     assert isinstance(end, Finished)
     assert end.reason == "stopped"
-    *_, end = fit(LineTask(), CONFIG, tmp_path / "parts", resume=True)
+    *_, end = fit(LineTask(), config, tmp_path / "parts", resume=True)
     assert end.reason == "epochs"
     for name in ("last", "best"):
         whole, parts = weights_of(tmp_path / "whole" / name), weights_of(tmp_path / "parts" / name)
         assert all(torch.equal(whole[key], parts[key]) for key in whole)
     epochs = [json.loads(line)["epoch"] for line in read_lines(tmp_path / "parts")]
     assert epochs == [1, 2, 3, 4, 5]
+
+
+def test_muon_takes_the_linear_weights_and_leaves_the_rest_to_adamw(tmp_path: Path) -> None:
+    begun = LineTask().model.state_dict()
+    moved = {}
+    for optimizer in OPTIMIZERS:
+        config = FitConfig(epochs=1, learning_rate=0.01, optimizer=optimizer, bfloat16=False)
+        list(fit(LineTask(), config, tmp_path / optimizer, should_stop=lambda: True))
+        after = weights_of(tmp_path / optimizer / "last")
+        moved[optimizer] = {name: after[name] - begun[name] for name in begun}
+    for name in ("0.bias", "2.bias"):
+        assert torch.equal(moved["muon"][name], moved["adamw"][name])
+    for name in ("0.weight", "2.weight"):  # AdamW's first step has one size everywhere
+        sizes = {optimizer: moved[optimizer][name].abs() for optimizer in OPTIMIZERS}
+        assert sizes["adamw"].std() < 0.05 * sizes["adamw"].mean()
+        assert sizes["muon"].std() > 0.2 * sizes["muon"].mean()
 
 
 def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_weights(tmp_path: Path) -> None:
