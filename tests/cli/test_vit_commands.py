@@ -26,6 +26,7 @@ from vision_samples import (
 )
 
 from dlcc.core.checkpoint import load_checkpoint
+from dlcc.core.paths import asset
 from dlcc.core.trace import load_traces
 
 
@@ -316,3 +317,14 @@ def test_compare_trains_all_three_and_goes_on_where_it_was(
     assert again.exit_code == 0, again.stderr
     assert "validation accuracy, seed 0" in again.stdout
     assert "● without CutMix   ▲ with CutMix   ■ pretrained" in again.stdout
+
+
+def test_the_bundled_model_knows_a_ship(run_dlcc: Any) -> None:
+    result = run_dlcc("vit", "predict", asset("ship.png"), "--json")
+    (answer,) = json.loads(result.stdout)
+    assert answer["answers"][0]["class"] == "ship"
+    record = json.loads(asset("vit/config.json").read_text())["about"]
+    assert record["command"].startswith("dlcc vit train --data ")
+    assert record["scores"]["validation"]["accuracy"] == pytest.approx(
+        record["metrics"]["accuracy"], abs=0.005
+    )
