@@ -4,13 +4,14 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from dlcc.cli.options import settings
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
 
     from dlcc.core.events import EpochEnded, Event, Finished, Started, Stepped
 
@@ -37,54 +38,35 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
 @contextmanager
 def counting(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
     """A progress bar on stderr; the given function is told how much is done so far."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import MofNCompleteColumn
 
-    from dlcc.cli.screen import stderr
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    console = stderr()
-    silent = settings.quiet or not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=silent) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done, *_: bar.update(task, completed=done)
+    with _bar(what, MofNCompleteColumn(), total) as update:
+        yield lambda done, *_: update(completed=done)
 
 
 @contextmanager
 def transferring(what: str) -> Iterator[Callable[[int, int | None], None]]:
     """A progress bar on stderr; the given function is told how many bytes are done, and of how
     many."""
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import DownloadColumn
+
+    with _bar(what, DownloadColumn(), None) as update:
+        yield lambda done, total: update(completed=done, total=total)
+
+
+@contextmanager
+def _bar(what: str, amount: "ProgressColumn", total: int | None) -> Iterator[Callable[..., None]]:
+    """A bar with `amount` beside it, on a terminal; the given function changes it."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from dlcc.cli.screen import stderr
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(20),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-    )
+    name = TextColumn("{task.description}", markup=False)
+    columns = (name, BarColumn(20), amount, TimeRemainingColumn())
     console = stderr()
     silent = settings.quiet or not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=silent) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield partial(bar.update, bar.add_task(what, total=total))
 
 
 def follow(events: "Iterator[Event]", unit: str) -> "Finished":

@@ -142,8 +142,9 @@ def _texts(
         found = read_texts(file, column)
         if not found:
             raise UsageError(f"--file {file} holds no text")
-        names = [str(each.relative_to(file)) for each in text_files(file)]
-        return found, names if file.is_dir() else None
+        if not file.is_dir():
+            return found, None
+        return found, [str(each.relative_to(file)) for each in text_files(file)]
     if column:
         raise UsageError(f"--column {column} needs --file with a .csv, .tsv or .jsonl file")
     if not texts and sys.stdin.isatty():

@@ -61,8 +61,6 @@ def pretrain(
     debug: Debug = False,
 ) -> None:
     """Learn to guess masked words of all texts outside the test part; then train --from it."""
-    import torch
-
     from dlcc.cli.runs import command_line, downloaded, run_folder, train_here
     from dlcc.cli.screen import note
     from dlcc.core.fit_config import FitConfig
@@ -70,8 +68,7 @@ def pretrain(
     from dlcc.core.review_text import ReviewCodec
     from dlcc.core.reviews import OFFICIAL, untested_texts
     from dlcc.core.runtime import choose_device
-    from dlcc.core.sentiment import EncoderConfig, MaskedWordModel
-    from dlcc.core.sentiment_start import held_out
+    from dlcc.core.sentiment_start import held_out, masked_words_from_scratch
 
     base = named("--preset", PRESETS, preset)
     folder, where = run_folder(run, resume, "masked-words"), choose_device(device)
@@ -116,7 +113,6 @@ def pretrain(
         vocabulary or base.vocabulary,
         base.vocab_size if vocab_size is None else vocab_size,
     )
-    torch.manual_seed(seed)
-    learner = MaskedWordModel(EncoderConfig(vocab_size=codec.size, **sizes)).to(where)
+    learner = masked_words_from_scratch(codec, sizes, seed).to(where)
     task = MaskedWordTask(learner, codec, practised, validation, how, about)
     train_here(task, fit_config, folder, resume, "tokens")

@@ -80,8 +80,9 @@ def _by_method(answers: Classifier, answer: Answer, why: Explained | None) -> di
     if answer.label is None or not has_attention:
         return {}
     tokens, target = answers.codec.encode(answer.text), answers.labels.index(answer.label)
-    quick = {name: explain(answers, tokens, target, name) for name in ("gradient", "rollout")}
-    return quick | ({why.method: why.contributions} if why else {})
+    known = {why.method: why.contributions} if why else {}
+    missing = (name for name in ("gradient", "rollout") if name not in known)
+    return known | {name: explain(answers, tokens, target, name) for name in missing}
 
 
 def check_grid(traces: list[AttentionTrace], layer: int | None, head: int | None) -> None:

@@ -100,20 +100,22 @@ class MaskedWordTask:
     def loss(self, batch: Tensor) -> tuple[Tensor, int]:
         length, longest = self.how.length, self.model.encoder.config.max_length
         start = int(torch.randint(longest - length + 1, (1,)))  # so all positions are practised
-        loss, _ = self._guess(self._mask(self.tokens, batch, None), start)
+        masked = self._mask(self.tokens, batch, None)
+        loss = F.cross_entropy(self._logits(masked, start), masked.targets)
         return loss, batch.numel() * length
 
     def validate(self) -> dict[str, float]:
         generator = seeded_generator(0)
         length = self.how.length
         starts = torch.arange(0, len(self.validation) - length + 1, length)
-        loss = accuracy = 0.0
+        lost, right, count = 0.0, 0, 0
         for batch in starts.split(self.how.batch_tokens // length):
-            guessed = self._guess(self._mask(self.validation, batch, generator), 0)
-            share = len(batch) / len(starts)
-            loss += guessed[0].item() * share
-            accuracy += guessed[1].item() * share
-        return {"loss": loss, "accuracy": accuracy}
+            masked = self._mask(self.validation, batch, generator)
+            logits = self._logits(masked, 0)
+            lost += F.cross_entropy(logits, masked.targets, reduction="sum").item()
+            right += int((logits.argmax(-1) == masked.targets).sum())
+            count += len(masked.targets)
+        return {"loss": lost / count, "accuracy": right / count}
 
     def sample(self) -> str:
         codec, device = self.codec, next(self.model.parameters()).device
@@ -146,11 +148,10 @@ class MaskedWordTask:
         tokens = tokens.flatten().scatter(0, places, shown).view_as(tokens)
         return Masked(tokens.to(device), places.to(device), targets.to(device))
 
-    def _guess(self, masked: Masked, start: int) -> tuple[Tensor, Tensor]:
-        """Loss and accuracy of the guesses."""
-        logits = self.model(masked.tokens, masked.places, start).float()
-        right = (logits.argmax(-1) == masked.targets).float().mean()
-        return F.cross_entropy(logits, masked.targets), right
+    def _logits(self, masked: Masked, start: int) -> Tensor:
+        """Guesses [M, V] at the masked places."""
+        logits: Tensor = self.model(masked.tokens, masked.places, start)
+        return logits.float()
 
     def _join(self, texts: Sequence[str]) -> Tensor:
         """All texts as one int32 tensor, each ended by EOS."""

@@ -14,7 +14,7 @@ from dlcc.core.classifier import KIND
 from dlcc.core.embeddings import Progress, look_up
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.review_text import ReviewCodec
-from dlcc.core.sentiment import EncoderConfig, SentimentModel
+from dlcc.core.sentiment import EncoderConfig, MaskedWordModel, SentimentModel
 
 BUNDLED_VECTORS = "bundled"
 _ENCODER = "encoder."
@@ -33,6 +33,14 @@ def from_scratch(
     """
     torch.manual_seed(seed)
     return SentimentModel(EncoderConfig(vocab_size=codec.size, **sizes), num_classes)
+
+
+def masked_words_from_scratch(
+    codec: ReviewCodec, sizes: dict[str, Any], seed: int
+) -> MaskedWordModel:
+    """A model of masked words with drawn weights."""
+    torch.manual_seed(seed)
+    return MaskedWordModel(EncoderConfig(vocab_size=codec.size, **sizes))
 
 
 def from_vectors(
