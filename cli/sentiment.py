@@ -66,6 +66,9 @@ def sentiment(
     head: Annotated[
         int | None, typer.Option(help="Of --attention or --tui, from 1; the first when left out.")
     ] = None,
+    min_probability: Annotated[
+        float, typer.Option(min=0, max=1, help="Leave out answers less probable than this.")
+    ] = 0.0,
     csv: Annotated[bool, typer.Option("--csv", help="Print the result as CSV.")] = False,
     tui: Annotated[bool, typer.Option("--tui", help="Open the attention in the viewer.")] = False,
     save: Save = None,
@@ -94,6 +97,8 @@ def sentiment(
         check_ending(export)
     answers = load_classifier(checkpoint, device, long)
     found = _answered(answers, given)
+    if min_probability:
+        found, names = _probable(found, names, min_probability)
     why = sentiment_why.explained(answers, found, explain)
     traces = []
     if attention or tui or save or export:
@@ -168,6 +173,21 @@ def _answered(answers: "Classifier", texts: list[str]) -> "list[Answer]":
 
     with counting("texts", len(texts)) as progress:
         return answers.answer(texts, progress)
+
+
+def _probable(
+    found: "list[Answer]", names: list[str] | None, least: float
+) -> "tuple[list[Answer], list[str] | None]":
+    """The answers that are at least so probable, and their names."""
+    from dlcc.cli.screen import note
+    from dlcc.core.errors import UsageError
+
+    kept = [place for place, each in enumerate(found) if (each.probability or 0.0) >= least]
+    if not kept:
+        raise UsageError(f"no answer is as probable as {least}: lower --min-probability")
+    if left := len(found) - len(kept):
+        note(f"{left:,} of {len(found):,} answers are less probable than {least}: left out")
+    return [found[place] for place in kept], names and [names[place] for place in kept]
 
 
 def _say_what_matters(answers: "Classifier", found: "list[Answer]") -> None:

@@ -99,6 +99,18 @@ def test_a_folder_and_many_texts(ask, tmp_path: Path) -> None:  # type: ignore[n
     assert found[1]["file"] == "001.txt"
 
 
+def test_improbable_answers_are_left_out(ask, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    for name, text in {"a.txt": "very lovely film", "b.txt": "the", "c.txt": "so boring"}.items():
+        (tmp_path / name).write_text(text)
+    rows = list(csv.DictReader(io.StringIO(ask("--file", tmp_path, "--csv").stdout)))
+    *_, least = sorted(float(row["probability"]) for row in rows)[:2]
+    sure = ask("--file", tmp_path, "--csv", "--min-probability", least - 1e-4)
+    kept = [row for row in rows if float(row["probability"]) >= least]
+    assert len(kept) == 2
+    assert list(csv.DictReader(io.StringIO(sure.stdout))) == kept
+    assert "1 of 3 answers are less probable" in sure.stderr
+
+
 def test_layer_and_head_need_a_grid(ask) -> None:  # type: ignore[no-untyped-def]
     for options in (["--layer", "1"], ["--attention", "--layer", "99"], ["--tui", "--head", "77"]):
         assert ask("fine", *options).exit_code == 2
@@ -119,6 +131,7 @@ def test_layer_and_head_need_a_grid(ask) -> None:  # type: ignore[no-untyped-def
         (["very lovely", "--attention", "--layer", "3"], None, 2, "--layer 3: from 1 to 2"),
         (["very lovely", "--attention", "--head", "0"], None, 2, "--head 0: from 1 to 2"),
         (["x", "--export", "a.pdf"], None, 2, "a.pdf"),
+        (["x", "--min-probability", "1"], None, 2, "lower --min-probability"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(ask, args, given, code, message) -> None:  # type: ignore[no-untyped-def]
