@@ -61,7 +61,7 @@ def keep_freed_memory() -> None:
         return
     trim_threshold, mmap_max = -1, -4  # of malloc.h
     set_option(mmap_max, 0)
-    set_option(trim_threshold, 2**31 - 1)
+    set_option(trim_threshold, -1)  # never: steps of more than 2 GB gave theirs back
 
 
 def seeded_generator(seed: int, *stream: int) -> torch.Generator:
