@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dlcc.core.dropout import dropout as drop
+
 
 def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """Softmax over the keys, in which masked keys take no part.
@@ -83,7 +85,7 @@ def dot_product_attention(
             return output, None
         return output.masked_fill(~mask.any(-1, keepdim=True), 0.0), None
     weights = masked_softmax(dot_product_scores(query, key, scale), mask)
-    output = F.dropout(weights, dropout, training=dropout > 0) @ value
+    output = drop(weights, dropout) @ value
     return output, weights if need_weights else None
 
 

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dlcc.core.dropout import dropout
 from dlcc.core.errors import UsageError
 from dlcc.core.layers import BlockConfig, EncoderBlock, sinusoidal_positions
 from dlcc.core.seq2seq import BidirectionalGRU
@@ -114,14 +115,14 @@ class TextEncoder(nn.Module):
         """
         config = self.config
         if config.architecture == "gru":
-            x = F.dropout(embedded, config.dropout, self.training)
+            x = dropout(embedded, config.dropout, self.training)
             lengths = mask.sum(1).clamp(min=1)
             for layer in self.layers:
                 x, _ = layer(x, lengths)
-                x = F.dropout(x, config.dropout, self.training)
+                x = dropout(x, config.dropout, self.training)
             return x, []
         x = embedded + self.positions[start : start + embedded.shape[1]]
-        x = F.dropout(x, config.dropout, self.training)
+        x = dropout(x, config.dropout, self.training)
         may_attend = None if bool(mask.all()) else mask[:, None, None]  # [B, 1, 1, T]
         kept = []
         for block in self.layers:
