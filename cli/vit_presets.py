@@ -8,6 +8,7 @@ _RECIPE = {
     "augment": "strong",
     "label_smoothing": 0.1,
     "calm": 0.1,
+    "small": 0.5,
 }
 _SMALL = {
     "embed_dim": 192,
@@ -41,7 +42,9 @@ class Preset:
 
 PRESETS = {
     # A convolutional stem, so that the blocks see edges and textures instead of pixels.
-    "best": Preset({**_SMALL, "stem": (64, 64, 128, 128), "num_layers": 5}, _RECIPE, _SCHEDULE),
+    "best": Preset(
+        {**_SMALL, "stem": (32, 128, 128, 128, 192), "num_layers": 5}, _RECIPE, _SCHEDULE
+    ),
     # The same recipe without the stem: what the stem is worth.
     "plain": Preset({**_SMALL, "num_layers": 6}, _RECIPE, _SCHEDULE),
     # Chapter 8's sizes: patch 4, width 384, 7 layers, 12 heads, a class token.
