@@ -20,8 +20,8 @@ def dropout(x: Tensor, share: float, training: bool = True) -> Tensor:
     """
     if x.device.type != "cpu" or not training or not 0 < share < 1:
         return F.dropout(x, share, training)
-    dropped = round(share * _STEPS)
+    dropped = min(round(share * _STEPS), _STEPS - 1)
     numbers = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
     bits = numbers.view(torch.int16)[: x.numel()].view(x.shape)
     kept = bits.ge_(dropped - _STEPS // 2).to(x.dtype)  # 1 or 0; a product is faster than a choice
-    return x * (kept * (_STEPS / max(1, _STEPS - dropped)))
+    return x * (kept * (_STEPS / (_STEPS - dropped)))

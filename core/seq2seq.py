@@ -19,6 +19,7 @@ from dlcc.core.attention import (
     TrainableDotProductAttention,
     dot_product_attention,
 )
+from dlcc.core.dropout import dropout
 from dlcc.core.errors import UsageError
 
 ATTENTIONS = ("dot-product", "trainable", "additive", "none")
@@ -149,7 +150,6 @@ class Seq2Seq(nn.Module):
         if config.tied:
             self.output.weight = self.source_embedding.weight
         nn.init.zeros_(self.output.bias)
-        self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """Logits [B, T, V] of the token after each of `target` [B, T], given `source` [B, S]."""
@@ -162,7 +162,7 @@ class Seq2Seq(nn.Module):
         states = self._embed(self.source_embedding, source)  # [B, S, E]
         for layer, gru in enumerate(self.encoder):
             outputs, summary = gru(states, lengths)
-            outputs = self.dropout(outputs)
+            outputs = self._dropped(outputs)
             states = states + outputs if layer else outputs  # [B, S, D]
         return Memory(states, mask, summary)
 
@@ -181,7 +181,7 @@ class Seq2Seq(nn.Module):
         ends, outputs = [], inputs
         for layer, gru in enumerate(self.decoder):
             new, end = gru(inputs, state[layer : layer + 1])
-            new = self.dropout(new)
+            new = self._dropped(new)
             outputs = outputs + new if layer else new  # [B, T, D]
             ends.append(end)
             if layer == 0:
@@ -189,7 +189,7 @@ class Seq2Seq(nn.Module):
                 context, weights = self.look(query, memory)
             inputs = outputs + context if layer == 0 else outputs
         combined = self.combine(torch.cat([outputs, context], -1)).tanh()
-        logits = self.output(self.dropout(combined))
+        logits = self.output(self._dropped(combined))
         return Decoded(logits, torch.cat(ends), query, weights)
 
     def start(self, memory: Memory) -> Tensor:
@@ -208,7 +208,10 @@ class Seq2Seq(nn.Module):
 
     def _embed(self, table: nn.Embedding, tokens: Tensor) -> Tensor:
         # Rows have norm 1, as the output layer wants them; √E gives the GRUs variance 1.
-        return self.dropout(table(tokens) * math.sqrt(table.embedding_dim))
+        return self._dropped(table(tokens) * math.sqrt(table.embedding_dim))
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        return dropout(x, self.config.dropout, self.training)
 
 
 def _embedding(config: Seq2SeqConfig) -> nn.Embedding:

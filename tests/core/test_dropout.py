@@ -39,5 +39,10 @@ def test_nothing_is_dropped(share: float, training: bool) -> None:
     assert torch.equal(dropout(x, share, training), x)
 
 
+def test_a_share_next_to_one_drops_nearly_everything() -> None:
+    kept = dropout(torch.ones(10_000), 1 - 1e-9) != 0
+    assert kept.float().mean() < 0.01
+
+
 def test_everything_is_dropped() -> None:
     assert not dropout(torch.ones(5), 1.0).any()
