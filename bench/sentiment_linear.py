@@ -1,0 +1,98 @@
+"""The linear models that a Transformer has to beat, and a second opinion on its labels.
+
+    python bench/sentiment_linear.py --data aclImdb_v1.tar.gz [--part validation|test]
+    python bench/sentiment_linear.py --data aclImdb_v1.tar.gz --join answers.csv > labels.csv
+
+Features are words and pairs of neighbouring words by TF-IDF, as they are and scaled by the log of
+their count ratio between the classes (NB-SVM, Wang and Manning 2012, with logistic regression).
+`--join` takes what `dlcc sentiment --file FOLDER --csv` printed and prints the texts again, each
+with the label by the mean of both log odds, where that is at least `--min-probability` sure.
+scikit-learn is needed; the classes have to be two.
+"""
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from dlcc.core.reviews import Corpus, Review, SplitConfig, load_corpus
+
+STRENGTH = 30  # C of the regression: little regularisation is best here
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--part", choices=("validation", "test"), default="validation")
+    parser.add_argument("--validation", type=float, default=0.06)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--join", type=Path)
+    parser.add_argument("--min-probability", type=float, default=0.75)
+    options = parser.parse_args()
+    split = SplitConfig(validation_share=options.validation, seed=options.seed)
+    corpus = load_corpus(options.data, split)
+    if options.join:
+        join(corpus, options.join, options.min_probability)
+        return
+    reviews = getattr(corpus, options.part)
+    truth = classes(reviews, corpus)
+    for name, scaled in (("TF-IDF", False), ("TF-IDF × count ratio", True)):
+        odds = log_odds(corpus, [review.text for review in reviews], scaled)
+        loss = np.log1p(np.exp(-np.where(truth, odds, -odds))).mean()
+        right = ((odds > 0) == truth).mean()
+        print(f"{name:21} {len(reviews):,} reviews: accuracy {right:.2%}, log loss {loss:.3f}")
+
+
+def classes(reviews: tuple[Review, ...], corpus: Corpus) -> np.ndarray:
+    """Whether each review is of the second class."""
+    return np.array([review.label == corpus.labels[1] for review in reviews])
+
+
+def log_odds(corpus: Corpus, texts: list[str], scaled: bool) -> np.ndarray:
+    """Of the second class, for each text, by a model of the training part."""
+    words = TfidfVectorizer(
+        ngram_range=(1, 2),
+        min_df=2,
+        sublinear_tf=True,
+        token_pattern=r"\b\w[\w']*\b|[!?]",
+        dtype=np.float32,
+    )
+    known = words.fit_transform([review.text for review in corpus.train])
+    truth = classes(corpus.train, corpus)
+    asked = words.transform(texts)
+    if scaled:
+        ratio = count_ratio(known, truth)
+        known, asked = known.multiply(ratio).tocsr(), asked.multiply(ratio).tocsr()
+    model = LogisticRegression(C=STRENGTH, solver="liblinear").fit(known, truth)
+    return model.decision_function(asked)
+
+
+def count_ratio(features: csr_matrix, truth: np.ndarray) -> np.ndarray:
+    """The log of each feature's share in the second class over its share in the first."""
+    sums = [1 + np.asarray(features[truth == side].sum(0)).ravel() for side in (True, False)]
+    return np.log(sums[0] / sums[0].sum() / (sums[1] / sums[1].sum())).astype(np.float32)
+
+
+def join(corpus: Corpus, answers: Path, least: float) -> None:
+    """Print the texts of `answers` with the labels that both models give them together."""
+    csv.field_size_limit(sys.maxsize)
+    with answers.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    second = np.array([float(row[f"p_{corpus.labels[1]}"]) for row in rows]).clip(1e-4, 1 - 1e-4)
+    own = log_odds(corpus, [row["text"] for row in rows], True)
+    odds = (np.log(second / (1 - second)) + own) / 2
+    sure = 1 / (1 + np.exp(-np.abs(odds)))
+    out = csv.writer(sys.stdout)
+    out.writerow(("text", "label"))
+    for row, positive, probability in zip(rows, odds > 0, sure, strict=True):
+        if probability >= least:
+            out.writerow((row["text"], corpus.labels[int(positive)]))
+
+
+if __name__ == "__main__":
+    main()
