@@ -13,6 +13,7 @@ scikit-learn is needed; the classes have to be two.
 import argparse
 import csv
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from dlcc.core.reviews import Corpus, Review, SplitConfig, load_corpus
+from dlcc.core.tables import read_rows
 
 STRENGTH = 30  # C of the regression: little regularisation is best here
 
@@ -36,13 +38,17 @@ def main() -> None:
     options = parser.parse_args()
     split = SplitConfig(validation_share=options.validation, seed=options.seed)
     corpus = load_corpus(options.data, split)
+    if len(corpus.labels) != 2:
+        parser.error(f"{options.data} has {len(corpus.labels)} classes: give data with two")
     if options.join:
         join(corpus, options.join, options.min_probability)
         return
     reviews = getattr(corpus, options.part)
+    if not reviews:
+        parser.error(f"{options.data} has no {options.part} part")
     truth = classes(reviews, corpus)
-    for name, scaled in (("TF-IDF", False), ("TF-IDF × count ratio", True)):
-        odds = log_odds(corpus, [review.text for review in reviews], scaled)
+    plain, scaled = log_odds(corpus, [review.text for review in reviews])
+    for name, odds in (("TF-IDF", plain), ("TF-IDF × count ratio", scaled)):
         loss = np.log1p(np.exp(-np.where(truth, odds, -odds))).mean()
         right = ((odds > 0) == truth).mean()
         print(f"{name:21} {len(reviews):,} reviews: accuracy {right:.2%}, log loss {loss:.3f}")
@@ -53,8 +59,8 @@ def classes(reviews: tuple[Review, ...], corpus: Corpus) -> np.ndarray:
     return np.array([review.label == corpus.labels[1] for review in reviews])
 
 
-def log_odds(corpus: Corpus, texts: list[str], scaled: bool) -> np.ndarray:
-    """Of the second class, for each text, by a model of the training part."""
+def log_odds(corpus: Corpus, texts: list[str]) -> Iterator[np.ndarray]:
+    """Of the second class, for each text: without and with count ratios, from the training part."""
     words = TfidfVectorizer(
         ngram_range=(1, 2),
         min_df=2,
@@ -63,13 +69,12 @@ def log_odds(corpus: Corpus, texts: list[str], scaled: bool) -> np.ndarray:
         dtype=np.float32,
     )
     known = words.fit_transform([review.text for review in corpus.train])
-    truth = classes(corpus.train, corpus)
     asked = words.transform(texts)
-    if scaled:
-        ratio = count_ratio(known, truth)
-        known, asked = known.multiply(ratio).tocsr(), asked.multiply(ratio).tocsr()
-    model = LogisticRegression(C=STRENGTH, solver="liblinear").fit(known, truth)
-    return model.decision_function(asked)
+    truth = classes(corpus.train, corpus)
+    for scale in (np.ones(known.shape[1], np.float32), count_ratio(known, truth)):
+        model = LogisticRegression(C=STRENGTH, solver="liblinear")
+        model.fit(known.multiply(scale).tocsr(), truth)
+        yield model.decision_function(asked.multiply(scale).tocsr())
 
 
 def count_ratio(features: csr_matrix, truth: np.ndarray) -> np.ndarray:
@@ -80,18 +85,17 @@ def count_ratio(features: csr_matrix, truth: np.ndarray) -> np.ndarray:
 
 def join(corpus: Corpus, answers: Path, least: float) -> None:
     """Print the texts of `answers` with the labels that both models give them together."""
-    csv.field_size_limit(sys.maxsize)
-    with answers.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    second = np.array([float(row[f"p_{corpus.labels[1]}"]) for row in rows]).clip(1e-4, 1 - 1e-4)
-    own = log_odds(corpus, [row["text"] for row in rows], True)
-    odds = (np.log(second / (1 - second)) + own) / 2
+    rows = list(read_rows(answers, "text", f"p_{corpus.labels[1]}"))
+    texts = [text for _, text, _ in rows]
+    second = np.array([float(probability) for *_, probability in rows]).clip(1e-4, 1 - 1e-4)
+    _, scaled = log_odds(corpus, texts)
+    odds = (np.log(second / (1 - second)) + scaled) / 2
     sure = 1 / (1 + np.exp(-np.abs(odds)))
     out = csv.writer(sys.stdout)
     out.writerow(("text", "label"))
-    for row, positive, probability in zip(rows, odds > 0, sure, strict=True):
+    for text, positive, probability in zip(texts, odds > 0, sure, strict=True):
         if probability >= least:
-            out.writerow((row["text"], corpus.labels[int(positive)]))
+            out.writerow((text, corpus.labels[int(positive)]))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ PRESETS = {
         "subwords",
         16_000,
         "none",
-        # Dropout inside attention and feed-forward layers is what costs most of it on a CPU.
+        # On a CPU the dropout inside attention and feed-forward layers is the expensive part of it.
         {"dropout": 0.1, "inner_dropout": 0.0},
         {"batch_tokens": 12_288, "word_dropout": 0.1, "adversarial": 5.0},
         {
