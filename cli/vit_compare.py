@@ -130,7 +130,8 @@ def _parameters(task: "VisionTask") -> int:
 
 
 def _print(outcomes: list[Outcome]) -> None:
-    """A table, means and standard deviations over the seeds, and the curves of the first seed."""
+    """A table, means and standard deviations over the seeds, what is gained over the first kind,
+    and the curves of the first seed."""
     from statistics import mean
 
     from rich.table import Table
@@ -155,6 +156,9 @@ def _print(outcomes: list[Outcome]) -> None:
             _spread([outcome.test for outcome in own]),
         )
     console.print(table)
+    for kind in kinds[1:]:
+        gains = _gains(outcomes, kind, kinds[0])
+        console.print(f"{kind} against {kinds[0]}: {_spread(gains, '+')} of the test pictures")
     curves = {kind: next(o.curve for o in outcomes if o.kind == kind) for kind in kinds}
     width = min(console.width, 100) if console.is_terminal else 80
     console.print(f"validation accuracy, seed {outcomes[0].seed}", style="dim")
@@ -162,9 +166,15 @@ def _print(outcomes: list[Outcome]) -> None:
         console.print(line, no_wrap=True, crop=False)
 
 
-def _spread(values: list[float]) -> str:
+def _gains(outcomes: list[Outcome], kind: str, base: str) -> list[float]:
+    """How much more of the test pictures `kind` gets right than `base`, seed by seed."""
+    tests = {(outcome.kind, outcome.seed): outcome.test for outcome in outcomes}
+    return [tests[kind, seed] - tests[base, seed] for name, seed in tests if name == kind]
+
+
+def _spread(values: list[float], sign: str = "") -> str:
     """Mean in percent, with the standard deviation where there are several."""
     from statistics import mean, stdev
 
-    text = f"{mean(values):.2%}"
+    text = f"{mean(values):{sign}.2%}"
     return text + (f" ± {100 * stdev(values):.2f}" if len(values) > 1 else "")

@@ -315,6 +315,8 @@ def test_compare_trains_all_three_and_goes_on_where_it_was(
     assert kept["vision"]["cutmix"] == 0.5
     again = run_dlcc(*options)
     assert again.exit_code == 0, again.stderr
+    gain = outcomes[1]["test"] - outcomes[0]["test"]
+    assert f"with CutMix against without CutMix: {gain:+.2%} of the test pictures" in again.stdout
     assert "validation accuracy, seed 0" in again.stdout
     assert "● without CutMix   ▲ with CutMix   ■ pretrained" in again.stdout
 
