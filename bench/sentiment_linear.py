@@ -6,7 +6,8 @@
 Features are words and pairs of neighbouring words by TF-IDF, as they are and scaled by the log of
 their count ratio between the classes (NB-SVM, Wang and Manning 2012, with logistic regression).
 `--join` takes what `dlcc sentiment --file FOLDER --csv` printed and prints the texts again, each
-with the label by the mean of both log odds, where that is at least `--min-probability` sure.
+with the label and its probability by the mean of both log odds: what `dlcc sentiment train
+--probability-column probability` learns from.
 scikit-learn is needed; the classes have to be two.
 """
 
@@ -34,14 +35,13 @@ def main() -> None:
     parser.add_argument("--validation", type=float, default=0.06)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--join", type=Path)
-    parser.add_argument("--min-probability", type=float, default=0.75)
     options = parser.parse_args()
     split = SplitConfig(validation_share=options.validation, seed=options.seed)
     corpus = load_corpus(options.data, split)
     if len(corpus.labels) != 2:
         parser.error(f"{options.data} has {len(corpus.labels)} classes: give data with two")
     if options.join:
-        join(corpus, options.join, options.min_probability)
+        join(corpus, options.join)
         return
     reviews = getattr(corpus, options.part)
     if not reviews:
@@ -83,19 +83,18 @@ def count_ratio(features: csr_matrix, truth: np.ndarray) -> np.ndarray:
     return np.log(sums[0] / sums[0].sum() / (sums[1] / sums[1].sum())).astype(np.float32)
 
 
-def join(corpus: Corpus, answers: Path, least: float) -> None:
+def join(corpus: Corpus, answers: Path) -> None:
     """Print the texts of `answers` with the labels that both models give them together."""
-    rows = list(read_rows(answers, "text", f"p_{corpus.labels[1]}"))
+    rows = list(read_rows(answers, "text", {"--join": f"p_{corpus.labels[1]}"}))
     texts = [text for _, text, _ in rows]
-    second = np.array([float(probability) for *_, probability in rows]).clip(1e-4, 1 - 1e-4)
+    second = np.array([float(probability) for *_, (probability,) in rows]).clip(1e-4, 1 - 1e-4)
     _, scaled = log_odds(corpus, texts)
     odds = (np.log(second / (1 - second)) + scaled) / 2
     sure = 1 / (1 + np.exp(-np.abs(odds)))
     out = csv.writer(sys.stdout)
-    out.writerow(("text", "label"))
+    out.writerow(("text", "label", "probability"))
     for text, positive, probability in zip(texts, odds > 0, sure, strict=True):
-        if probability >= least:
-            out.writerow((text, corpus.labels[int(positive)]))
+        out.writerow((text, corpus.labels[int(positive)], f"{probability:.4f}"))
 
 
 if __name__ == "__main__":

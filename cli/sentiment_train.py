@@ -18,6 +18,7 @@ from dlcc.cli.sentiment_options import (
     Length,
     Preset,
     PresetName,
+    ProbabilityColumn,
     Validation,
     VocabSize,
     Vocabulary,
@@ -60,6 +61,7 @@ def train(
     data: Data = None,
     column: Column = None,
     label_column: LabelColumn = "label",
+    probability_column: ProbabilityColumn = None,
     validation: Validation = None,
     start: Annotated[
         Path | None,
@@ -153,7 +155,11 @@ def train(
     )
     check_sizes(base.encoder | given)
     split = SplitConfig(
-        column, label_column, base.validation if validation is None else validation, seed
+        column,
+        label_column,
+        base.validation if validation is None else validation,
+        seed,
+        probability_column,
     )
     corpus, about = _corpus(data or downloaded(OFFICIAL), split)
     about |= {"command": command_line(context, "dlcc sentiment train"), "seed": seed}

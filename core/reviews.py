@@ -45,6 +45,8 @@ class Review:
     """The file, or the table and its line."""
     group: str
     """Texts of one group, such as one film, stay on one side of a split."""
+    probability: float = 1.0
+    """Of the class; the rest is spread over all others."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class SplitConfig:
     """Share of the training part."""
     seed: int = 0
     """Draws the groups that validate."""
+    probability_column: str | None = None
+    """The column that holds the class's probability; every label is certain when None."""
 
     def __post_init__(self) -> None:
         if not 0 < self.validation_share < 1:
@@ -125,8 +129,13 @@ def read_parts(path: Path, config: SplitConfig) -> tuple[dict[str, list[Review]]
     Raises:
         DataError: as of `load_corpus`, but for what concerns the classes.
     """
-    is_table = path.suffix.lower() in TABLES
-    return _from_table(path, config) if is_table else _from_files(path)
+    if path.suffix.lower() in TABLES:
+        return _from_table(path, config)
+    if config.probability_column:
+        raise UsageError(
+            f"--probability-column {config.probability_column}: {path.name} is no table"
+        )
+    return _from_files(path)
 
 
 def text_files(folder: Path) -> list[Path]:
@@ -147,7 +156,7 @@ def read_texts(path: Path, column: str | None = None) -> list[str]:
             raise DataError(f"{path} holds no .txt files")
         return [decode(read_bytes(file), str(file)) for file in files]
     if path.suffix.lower() in TABLES:
-        return [text for _, text, _ in read_rows(path, column, None)]
+        return [text for _, text, _ in read_rows(path, column)]
     if column:
         raise UsageError(f"--column {column}: {path.name} is no .csv, .tsv or .jsonl file")
     return lines_of(read_bytes(path), str(path))
@@ -166,12 +175,27 @@ def untested_texts(path: Path, column: str | None = None) -> list[str]:
 
 
 def _from_table(path: Path, config: SplitConfig) -> tuple[dict[str, list[Review]], str]:
+    columns = {"--label-column": config.label_column}
+    if config.probability_column:
+        columns["--probability-column"] = config.probability_column
     reviews = []
-    for line, text, label in read_rows(path, config.text_column, config.label_column):
+    for line, text, (label, *probability) in read_rows(path, config.text_column, columns):
+        where = f"{path}, line {line}"
         if not label:
-            raise DataError(f"{path}, line {line}: no label in the column {config.label_column}")
-        reviews.append(Review(text, label, f"{path.name}:{line}", text))
+            raise DataError(f"{where}: no label in the column {config.label_column}")
+        certain = [_probability(value, where) for value in probability]
+        reviews.append(Review(text, label, f"{path.name}:{line}", text, *certain))
     return {"train": reviews}, _BY_TEXT
+
+
+def _probability(value: str, where: str) -> float:
+    try:
+        found = float(value)
+    except ValueError:
+        found = -1.0
+    if not 0 < found <= 1:
+        raise DataError(f"{where}: {value!r} is no probability between 0 and 1")
+    return found
 
 
 def _from_files(path: Path) -> tuple[dict[str, list[Review]], str]:

@@ -72,7 +72,7 @@ class ClassifyTask:
         self.answers = Classifier(model, codec, corpus.labels)
         self.config = {"encoder": asdict(model.encoder.config), "labels": list(corpus.labels)}
         self.files = codec.files()
-        self.labels = label_numbers(corpus.train, corpus.labels)
+        self.targets = target_shares(corpus.train, corpus.labels)
         length = model.encoder.config.max_length
         texts = [review.text for review in corpus.train]
         self.ids = [ends(ids, length) for ids in codec.encode_many(texts)]
@@ -91,7 +91,7 @@ class ClassifyTask:
     def loss(self, batch: list[int]) -> tuple[Tensor, int]:
         device = self.answers.device
         tokens = pad([self.ids[number] or [PAD] for number in batch], PAD_STEP).to(device)
-        targets = self.labels[batch].to(device)
+        targets = self.targets[batch].to(device)
         mask = tokens != PAD
         dropped = (torch.rand(tokens.shape, device=device) < self.how.word_dropout) & mask
         embedded = self.model.encoder.embed(tokens.masked_fill(dropped, MASK))
@@ -128,6 +128,13 @@ def label_numbers(reviews: Sequence[Review], labels: Sequence[str]) -> Tensor:
     """Numbers [N] of the reviews' classes."""
     numbers = {label: number for number, label in enumerate(labels)}
     return torch.tensor([numbers[review.label] for review in reviews], dtype=torch.long)
+
+
+def target_shares(reviews: Sequence[Review], labels: Sequence[str]) -> Tensor:
+    """Probabilities [N, C] to learn: that of the review's class, the rest on all others alike."""
+    certain = torch.tensor([review.probability for review in reviews])[:, None]
+    own = F.one_hot(label_numbers(reviews, labels), len(labels))
+    return torch.where(own == 1, certain, (1 - certain) / (len(labels) - 1))
 
 
 def scores(answers: Classifier, logits: Tensor, labels: Tensor) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dlcc.core.errors import DataError
@@ -46,13 +46,15 @@ def readable(argument: str) -> str:
     return argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def read_rows(path: Path, text: str | None, label: str | None) -> Iterator[tuple[int, str, str]]:
-    """Line number, text and label of each row of a table.
+def read_rows(
+    path: Path, text: str | None, others: Mapping[str, str] | None = None
+) -> Iterator[tuple[int, str, list[str]]]:
+    """Line number, text and what stands in other columns, for each row of a table.
 
     Args:
         path: .csv, .tsv, .jsonl or .ndjson, in UTF-8.
         text: the text's column; None takes text, review or sentence, or the only one.
-        label: the label's column; None gives empty labels.
+        others: the other columns, by the options that name them.
 
     Raises:
         DataError: no such column, a row without it, or a damaged line.
@@ -61,13 +63,13 @@ def read_rows(path: Path, text: str | None, label: str | None) -> Iterator[tuple
     read = _csv_rows if path.suffix.lower() in (".csv", ".tsv") else _json_rows
     for line, row in read(path, content):
         text = text or _text_column(path, list(row))
-        for flag, name in (("--column", text), ("--label-column", label)):
-            if name and row.get(name) is None:
+        for flag, name in {"--column": text, **(others or {})}.items():
+            if row.get(name) is None:
                 raise DataError(
                     f"{path}, line {line}: no column {name!r}, there are "
                     f"{', '.join(row) or 'none'}; name one with {flag}"
                 )
-        yield line, str(row[text]), str(row[label]) if label else ""
+        yield line, str(row[text]), [str(row[name]) for name in (others or {}).values()]
 
 
 def _text_column(path: Path, columns: list[str]) -> str:

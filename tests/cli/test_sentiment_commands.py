@@ -340,6 +340,7 @@ def test_compare_puts_the_twins_side_by_side(run_dlcc) -> None:  # type: ignore[
         (["--validation", "2"], 2, "--validation 2"),
         (["--column", "review"], 3, "no column 'review'"),
         (["--label-column", "stars"], 3, "no column 'stars'"),
+        (["--probability-column", "p"], 3, "line 2: no column 'p', there are text, label; name"),
         (["--from", "nowhere"], 3, "no checkpoint in nowhere"),
         (["--embeddings", "missing.txt"], 3, "missing.txt"),
         (["--resume"], 2, "--resume needs --run"),

@@ -116,6 +116,24 @@ def test_jsonl_and_other_columns(tmp_path: Path) -> None:
     assert read_texts(path, "body") == [f"text {n}" for n in range(20)]
 
 
+def test_a_label_may_come_with_its_probability(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "text,label,sure\n" + "".join(f"{n},{'ab'[n % 2]},0.{n}\n" for n in range(1, 9))
+    )
+    split = SplitConfig(validation_share=0.3, probability_column="sure")
+    corpus = load_corpus(path, split)
+    found = {review.text: review.probability for review in (*corpus.train, *corpus.validation)}
+    assert found == {str(n): n / 10 for n in range(1, 9)}
+    assert {review.probability for review in load_corpus(path, SPLIT).train} == {1.0}
+    for wrong in ("0", "1.1", "nan", "often"):
+        path.write_text(f"text,label,sure\nx,a,0.5\ny,b,{wrong}\n")
+        with pytest.raises(DataError, match=f"line 3: '{wrong}' is no probability"):
+            load_corpus(path, split)
+    with pytest.raises(UsageError, match="--probability-column sure: mail is no table"):
+        load_corpus(tmp_path / "mail", split)
+
+
 def test_texts_without_labels_keep_their_order(tmp_path: Path) -> None:
     lines = tmp_path / "a.txt"
     lines.write_text("\ufefffirst\n\nthird\r\nfourth")
@@ -159,7 +177,7 @@ def test_what_is_wrong_is_named(
     if content is not None:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     if message is None:
-        assert [row[1] for row in read_rows(path, None, "label")] == ["x", "y"]
+        assert [row[1] for row in read_rows(path, None)] == ["x", "y"]
         return
     with pytest.raises(DataError, match=message):
         load_corpus(path, SPLIT)

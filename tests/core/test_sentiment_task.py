@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from sentiment_samples import SIZES, codec, corpus, model, trained, trained_run
 
 from dlcc.core.checkpoint import load_checkpoint
@@ -12,9 +13,15 @@ from dlcc.core.errors import DataError, UsageError
 from dlcc.core.fit_config import FitConfig
 from dlcc.core.masked_words import MaskedWordConfig, MaskedWordTask
 from dlcc.core.review_text import MASK
+from dlcc.core.reviews import Review
 from dlcc.core.sentiment import EncoderConfig, MaskedWordModel
 from dlcc.core.sentiment_start import from_checkpoint
-from dlcc.core.sentiment_task import ClassifyConfig, ClassifyTask
+from dlcc.core.sentiment_task import (
+    ClassifyConfig,
+    ClassifyTask,
+    label_numbers,
+    target_shares,
+)
 from dlcc.core.text import EOS
 from dlcc.core.training import fit
 
@@ -72,6 +79,25 @@ def test_the_adversarial_step_finds_a_higher_loss() -> None:
     moved, _ = classify(adversarial=1.0).loss(batch)
     assert count == len(batch)
     assert moved.item() > plain.item() + 1e-3
+
+
+def test_an_uncertain_label_leaves_the_rest_to_the_other_classes() -> None:
+    reviews = [Review("x", "b", "", ""), Review("y", "c", "", "", 0.7)]
+    shares = target_shares(reviews, "abc")
+    assert torch.allclose(shares, torch.tensor([[0.0, 1.0, 0.0], [0.15, 0.15, 0.7]]))
+
+
+def test_probabilities_are_learned_as_they_are() -> None:
+    task = classify()
+    unsure = replace(corpus(), train=tuple(replace(r, probability=0.5) for r in corpus().train))
+    other = ClassifyTask(model(), codec(), unsure, ClassifyConfig(batch_tokens=600), {})
+    batch = task.batches(0)[0]
+    logits = torch.randn(len(batch), 2)
+    task.model.classify = other.model.classify = lambda *_: logits  # type: ignore[method-assign]
+    labels = label_numbers(corpus().train, corpus().labels)[batch]
+    assert task.loss(batch)[0].item() == pytest.approx(F.cross_entropy(logits, labels).item())
+    log_shares = logits.log_softmax(1)
+    assert other.loss(batch)[0].item() == pytest.approx(-log_shares.mean().item(), rel=1e-5)
 
 
 def test_it_learns_and_validates_as_it_answers() -> None:
