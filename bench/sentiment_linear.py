@@ -6,8 +6,7 @@
 Features are words and pairs of neighbouring words by TF-IDF, as they are and scaled by the log of
 their count ratio between the classes (NB-SVM, Wang and Manning 2012, with logistic regression).
 `--join` takes what `dlcc sentiment --file FOLDER --csv` printed and prints the texts again, each
-with the label and its probability by the mean of both log odds: what `dlcc sentiment train
---probability-column probability` learns from.
+with the label and its probability by the mean of both log odds, for `dlcc sentiment train --also`.
 scikit-learn is needed; the classes have to be two.
 """
 
@@ -85,7 +84,7 @@ def count_ratio(features: csr_matrix, truth: np.ndarray) -> np.ndarray:
 
 def join(corpus: Corpus, answers: Path) -> None:
     """Print the texts of `answers` with the labels that both models give them together."""
-    rows = list(read_rows(answers, "text", {"--join": f"p_{corpus.labels[1]}"}))
+    rows = list(read_rows(answers, "text", {f"p_{corpus.labels[1]}": ""}))
     texts = [text for _, text, _ in rows]
     second = np.array([float(probability) for *_, (probability,) in rows]).clip(1e-4, 1 - 1e-4)
     _, scaled = log_odds(corpus, texts)

@@ -80,12 +80,6 @@ Data = Annotated[
 ]
 Column = Annotated[str | None, typer.Option(help="A table's column with the text.", metavar="NAME")]
 LabelColumn = Annotated[str, typer.Option(help="A table's column with the class.", metavar="NAME")]
-ProbabilityColumn = Annotated[
-    str | None,
-    typer.Option(
-        help="A table's column with the class's probability, learned as it is.", metavar="NAME"
-    ),
-]
 Validation = Annotated[
     float | None, typer.Option(help="Share of the training texts to validate on.")
 ]

@@ -18,7 +18,6 @@ from dlcc.cli.sentiment_options import (
     Length,
     Preset,
     PresetName,
-    ProbabilityColumn,
     Validation,
     VocabSize,
     Vocabulary,
@@ -61,7 +60,13 @@ def train(
     data: Data = None,
     column: Column = None,
     label_column: LabelColumn = "label",
-    probability_column: ProbabilityColumn = None,
+    also: Annotated[
+        Path | None,
+        typer.Option(
+            help="Answers to learn from besides, as --csv prints them: text, label, probability.",
+            metavar="FILE",
+        ),
+    ] = None,
     validation: Validation = None,
     start: Annotated[
         Path | None,
@@ -155,13 +160,9 @@ def train(
     )
     check_sizes(base.encoder | given)
     split = SplitConfig(
-        column,
-        label_column,
-        base.validation if validation is None else validation,
-        seed,
-        probability_column,
+        column, label_column, base.validation if validation is None else validation, seed
     )
-    corpus, about = _corpus(data or downloaded(OFFICIAL), split)
+    corpus, about = _corpus(data or downloaded(OFFICIAL), split, also)
     about |= {"command": command_line(context, "dlcc sentiment train"), "seed": seed}
     words = Words(
         embeddings or base.embeddings,
@@ -178,11 +179,13 @@ def train(
     train_here(task, fit_config, folder, resume, "texts")
 
 
-def _corpus(path: Path, split: "SplitConfig") -> "tuple[Corpus, dict[str, Any]]":
+def _corpus(path: Path, split: "SplitConfig", also: Path | None) -> "tuple[Corpus, dict[str, Any]]":
     """The texts, and what a checkpoint says of them."""
     from collections import Counter
+    from hashlib import sha256
 
     from dlcc.cli.screen import note
+    from dlcc.core.answers import with_answers
     from dlcc.core.reviews import load_corpus
 
     corpus = load_corpus(path, split)
@@ -192,10 +195,16 @@ def _corpus(path: Path, split: "SplitConfig") -> "tuple[Corpus, dict[str, Any]]"
         f"{path.name}: {classes}; {len(corpus.train):,} to train on, {len(corpus.validation):,} to "
         f"validate, {len(corpus.test):,} to test; {corpus.grouping}"
     )
+    labelled = len(corpus.train)
+    if also:
+        corpus = with_answers(corpus, also)
+        note(f"{also.name}: {len(corpus.train) - labelled:,} answers to train on as well")
     return corpus, {
         "data": {
             "file": path.name,
-            "train": len(corpus.train),
+            "train": labelled,
+            "answers": len(corpus.train) - labelled,
+            "answers_hash": sha256(also.read_bytes()).hexdigest() if also else "",
             "validation": len(corpus.validation),
             "test": len(corpus.test),
             "validation_share": split.validation_share,

@@ -79,8 +79,6 @@ class SplitConfig:
     """Share of the training part."""
     seed: int = 0
     """Draws the groups that validate."""
-    probability_column: str | None = None
-    """The column that holds the class's probability; every label is certain when None."""
 
     def __post_init__(self) -> None:
         if not 0 < self.validation_share < 1:
@@ -129,13 +127,8 @@ def read_parts(path: Path, config: SplitConfig) -> tuple[dict[str, list[Review]]
     Raises:
         DataError: as of `load_corpus`, but for what concerns the classes.
     """
-    if path.suffix.lower() in TABLES:
-        return _from_table(path, config)
-    if config.probability_column:
-        raise UsageError(
-            f"--probability-column {config.probability_column}: {path.name} is no table"
-        )
-    return _from_files(path)
+    is_table = path.suffix.lower() in TABLES
+    return _from_table(path, config) if is_table else _from_files(path)
 
 
 def text_files(folder: Path) -> list[Path]:
@@ -175,27 +168,13 @@ def untested_texts(path: Path, column: str | None = None) -> list[str]:
 
 
 def _from_table(path: Path, config: SplitConfig) -> tuple[dict[str, list[Review]], str]:
-    columns = {"--label-column": config.label_column}
-    if config.probability_column:
-        columns["--probability-column"] = config.probability_column
     reviews = []
-    for line, text, (label, *probability) in read_rows(path, config.text_column, columns):
-        where = f"{path}, line {line}"
+    columns = {config.label_column: "--label-column"}
+    for line, text, (label,) in read_rows(path, config.text_column, columns):
         if not label:
-            raise DataError(f"{where}: no label in the column {config.label_column}")
-        certain = [_probability(value, where) for value in probability]
-        reviews.append(Review(text, label, f"{path.name}:{line}", text, *certain))
+            raise DataError(f"{path}, line {line}: no label in the column {config.label_column}")
+        reviews.append(Review(text, label, f"{path.name}:{line}", text))
     return {"train": reviews}, _BY_TEXT
-
-
-def _probability(value: str, where: str) -> float:
-    try:
-        found = float(value)
-    except ValueError:
-        found = -1.0
-    if not 0 < found <= 1:
-        raise DataError(f"{where}: {value!r} is no probability between 0 and 1")
-    return found
 
 
 def _from_files(path: Path) -> tuple[dict[str, list[Review]], str]:

@@ -54,7 +54,7 @@ def read_rows(
     Args:
         path: .csv, .tsv, .jsonl or .ndjson, in UTF-8.
         text: the text's column; None takes text, review or sentence, or the only one.
-        others: the other columns, by the options that name them.
+        others: the other columns, and the options that name them or nothing.
 
     Raises:
         DataError: no such column, a row without it, or a damaged line.
@@ -63,13 +63,13 @@ def read_rows(
     read = _csv_rows if path.suffix.lower() in (".csv", ".tsv") else _json_rows
     for line, row in read(path, content):
         text = text or _text_column(path, list(row))
-        for flag, name in {"--column": text, **(others or {})}.items():
+        for name, flag in {text: "--column", **(others or {})}.items():
             if row.get(name) is None:
                 raise DataError(
                     f"{path}, line {line}: no column {name!r}, there are "
-                    f"{', '.join(row) or 'none'}; name one with {flag}"
+                    f"{', '.join(row) or 'none'}" + (f"; name one with {flag}" if flag else "")
                 )
-        yield line, str(row[text]), [str(row[name]) for name in (others or {}).values()]
+        yield line, str(row[text]), [str(row[name]) for name in others or ()]
 
 
 def _text_column(path: Path, columns: list[str]) -> str:

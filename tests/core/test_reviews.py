@@ -1,5 +1,6 @@
 """Reading and splitting labelled texts, and every way in which the data can be wrong."""
 
+import csv
 import io
 import json
 import tarfile
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dlcc.core.answers import with_answers
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.reviews import SplitConfig, load_corpus, read_texts, untested_texts
 from dlcc.core.tables import read_rows
@@ -116,22 +118,34 @@ def test_jsonl_and_other_columns(tmp_path: Path) -> None:
     assert read_texts(path, "body") == [f"text {n}" for n in range(20)]
 
 
-def test_a_label_may_come_with_its_probability(tmp_path: Path) -> None:
+def test_answers_are_learned_but_never_those_to_texts_that_validate_or_test(
+    tmp_path: Path,
+) -> None:
+    corpus = load_corpus(official(tmp_path / "aclImdb"), SPLIT)
+    kept = [corpus.train[0], *corpus.unlabelled]
+    left_out = [corpus.validation[0], corpus.test[0]]
     path = tmp_path / "a.csv"
-    path.write_text(
-        "text,label,sure\n" + "".join(f"{n},{'ab'[n % 2]},0.{n}\n" for n in range(1, 9))
-    )
-    split = SplitConfig(validation_share=0.3, probability_column="sure")
-    corpus = load_corpus(path, split)
-    found = {review.text: review.probability for review in (*corpus.train, *corpus.validation)}
-    assert found == {str(n): n / 10 for n in range(1, 9)}
-    assert {review.probability for review in load_corpus(path, SPLIT).train} == {1.0}
+
+    def write(*rows: tuple[str, str, str]) -> None:
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([("text", "label", "probability"), *rows])
+
+    write(("  ", "", ""), *((review.text, "pos", "0.7") for review in (*left_out, *kept)))
+    more = with_answers(corpus, path)
+    assert (more.validation, more.test) == (corpus.validation, corpus.test)
+    answers = more.train[len(corpus.train) :]
+    assert more.train[: len(corpus.train)] == corpus.train
+    assert [(answer.text, answer.label, answer.probability) for answer in answers] == [
+        (review.text, "pos", 0.7) for review in kept
+    ]
+    assert {review.probability for review in corpus.train} == {1.0}
     for wrong in ("0", "1.1", "nan", "often"):
-        path.write_text(f"text,label,sure\nx,a,0.5\ny,b,{wrong}\n")
+        write(("x", "pos", "0.5"), ("y", "neg", wrong))
         with pytest.raises(DataError, match=f"line 3: '{wrong}' is no probability"):
-            load_corpus(path, split)
-    with pytest.raises(UsageError, match="--probability-column sure: mail is no table"):
-        load_corpus(tmp_path / "mail", split)
+            with_answers(corpus, path)
+    write(("x", "mixed", "0.5"))
+    with pytest.raises(DataError, match="line 2: the class 'mixed' is none of neg, pos"):
+        with_answers(corpus, path)
 
 
 def test_texts_without_labels_keep_their_order(tmp_path: Path) -> None:
