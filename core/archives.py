@@ -44,7 +44,7 @@ def each_file(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, 
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except _DAMAGE as error:
-        raise DataError(f"{path} is damaged or no archive ({error}): fetch it again") from error
+        raise DataError(f"{path} is damaged or no archive: fetch it again") from error
 
 
 def _in_folder(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
