@@ -26,6 +26,7 @@ from dlcc.core.vit import ViT, ViTConfig
 
 SIZES = {"small": (192, 6, 6, 384), "book": (384, 7, 12, 384)}
 BATCH = 128
+KINDS = (("float32", "float32"), ("bfloat16", "float32"), ("bfloat16", "bfloat16"))  # ours, theirs
 # What of ours is held against what of theirs: with a class token and without.
 TWINS = {
     "dlcc": ("vit-pytorch ViT", "torchvision"),
@@ -99,12 +100,8 @@ def main() -> None:
     for name, speed in speeds.items():
         print(f"{name:34} {speed:6.0f} pictures/s")
     for ours, twins in TWINS.items():
-        for kind, rival_kind in (
-            ("float32", "float32"),
-            ("bfloat16", "float32"),
-            ("bfloat16",) * 2,
-        ):
-            name = max((f"{twin}, {rival_kind}" for twin in twins), key=speeds.__getitem__)
+        for kind, theirs in KINDS:
+            name = max((f"{twin}, {theirs}" for twin in twins), key=speeds.__getitem__)
             print(f"{ours}, {kind}: {speeds[f'{ours}, {kind}'] / speeds[name]:.2f} times {name}")
 
 

@@ -41,8 +41,10 @@ from dlcc.cli.training_options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dlcc.core.review_text import ReviewCodec
-    from dlcc.core.reviews import Corpus, SplitConfig
+    from dlcc.core.reviews import Corpus, Review, SplitConfig
     from dlcc.core.sentiment import SentimentModel
 
 
@@ -182,7 +184,6 @@ def train(
 def _corpus(path: Path, split: "SplitConfig", also: Path | None) -> "tuple[Corpus, dict[str, Any]]":
     """The texts, and what a checkpoint says of them."""
     from collections import Counter
-    from hashlib import sha256
 
     from dlcc.cli.screen import note
     from dlcc.core.answers import with_answers
@@ -203,8 +204,7 @@ def _corpus(path: Path, split: "SplitConfig", also: Path | None) -> "tuple[Corpu
         "data": {
             "file": path.name,
             "train": labelled,
-            "answers": len(corpus.train) - labelled,
-            "answers_hash": sha256(also.read_bytes()).hexdigest() if also else "",
+            **_about_answers(corpus.train[labelled:]),
             "validation": len(corpus.validation),
             "test": len(corpus.test),
             "validation_share": split.validation_share,
@@ -213,6 +213,16 @@ def _corpus(path: Path, split: "SplitConfig", also: Path | None) -> "tuple[Corpu
             "grouping": corpus.grouping,
         }
     }
+
+
+def _about_answers(answers: "Sequence[Review]") -> dict[str, Any]:
+    """How many there are and a hash of them, by which a resumed training knows them again."""
+    from hashlib import sha256
+
+    if not answers:
+        return {}
+    lines = "\n".join(f"{each.label}\t{each.probability}\t{each.text}" for each in answers)
+    return {"answers": len(answers), "answers_hash": sha256(lines.encode()).hexdigest()[:16]}
 
 
 def _from(

@@ -7,7 +7,7 @@ from dlcc.core.errors import DataError
 from dlcc.core.reviews import Corpus, Review
 from dlcc.core.tables import read_rows
 
-_COLUMNS = ("label", "probability")  # besides the text
+_COLUMNS = ("text", "label", "probability")
 
 
 def with_answers(corpus: Corpus, path: Path) -> Corpus:
@@ -24,7 +24,7 @@ def with_answers(corpus: Corpus, path: Path) -> Corpus:
     """
     known = {review.text for review in (*corpus.validation, *corpus.test)}
     answers = []
-    for line, text, (label, probability) in read_rows(path, None, dict.fromkeys(_COLUMNS, "")):
+    for line, _, (text, label, probability) in read_rows(path, "text", dict.fromkeys(_COLUMNS, "")):
         where = f"{path}, line {line}"
         if not label:
             continue

@@ -44,7 +44,8 @@ def each_file(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, 
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except _DAMAGE as error:
-        raise DataError(f"{path} is damaged or no archive: fetch it again") from error
+        reason = str(error).split("\n")[0].rstrip(":")  # tarfile adds a line for each format tried
+        raise DataError(f"{path} is damaged or no archive ({reason}): fetch it again") from error
 
 
 def _in_folder(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
