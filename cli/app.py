@@ -37,7 +37,7 @@ class RootGroup(TyperGroup):
 
 
 def _exit_code(run: Any) -> int:
-    from dlcc.cli import screen
+    from dlcc.cli import console as screen
     from dlcc.core.errors import DlccError
 
     try:
@@ -96,7 +96,7 @@ def _root(
 
 
 def _add_commands() -> None:
-    from dlcc.cli import attend, sentiment, translate, view, vit
+    from dlcc.cli.commands import attend, sentiment, translate, view, vit
 
     app.add_typer(attend.app, name="attend", cls=DefaultGroup)
     app.add_typer(translate.app, name="translate", cls=DefaultGroup)

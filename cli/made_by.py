@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dlcc.core.trace import AttentionTrace
+    from dlcc.core.trace.trace import AttentionTrace
 
 
 def command(*parts: str, **options: tuple[Any, Any]) -> str:
@@ -31,10 +31,10 @@ def keep(
     write: Callable[[Path], None],
 ) -> None:
     """Save traces, and have `write` export them, where a path is given; say so on stderr."""
-    from dlcc.cli.screen import note
+    from dlcc.cli.console import note
 
     if save is not None:
-        from dlcc.core.trace import save_traces
+        from dlcc.core.trace.trace import save_traces
 
         save_traces(save, traces)
         note(f"saved {save}: dlcc view {save}")

@@ -13,7 +13,7 @@ from dlcc.cli.options import settings
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, TaskID
 
-    from dlcc.core.events import EpochEnded, Event, Finished, Started, Stepped
+    from dlcc.core.train.events import EpochEnded, Event, Finished, Started, Stepped
 
 _SMOOTHING = 0.98  # of the loss that is shown
 
@@ -59,7 +59,7 @@ def _bar(what: str, amount: "ProgressColumn", total: int | None) -> Iterator[Cal
     """A bar with `amount` beside it, on a terminal; the given function changes it."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from dlcc.cli.screen import stderr
+    from dlcc.cli.console import stderr
 
     name = TextColumn("{task.description}", markup=False)
     columns = (name, BarColumn(20), amount, TimeRemainingColumn())
@@ -78,8 +78,8 @@ def follow(events: "Iterator[Event]", unit: str) -> "Finished":
     """
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from dlcc.cli import screen
-    from dlcc.core.events import EpochEnded, Finished, Started, Stepped
+    from dlcc.cli import console as screen
+    from dlcc.core.train.events import EpochEnded, Finished, Started, Stepped
 
     columns = (TextColumn("{task.description}"), BarColumn(20), TimeRemainingColumn())
     with Progress(*columns, console=screen.stderr(), disable=settings.quiet) as progress:
@@ -109,7 +109,7 @@ class _View:
     """Seconds of training when this process took over."""
 
     def started(self, event: "Started") -> None:
-        from dlcc.cli.screen import note
+        from dlcc.cli.console import note
 
         where = f"{event.device}{', bfloat16' if event.bfloat16 else ''}"
         note(

@@ -9,21 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlcc.core.trace import AttentionTrace, save_traces
+from dlcc.core.trace.trace import AttentionTrace, save_traces
 
 ROOT = Path(__file__).parent.parent
 SCREEN = {"typer", "rich", "textual"}
 LIGHT = {
-    *("errors", "paths", "trace", "maps", "cell", "words", "events"),
-    *("sentences", "embeddings", "trained"),
+    *("errors", "files.paths", "trace.trace", "trace.maps", "trace.cell", "trace.words"),
+    *("train.events", "attend.mechanisms", "files.vectors", "attend.trained"),
 }
 MODELS = {
-    *("attention", "layers", "seq2seq", "sentiment"),
-    *("vit", "stem", "backbones", "cutmix"),
+    *("nn.attention", "nn.layers", "translate.model", "sentiment.model"),
+    *("vit.model", "vit.stem", "vit.backbones", "vit.cutmix"),
 }
 TRAINING_MAY = {
-    *("errors", "paths", "trace", "runtime", "events", "task"),
-    *("fit_config", "optimizers", "checkpoint"),
+    *("errors", "files.paths", "trace.trace", "train.runtime", "train.events", "train.task"),
+    *("train.config", "train.optimizers", "train.checkpoint"),
 }
 
 
@@ -35,20 +35,19 @@ def imports_of(path: Path) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)
-            if node.module in ("dlcc.core", "dlcc.cli"):
-                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
 
+CORE = {
+    ".".join(path.relative_to(ROOT / "core").with_suffix("").parts): path
+    for path in (ROOT / "core").rglob("*.py")
+}
+
+
 def core_imports(path: Path) -> set[str]:
-    return {
-        name.split(".")[2]
-        for name in imports_of(path)
-        if name.startswith("dlcc.core.") and name.count(".") >= 2
-    }
-
-
-CORE = {path.stem: path for path in (ROOT / "core").glob("*.py")}
+    names = {name.removeprefix("dlcc.core.") for name in imports_of(path)}
+    return names & set(CORE)
 
 
 @pytest.mark.parametrize("name", sorted(CORE))
@@ -66,13 +65,14 @@ def test_light_modules_need_no_torch(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_models_know_neither_data_nor_training(name: str) -> None:
-    data = {"pairs", "reviews", "tables", "images", "image_cache", "picture_files", "cifar"}
-    forbidden = data | {"archives", "download", "paths", "training"}
+    data = {"translate.data", "sentiment.data", "files.tables", "vit.data", "vit.image_cache"}
+    data |= {"vit.pictures", "vit.cifar"}
+    forbidden = data | {"files.archives", "files.download", "files.paths", "train.fit"}
     assert not core_imports(CORE[name]) & forbidden
 
 
 def test_training_knows_only_modules_and_iterables() -> None:
-    assert core_imports(CORE["training"]) <= TRAINING_MAY
+    assert core_imports(CORE["train.fit"]) <= TRAINING_MAY
 
 
 def test_assets_are_data() -> None:

@@ -62,5 +62,5 @@ def test_set_up_is_two_lines_and_the_second_is_what_ci_runs() -> None:
 
 
 def test_the_screen_shown_is_the_viewers_own() -> None:
-    golden = Path(__file__).parent / "cli" / "goldens" / "map.txt"
+    golden = Path(__file__).parent / "cli" / "tui" / "goldens" / "map.txt"
     assert golden.read_text().rstrip() in README

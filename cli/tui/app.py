@@ -17,17 +17,17 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static
 
+from dlcc.cli.draw.palette import color_system
 from dlcc.cli.options import settings
-from dlcc.cli.palette import color_system
-from dlcc.cli.tui.dialogs import Read, help_text
 from dlcc.cli.tui.keys import APP_KEYS, Key, bindings
-from dlcc.cli.tui.map import MapScreen
 from dlcc.cli.tui.opening import frames_of
-from dlcc.cli.tui.start import StartScreen
+from dlcc.cli.tui.screens.dialogs import Read, help_text
+from dlcc.cli.tui.screens.map import MapScreen
+from dlcc.cli.tui.screens.start import StartScreen
 from dlcc.cli.tui.state import Choice, Frame, ViewState
 from dlcc.core.errors import DlccError
-from dlcc.core.paths import log_file
-from dlcc.core.trace import AttentionTrace
+from dlcc.core.files.paths import log_file
+from dlcc.core.trace.trace import AttentionTrace
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 40, 14
 _PATIENCE = 0.3  # seconds of work before the screen speaks of it
@@ -256,7 +256,7 @@ def view(state: ViewState | None, actions: ViewerActions | None = None) -> None:
     What `actions` lacks is done by the models that came with the program.
     """
     if is_interactive():
-        from dlcc.cli.view_actions import installed_actions
+        from dlcc.cli.commands.view_actions import installed_actions
 
         given = {
             name: action for name, action in vars(actions or ViewerActions()).items() if action

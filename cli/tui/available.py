@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dlcc.cli.tui import info, patches
+from dlcc.cli.tui import info
 from dlcc.cli.tui.state import can_hide, can_merge
-from dlcc.core import maps
+from dlcc.cli.tui.widgets import patches
+from dlcc.core.trace import maps
 
 if TYPE_CHECKING:
-    from dlcc.cli.tui.map import MapScreen
+    from dlcc.cli.tui.screens.map import MapScreen
 
 
 def _has_alternatives(screen: "MapScreen") -> bool:

@@ -3,7 +3,7 @@
 import shlex
 from dataclasses import replace
 
-from dlcc.cli.tui.labels import display
+from dlcc.cli.draw.labels import display
 from dlcc.cli.tui.state import Choice, ViewState
 
 

@@ -4,9 +4,9 @@ from dataclasses import astuple
 from pathlib import Path
 
 from dlcc.cli.tui.commands import reproducing
-from dlcc.cli.tui.ink import NUMBER_WIDTH, palette_of
 from dlcc.cli.tui.state import GLYPHS, ViewState
-from dlcc.core.trace import AttentionTrace
+from dlcc.cli.tui.widgets.ink import NUMBER_WIDTH, palette_of
+from dlcc.core.trace.trace import AttentionTrace
 
 
 def shown_trace(state: ViewState) -> AttentionTrace:
@@ -32,7 +32,7 @@ def export_shown(path: Path, state: ViewState, cell_width: int) -> None:
         UsageError: an ending of no known format.
         DataError: the file cannot be written.
     """
-    from dlcc.cli.export import export
+    from dlcc.cli.draw.export import export
 
     palette = palette_of(state.palette, state.shown.signed)
     export(path, [shown_trace(state)], palette, cell_width >= NUMBER_WIDTH)
@@ -40,7 +40,9 @@ def export_shown(path: Path, state: ViewState, cell_width: int) -> None:
 
 def print_state(state: ViewState) -> None:
     """The view as a plain grid on stdout, for a pipe or a terminal without a cursor."""
-    from dlcc.cli import palette, render, screen
+    from dlcc.cli import console as screen
+    from dlcc.cli.draw import grid as render
+    from dlcc.cli.draw import palette
 
     console = screen.stdout()
     system = None if state.palette == GLYPHS else palette.color_system(console)

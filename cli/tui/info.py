@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from rich.text import Text
 
-from dlcc.cli.tui.labels import display
+from dlcc.cli.draw.labels import display
 from dlcc.cli.tui.state import GLYPHS, ShownMap, ViewState
-from dlcc.core import maps
-from dlcc.core.trace import AttentionTrace
+from dlcc.core.trace import maps
+from dlcc.core.trace.trace import AttentionTrace
 
 _SCALE_NAMES = {
     "map": "largest of the map",

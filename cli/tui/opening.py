@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from dlcc.cli.tui.ink import PALETTE_NAMES
 from dlcc.cli.tui.state import ROLLOUT, Choice, Frame, ViewState
-from dlcc.core import maps
+from dlcc.cli.tui.widgets.ink import PALETTE_NAMES
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.paths import asset
+from dlcc.core.files.paths import asset
+from dlcc.core.trace import maps
 
 _EPOCH = re.compile(r"epoch-(\d+)\.trace")
 _NEAR = 20  # traces of the current folder that are offered

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dlcc.cli.tui.labels import display, join_pieces
-from dlcc.core import maps
-from dlcc.core.trace import AttentionTrace, load_traces
+from dlcc.cli.draw.labels import display, join_pieces
+from dlcc.core.trace import maps
+from dlcc.core.trace.trace import AttentionTrace, load_traces
 
 ROLLOUT = "rollout"
 HIGHLIGHTS = ("row", "column", "cross", "cell")

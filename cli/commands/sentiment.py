@@ -1,0 +1,244 @@
+"""`dlcc sentiment`: classify texts and say why."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dlcc.cli.commands.sentiment_eval import compare, evaluate
+from dlcc.cli.commands.sentiment_pretrain import pretrain
+from dlcc.cli.commands.sentiment_train import train
+from dlcc.cli.groups import DEFAULT, DefaultCommand
+from dlcc.cli.options import Checkpoint, Debug, Device, Export, Json, Quiet, Save, at_most_one
+
+if TYPE_CHECKING:
+    from dlcc.cli.draw.words import Explained
+    from dlcc.core.sentiment.classifier import Answer, Classifier
+    from dlcc.core.trace.trace import AttentionTrace
+
+app = typer.Typer(help="Classify texts with a Transformer, and see why.")
+app.command()(train)
+app.command()(pretrain)
+app.command("eval")(evaluate)
+app.command()(compare)
+
+_BAR_FROM = 100  # texts
+
+
+@app.command(DEFAULT, cls=DefaultCommand, hidden=True)
+def sentiment(
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(help="Texts; - reads one from stdin.", metavar="TEXT", show_default=False),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file",
+            help="A text a line, a folder of .txt files, or a .csv, .tsv or .jsonl file.",
+            metavar="PATH",
+        ),
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(help="The table's column with the text.", metavar="NAME")
+    ] = None,
+    checkpoint: Checkpoint = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            help="Colour words by occlusion, gradient or rollout; or none.", metavar="METHOD"
+        ),
+    ] = None,
+    long: Annotated[
+        str,
+        typer.Option(
+            help="How texts beyond the model's length are read: windows (all of it) or ends.",
+            metavar="HOW",
+        ),
+    ] = "windows",
+    attention: Annotated[
+        bool, typer.Option("--attention", help="Show the attention grid of --layer and --head.")
+    ] = False,
+    layer: Annotated[
+        int | None, typer.Option(help="Of --attention or --tui, from 1; the last when left out.")
+    ] = None,
+    head: Annotated[
+        int | None, typer.Option(help="Of --attention or --tui, from 1; the first when left out.")
+    ] = None,
+    min_probability: Annotated[
+        float, typer.Option(min=0, max=1, help="Leave out answers less probable than this.")
+    ] = 0.0,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the result as CSV.")] = False,
+    tui: Annotated[bool, typer.Option("--tui", help="Open the attention in the viewer.")] = False,
+    save: Save = None,
+    export: Export = None,
+    json_output: Json = False,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Label texts with a calibrated probability, and colour the words that carried it.
+
+    Without TEXT and --file, stdin gives a text a line.
+    """
+    at_most_one(json=json_output, csv=csv, tui=tui)
+    given, names = _texts(texts or [], file, column)
+    if (layer or head) and not (attention or tui):
+        from dlcc.core.errors import UsageError
+
+        raise UsageError("--layer and --head choose the grid: add --attention or --tui")
+    from dlcc.cli.commands import sentiment_why  # after the cheap complaints: it loads torch
+    from dlcc.cli.made_by import keep
+
+    if export is not None:
+        from dlcc.cli.draw.export import check_ending
+
+        check_ending(export)
+    answers = load_classifier(checkpoint, device, long)
+    found = _answered(answers, given)
+    if min_probability:
+        found, names = _probable(found, names, min_probability)
+    why = sentiment_why.explained(answers, found, explain)
+    traces = []
+    if attention or tui or save or export:
+        traces = sentiment_why.traces(answers, found, why, checkpoint)
+        sentiment_why.check_grid(traces, layer, head)
+    _say_what_matters(answers, found)
+    _print(found, names, why, answers, json_output, csv)
+    if attention and not json_output and not csv:
+        sentiment_why.print_grid(traces, layer, head)
+    keep(traces, save, export, lambda path: _export(path, traces))
+    if tui:
+        from dlcc.cli.tui.app import view_traces
+
+        view_traces(traces, layer=layer or traces[0].num_layers, head=head or 1)
+
+
+def _export(path: Path, traces: "list[AttentionTrace]") -> None:
+    from dlcc.cli.draw.export import export
+
+    export(path, traces)
+
+
+def load_classifier(checkpoint: Path | None, device: str, long: str) -> "Classifier":
+    """The classifier in `checkpoint`, or the bundled one.
+
+    Raises:
+        DataError: there is none, or it is damaged.
+    """
+    from dlcc.core.sentiment.classifier import Classifier, bundled
+    from dlcc.core.train.runtime import choose_device
+
+    return Classifier.load(checkpoint or bundled(), choose_device(device), long)
+
+
+def _texts(
+    texts: list[str], file: Path | None, column: str | None
+) -> tuple[list[str], list[str] | None]:
+    """The texts to answer, and the names of the files that they come from one by one."""
+    from dlcc.core.errors import UsageError
+    from dlcc.core.files.tables import decode, lines_of, readable
+    from dlcc.core.sentiment.data import read_texts, text_files
+
+    if file is not None:
+        if texts:
+            raise UsageError(f"--file {file} and a text: give one of them")
+        found = read_texts(file, column)
+        if not found:
+            raise UsageError(f"--file {file} holds no text")
+        if not file.is_dir():
+            return found, None
+        return found, [str(each.relative_to(file)) for each in text_files(file)]
+    if column:
+        raise UsageError(f"--column {column} needs --file with a .csv, .tsv or .jsonl file")
+    if not texts and sys.stdin.isatty():
+        raise UsageError('give a text, such as dlcc sentiment "I could not stop smiling."')
+    if not texts:
+        found = lines_of(sys.stdin.buffer.read(), "stdin")
+        if not any(line.strip() for line in found):
+            raise UsageError("stdin is empty: give a text a line, or a text as an argument")
+        return found, None
+    found = [decode(sys.stdin.buffer.read(), "stdin") if t == "-" else readable(t) for t in texts]
+    for number, text in enumerate(found, 1):
+        if not text.strip():
+            raise UsageError(f"text {number} is empty: give at least one word")
+    return found, None
+
+
+def _answered(answers: "Classifier", texts: list[str]) -> "list[Answer]":
+    if len(texts) < _BAR_FROM:
+        return answers.answer(texts)
+    from dlcc.cli.progress import counting
+
+    with counting("texts", len(texts)) as progress:
+        return answers.answer(texts, progress)
+
+
+def _probable(
+    found: "list[Answer]", names: list[str] | None, least: float
+) -> "tuple[list[Answer], list[str] | None]":
+    """The answers that are at least so probable, and their names."""
+    from dlcc.cli.console import note
+    from dlcc.core.errors import UsageError
+
+    kept = [place for place, each in enumerate(found) if (each.probability or 0.0) >= least]
+    if not kept:
+        raise UsageError(f"no answer is as probable as {least}: lower --min-probability")
+    if left := len(found) - len(kept):
+        note(f"{left:,} of {len(found):,} answers are less probable than {least}: left out")
+    return [found[place] for place in kept], names and [names[place] for place in kept]
+
+
+def _say_what_matters(answers: "Classifier", found: "list[Answer]") -> None:
+    from dlcc.cli.console import note, warn
+
+    long = [answer for answer in found if answer.num_tokens > answers.max_length]
+    if len(found) == 1 and long and answers.long_texts == "windows":
+        note(
+            f"{long[0].num_tokens:,} tokens, read in {long[0].num_stretches} windows of "
+            f"{answers.max_length}: their logits are averaged"
+        )
+    elif long:
+        how = {
+            "windows": f"read in windows of {answers.max_length} tokens, logits averaged",
+            "ends": f"only their ends read: {answers.max_length // 4} tokens and the last "
+            f"{answers.max_length - answers.max_length // 4}",
+        }[answers.long_texts]
+        note(f"{len(long):,} of {len(found):,} texts are longer than the model takes: {how}")
+    if empty := sum(answer.label is None for answer in found):
+        warn(f"{empty:,} of {len(found):,} texts hold no word: no label for them")
+    if unknown := sum(answer.mostly_unknown for answer in found):
+        where = "" if len(found) == 1 else f" of {unknown:,} of {len(found):,} texts"
+        warn(
+            f"most words{where} are unknown to the model: another language? Do not trust the label"
+        )
+
+
+def _print(
+    found: "list[Answer]",
+    names: list[str] | None,
+    why: "list[Explained | None]",
+    answers: "Classifier",
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    from dlcc.cli.console import stdout
+    from dlcc.cli.draw import words as sentiment_view
+
+    if as_json:
+        import json
+
+        results = [
+            sentiment_view.as_json(answer, answers.labels, each)
+            for answer, each in zip(found, why, strict=True)
+        ]
+        for result, name in zip(results, names or (), strict=False):
+            result["file"] = name
+        print(json.dumps({"labels": answers.labels, "results": results}, ensure_ascii=False))
+    elif as_csv:
+        sentiment_view.print_csv(found, answers.labels, names)
+    elif len(found) == 1:
+        sentiment_view.print_answer(stdout(), found[0], why[0])
+    else:
+        sentiment_view.print_answers(stdout(), found, why)

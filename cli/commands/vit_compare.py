@@ -1,0 +1,180 @@
+"""`dlcc vit compare`: without CutMix, with CutMix and pretrained, at equal minutes."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dlcc.cli.commands.vit_data import Data
+from dlcc.cli.options import Debug, Device, Json, Quiet
+
+if TYPE_CHECKING:
+    from dlcc.core.vit.task import VisionTask
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One training of one kind."""
+
+    kind: str
+    seed: int
+    parameters: int
+    epochs: int
+    minutes: float
+    validation: float
+    test: float
+    curve: list[tuple[float, float]]
+    """(minutes, validation accuracy) of each epoch."""
+
+
+def compare(
+    data: Data = None,
+    minutes: Annotated[float, typer.Option(help="Training time of each.", min=0.001)] = 10.0,
+    seeds: Annotated[int, typer.Option(help="Trainings of each, seeds 0, 1, ...", min=1)] = 1,
+    preset: Annotated[
+        str, typer.Option(help="The model from scratch: best, plain or book.", metavar="NAME")
+    ] = "book",
+    backbone: Annotated[
+        str | None,
+        typer.Option(help="The pretrained one, as in train; left out, two are compared."),
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Side of the pictures for the backbone.", metavar="PIXELS")
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Folder of all trainings; those that are there are gone on with."),
+    ] = None,
+    json_output: Json = False,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Train without CutMix, with CutMix and from a backbone, each for --minutes."""
+    from dlcc.cli.commands.runs import run_folder
+    from dlcc.cli.commands.vit_setup import choose
+    from dlcc.cli.console import note
+
+    choose(preset, None, False)  # complains before the long work
+    folder = run_folder(run, False, "vit-compare")
+    if backbone is None:
+        note("no --backbone: the pretrained model is left out")
+    outcomes = []
+    for seed in range(seeds):
+        for kind in _kinds(backbone):
+            note(f"{kind}, seed {seed}")
+            where = folder / f"{kind.replace(' ', '-')}-{seed}"
+            options = {"minutes": minutes, "preset": preset, "size": size, "device": device}
+            try:
+                outcomes.append(_outcome(kind, seed, where, data, backbone, options))
+            except KeyboardInterrupt:
+                note(f"stopped; go on with the same options and --run {folder}")
+                raise
+    if json_output:
+        print(json.dumps([asdict(outcome) for outcome in outcomes]))
+    else:
+        _print(outcomes)
+
+
+def _kinds(backbone: str | None) -> list[str]:
+    return ["without CutMix", "with CutMix"] + ["pretrained"] * (backbone is not None)
+
+
+def _outcome(
+    kind: str,
+    seed: int,
+    run: Path,
+    data: Path | None,
+    backbone: str | None,
+    options: dict[str, Any],
+) -> Outcome:
+    """Train, or go on where an earlier call was stopped, and score the best weights."""
+    from dlcc.cli.commands.runs import trained
+    from dlcc.cli.commands.vit_presets import EITHER_MIX
+    from dlcc.cli.commands.vit_setup import choose, fit_config_of, make_task
+    from dlcc.core.vit.classifier import PictureClassifier
+    from dlcc.core.vit.score import score
+
+    source = backbone if kind == "pretrained" else None
+    chosen = choose(options["preset"], source, False)
+    minutes = options["minutes"]
+    # Epochs enough for any machine, so that the minutes alone end the schedule.
+    fit_config = fit_config_of(
+        chosen, minutes=minutes, epochs=max(1000, int(100 * minutes)), seed=seed
+    )
+    model = dict.fromkeys(("image_size", "pooling")) | {
+        "image_size": options["size"] if source else None
+    }
+    vision = {"cutmix": EITHER_MIX if kind == "with CutMix" else 0.0, "seed": seed}
+    about = {"command": f"dlcc vit compare, {kind}, {minutes} minutes", "seed": seed}
+    task = make_task(chosen, model, vision, source, False, data, 0.1, options["device"], about)
+    trained(task, fit_config, run, (run / "last").exists(), "pictures", task.watch)
+    best = PictureClassifier.load(run, task.answers.device)
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return Outcome(
+        kind,
+        seed,
+        _parameters(task),
+        len(lines),
+        lines[-1]["seconds"] / 60,
+        max(line["accuracy"] for line in lines),
+        score(best, task.data.test).accuracy,
+        [(line["seconds"] / 60, line["accuracy"]) for line in lines],
+    )
+
+
+def _parameters(task: "VisionTask") -> int:
+    return sum(parameter.numel() for parameter in task.model.parameters())
+
+
+def _print(outcomes: list[Outcome]) -> None:
+    """A table, means and standard deviations over the seeds, what is gained over the first kind,
+    and the curves of the first seed."""
+    from statistics import mean
+
+    from rich.table import Table
+
+    from dlcc.cli.console import stdout
+    from dlcc.cli.draw.curves import draw_curves
+
+    console = stdout()
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    columns = ("", "parameters", "epochs", "minutes", "validation", "test")
+    for name in columns:
+        table.add_column(name, justify="right" if name else "left")
+    kinds = list(dict.fromkeys(outcome.kind for outcome in outcomes))
+    for kind in kinds:
+        own = [outcome for outcome in outcomes if outcome.kind == kind]
+        table.add_row(
+            kind,
+            f"{own[0].parameters:,}",
+            f"{mean(outcome.epochs for outcome in own):.0f}",
+            f"{mean(outcome.minutes for outcome in own):.1f}",
+            _spread([outcome.validation for outcome in own]),
+            _spread([outcome.test for outcome in own]),
+        )
+    console.print(table)
+    for kind in kinds[1:]:
+        gains = _gains(outcomes, kind, kinds[0])
+        console.print(f"{kind} against {kinds[0]}: {_spread(gains, '+')} of the test pictures")
+    curves = {kind: next(o.curve for o in outcomes if o.kind == kind) for kind in kinds}
+    width = min(console.width, 100) if console.is_terminal else 80
+    console.print(f"validation accuracy, seed {outcomes[0].seed}", style="dim")
+    for line in draw_curves(curves, width, x_name="minutes"):
+        console.print(line, no_wrap=True, crop=False)
+
+
+def _gains(outcomes: list[Outcome], kind: str, base: str) -> list[float]:
+    """How much more of the test pictures `kind` gets right than `base`, seed by seed."""
+    tests = {(outcome.kind, outcome.seed): outcome.test for outcome in outcomes}
+    return [tests[kind, seed] - tests[base, seed] for name, seed in tests if name == kind]
+
+
+def _spread(values: list[float], sign: str = "") -> str:
+    """Mean in percent, with the standard deviation where there are several."""
+    from statistics import mean, stdev
+
+    text = f"{mean(values):{sign}.2%}"
+    return text + (f" ± {100 * stdev(values):.2f}" if len(values) > 1 else "")

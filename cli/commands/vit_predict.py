@@ -1,0 +1,192 @@
+"""`dlcc vit predict`: what a picture shows, and where the model looked."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dlcc.cli.options import Checkpoint, Debug, Device, Json, Quiet, Save, at_most_one
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from dlcc.core.trace.trace import AttentionTrace
+    from dlcc.core.vit.classifier import PictureClassifier
+
+_BAR = 30  # cells of a probability of 1
+_TOP = 5  # classes that are printed unasked
+
+
+def predict(
+    pictures: Annotated[list[Path], typer.Argument(help="Picture files.", metavar="IMAGE")],
+    checkpoint: Checkpoint = None,
+    top: Annotated[int, typer.Option(help="Classes to print.", min=1)] = _TOP,
+    attention: Annotated[
+        bool | None,
+        typer.Option(
+            "--attention/--no-attention",
+            help="Draw the picture and what was attended to; the default on a terminal.",
+            show_default=False,
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="gradient (gradient × attention), rollout or last (the last layer's attention).",
+            metavar="NAME",
+        ),
+    ] = None,
+    layer: Annotated[int | None, typer.Option(help="One layer's attention, from 1.")] = None,
+    head: Annotated[int | None, typer.Option(help="One head's attention, from 1.")] = None,
+    tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
+    save: Save = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Write the picture with its attention: .png or .html.", metavar="FILE"),
+    ] = None,
+    json_output: Json = False,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Say what pictures show."""
+    from dlcc.cli.commands.vit_data import load_classifier
+    from dlcc.cli.console import stdout
+    from dlcc.cli.draw.picture_export import check_ending
+    from dlcc.cli.made_by import keep
+    from dlcc.core.errors import DataError
+
+    at_most_one(json=json_output, tui=tui)
+    method = method or ("gradient" if layer is None and head is None else "last")
+    if export is not None:
+        check_ending(export)
+    images, problems = _read(pictures)
+    answers = load_classifier(checkpoint, device)
+    draw = stdout().is_terminal and not json_output if attention is None else attention
+    results: list[dict[str, Any]] = []
+    traces: list[AttentionTrace] = []
+    for path, image in images:
+        trace = _trace(answers, image, path, checkpoint, top)
+        traces.append(trace)
+        results.append(_answer(path, trace, method, layer, head, top))
+        if not json_output and not tui:
+            _print(results[-1], trace, draw)
+    if json_output:
+        print(json.dumps(results, ensure_ascii=False))
+    if traces:
+        keep(traces, save, export, lambda path: _export(path, traces, results))
+    if tui and traces:
+        from dlcc.cli.tui.app import view_traces
+
+        view_traces(traces, layer=layer or 1, head=head or 1)
+    if problems:
+        raise DataError(f"{problems} of {len(pictures)} pictures could not be read")
+
+
+def _read(paths: list[Path]) -> "tuple[list[tuple[Path, Image]], int]":
+    """The pictures that can be read, and how many cannot; a single one that cannot is an error."""
+    from dlcc.cli.console import warn
+    from dlcc.core.errors import DataError
+    from dlcc.core.vit.pictures import read_picture
+
+    images, problems = [], 0
+    for path in paths:
+        try:
+            images.append((path, read_picture(path)))
+        except DataError as error:
+            if len(paths) == 1:
+                raise
+            problems += 1
+            warn(str(error))
+    return images, problems
+
+
+def _trace(
+    answers: "PictureClassifier", image: "Image", path: Path, checkpoint: Path | None, top: int
+) -> "AttentionTrace":
+    from dataclasses import replace
+
+    import torch
+
+    from dlcc.cli.made_by import by_model
+    from dlcc.core.vit.pictures import square
+    from dlcc.core.vit.source import trace_of
+
+    pixels = torch.from_numpy(square(image, answers.model.config.image_size))
+    trace = trace_of(answers, pixels, top=top)
+    made_by = by_model(answers.about, checkpoint, "vit", "predict", str(path))
+    details = {**trace.details, "file": path.name}
+    return replace(trace, title=f"{path.name}: {trace.title}", details=details, made_by=made_by)
+
+
+def trace_of_file(answers: "PictureClassifier", path: Path) -> "AttentionTrace":
+    """What the bundled model looks at in a picture file."""
+    from dlcc.core.vit.pictures import read_picture
+
+    return _trace(answers, read_picture(path), path, None, _TOP)
+
+
+def _answer(
+    path: Path,
+    trace: "AttentionTrace",
+    method: str,
+    layer: int | None,
+    head: int | None,
+    top: int,
+) -> dict[str, Any]:
+    """JSON values: the answers, and how much each patch counted."""
+    from dlcc.core.vit.source import patch_relevance
+
+    weights = patch_relevance(
+        trace,
+        method,
+        None if layer is None else layer - 1,
+        None if head is None else head - 1,
+    )
+    where = [f"layer {layer}"] * (layer is not None) + [f"head {head}"] * (head is not None)
+    return {
+        "file": str(path),
+        "answers": [
+            {"class": name, "probability": probability}
+            for name, probability in trace.details["answers"]
+        ],
+        "method": ", ".join([method, *where]),
+        "patches": [[round(float(value), 6) for value in row] for row in weights],
+    }
+
+
+def _print(result: dict[str, Any], trace: "AttentionTrace", draw: bool) -> None:
+    """The answers with bars, and the picture with its attention."""
+    import numpy as np
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    from dlcc.cli.console import stdout
+    from dlcc.cli.draw.grid import fit
+    from dlcc.cli.draw.palette import color_system
+    from dlcc.cli.draw.pictures import attention_pictures
+
+    console = stdout()
+    console.print(Text(result["file"], style="bold"))
+    names = [answer["class"] for answer in result["answers"]]
+    wide = max(map(cell_len, names))
+    for name, answer in zip(names, result["answers"], strict=True):
+        share = answer["probability"]
+        bar = "█" * round(share * _BAR)
+        line = Text(f"  {fit(name, wide)} {share:6.1%} ")
+        console.print(line.append(bar, "cyan"))
+    if draw:
+        assert trace.image is not None
+        weights = np.array(result["patches"])
+        width = console.width if console.is_terminal else 80
+        lines = attention_pictures(trace.image, weights, width, color_system(console))
+        console.print(Text(f"  what counted ({result['method']}):", style="dim"))
+        for line in lines:
+            console.print(line, no_wrap=True, crop=False)
+
+
+def _export(path: Path, traces: "list[AttentionTrace]", results: list[dict[str, Any]]) -> None:
+    from dlcc.cli.draw.picture_export import export_pictures
+
+    export_pictures(path, traces, results)

@@ -1,0 +1,1 @@
+"""Rich, from traces and results: no torch, no Textual."""

@@ -1,0 +1,177 @@
+"""Traces as files: the picture as SVG, HTML or text, the numbers as CSV or JSON. All offline."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlcc.cli.draw.palette import PALETTES, Palette
+from dlcc.core.errors import UsageError
+from dlcc.core.files.paths import write_atomically
+from dlcc.core.trace.trace import AttentionTrace
+
+_WIDTH = 160
+# Rich's own page formats load a font from the network.
+_SVG = """<svg class="rich-terminal" viewBox="0 0 {terminal_width} {terminal_height}"
+ width="{terminal_width}" height="{terminal_height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{ font-family: monospace; font-size: {char_height}px;
+ line-height: {line_height}px; }}
+{styles}
+</style>
+<defs><clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" /></clipPath>{lines}</defs>
+<rect fill="#0c0c0c" width="{terminal_width}" height="{terminal_height}" />
+<g clip-path="url(#{unique_id}-clip-terminal)">{backgrounds}
+<g class="{unique_id}-matrix">{matrix}</g></g>
+</svg>
+"""
+_HTML = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="UTF-8"><title>Attention</title>
+<style>
+body {{ color: {foreground}; background-color: {background}; }}
+{stylesheet}
+</style></head>
+<body><pre style="font-family: monospace; line-height: 1.25">{code}</pre></body></html>
+"""
+
+
+def export(
+    path: Path,
+    traces: list[AttentionTrace],
+    palette: Palette = PALETTES["viridis"],
+    numbers: bool = False,
+) -> None:
+    """Write traces into one file, in the format that its ending names.
+
+    Args:
+        path: ends in .svg, .html, .csv, .json or .txt.
+        traces: every layer and head of each is written.
+        palette: colours of the picture.
+        numbers: whether the picture's cells show their weights; a .txt always shows them.
+
+    Raises:
+        UsageError: another ending.
+        DataError: the file cannot be written.
+    """
+    check_ending(path)
+    text = FORMATS[path.suffix.lower()](traces, palette, numbers)
+    write_atomically(path, lambda temporary: _write(temporary, text))
+
+
+def check_ending(path: Path) -> None:
+    """Raise UsageError when `export` could not write `path`; worth asking before long work."""
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"--export {path}: end it in {', '.join(FORMATS)}")
+
+
+def traces_as_json(traces: list[AttentionTrace]) -> dict[str, Any]:
+    """JSON values of traces: tokens, weights and scores [L, H, Q, K]; null is a masked score."""
+    return {"traces": [_trace_as_json(trace) for trace in traces]}
+
+
+def _trace_as_json(trace: AttentionTrace) -> dict[str, Any]:
+    return {
+        "title": trace.title,
+        "kind": trace.kind,
+        "query": list(trace.query),
+        "key": list(trace.key),
+        "layers": list(trace.layer_names),
+        "weights": _numbers(trace.weights),
+        "scores": None if trace.scores is None else _numbers(trace.scores),
+        "mechanism": trace.mechanism,
+        "scale": trace.scale,
+        "details": trace.details,
+        "made_by": trace.made_by,
+    }
+
+
+def _numbers(array: np.ndarray) -> Any:
+    if array.ndim > 1:
+        return [_numbers(row) for row in array]
+    return [round(float(x), 6) if np.isfinite(x) else None for x in array]
+
+
+def _json(traces: list[AttentionTrace], palette: Palette, numbers: bool) -> str:
+    return json.dumps(traces_as_json(traces), ensure_ascii=False) + "\n"
+
+
+def _csv(traces: list[AttentionTrace], palette: Palette, numbers: bool) -> str:
+    """One line a cell; positions are counted from 1, an empty score is masked or not kept."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    columns = "trace layer head query_position query key_position key weight score"
+    writer.writerow(columns.split())
+    for trace in traces:
+        for (layer, head, query, key), weight in np.ndenumerate(trace.weights):
+            score = None if trace.scores is None else float(trace.scores[layer, head, query, key])
+            writer.writerow(
+                (
+                    *(trace.title, trace.layer_names[layer], head + 1),
+                    *(query + 1, trace.query[query], key + 1, trace.key[key]),
+                    f"{weight:.6f}",
+                    "" if score is None or not np.isfinite(score) else f"{score:.6f}",
+                )
+            )
+    return file.getvalue()
+
+
+def _txt(traces: list[AttentionTrace], palette: Palette, numbers: bool) -> str:
+    return _picture(traces, palette, True, None).export_text()
+
+
+def _svg(traces: list[AttentionTrace], palette: Palette, numbers: bool) -> str:
+    return _picture(traces, palette, numbers, "truecolor").export_svg(code_format=_SVG)
+
+
+def _html(traces: list[AttentionTrace], palette: Palette, numbers: bool) -> str:
+    from rich.terminal_theme import MONOKAI
+
+    console = _picture(traces, palette, numbers, "truecolor")
+    return console.export_html(theme=MONOKAI, code_format=_HTML)
+
+
+def _picture(
+    traces: list[AttentionTrace], palette: Palette, numbers: bool, colors: str | None
+) -> Any:
+    """A console that has recorded every map of the traces, as wide as they are."""
+    from rich.console import Console
+
+    from dlcc.cli.draw.grid import GridStyle, grid_lines
+
+    style = GridStyle(palette, colors, numbers, _WIDTH)
+    lines = []
+    for trace in traces:
+        for layer in range(trace.num_layers):
+            for head in range(trace.num_heads):
+                lines += [*grid_lines(trace, layer, head, style), None]
+    shown = [line for line in lines if line is not None]
+    console = Console(
+        record=True,
+        file=io.StringIO(),
+        width=max(line.cell_len for line in shown) + 1,
+        color_system="truecolor" if colors else None,
+        force_terminal=True,
+        legacy_windows=False,
+        no_color=False,
+    )
+    for line in lines[:-1]:
+        console.print("" if line is None else line)
+    return console
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, "utf-8")
+
+
+FORMATS: dict[str, Callable[[list[AttentionTrace], Palette, bool], str]] = {
+    ".svg": _svg,
+    ".html": _html,
+    ".csv": _csv,
+    ".json": _json,
+    ".txt": _txt,
+}

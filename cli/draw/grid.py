@@ -1,0 +1,260 @@
+"""An attention map as lines of text: a grid of colours, glyphs or numbers, at any width.
+
+Wide enough, the keys' words stand above their columns. Else they are turned upright, and where even
+that would take many blocks of columns, cells are one column wide and the keys are numbered.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+
+import numpy as np
+from rich.cells import cell_len
+from rich.console import Group
+from rich.style import Style
+from rich.text import Text
+
+from dlcc.cli.draw.palette import PALETTES, Palette
+from dlcc.core.trace.trace import AttentionTrace
+
+_LABEL_WIDTH = 16  # of a row's word, at most
+_LABEL_HEIGHT = 12  # of a column's upright word, at most
+_UPRIGHT_BLOCKS = 2  # of upright words; with more blocks keys are numbered instead
+_EVEN = 1e-6
+_DIM = Style(dim=True)
+
+
+@dataclass(frozen=True)
+class GridStyle:
+    """How a grid is drawn."""
+
+    palette: Palette = PALETTES["viridis"]
+    color_system: str | None = None
+    """Rich's name of the terminal's colours (`palette.color_system`); None draws glyphs."""
+    numbers: bool = False
+    """Whether each cell shows its weight."""
+    width: int = 80
+    """Columns that the grid may take."""
+    top: float | None = None
+    """The size that gets the ramp's end; the map's largest when None."""
+
+
+def attention_grid(
+    trace: AttentionTrace, layer: int = 0, head: int = 0, style: GridStyle | None = None
+) -> Group:
+    """One map of a trace: queries are rows, keys columns; each row says what it looks at most."""
+    return Group(*grid_lines(trace, layer, head, style or GridStyle()))
+
+
+def side_by_side(grids: list[list[Text]], width: int) -> Group:
+    """Several grids in one row where `width` allows, else below each other."""
+    widths = [max(line.cell_len for line in grid) + 3 for grid in grids]
+    lines: list[Text] = []
+    if len(grids) > 1 and sum(widths) - 3 <= width:
+        for row in range(max(len(grid) for grid in grids)):
+            line = _line()
+            for grid, columns in zip(grids, widths, strict=True):
+                part = grid[row] if row < len(grid) else Text()
+                line.append_text(part).append(" " * (columns - part.cell_len))
+            line.rstrip()
+            lines.append(line)
+    else:
+        for number, grid in enumerate(grids):
+            lines += [Text()] * (number > 0) + grid
+    return Group(*lines)
+
+
+def grid_lines(trace: AttentionTrace, layer: int, head: int, style: GridStyle) -> list[Text]:
+    """The lines of `attention_grid`."""
+    weights = trace.weights[layer, head]
+    masked = np.zeros(weights.shape, bool)
+    if trace.scores is not None:
+        masked = np.isneginf(trace.scores[layer, head])
+    top = style.top or float(np.abs(weights).max()) or 1.0
+    looks = row_looks(trace, layer, head)
+    rows = list(trace.query)
+    layout = _layout(trace, style, max(cell_len(look) for look in looks))
+    if layout.numbered:
+        rows = [f"{number} {word}" for number, word in enumerate(rows, 1)]
+    label_width = min(max(map(cell_len, rows)), max(_LABEL_WIDTH, len(str(len(rows))) + 8))
+    lines = [_title(trace, layer, head, style.width), _scale(top, style)]
+    for start, stop in layout.blocks:
+        if len(layout.blocks) > 1:
+            keys = f"keys {start + 1} to {stop} of {len(trace.key)}"
+            lines += [Text(), Text(keys, _DIM)]
+        lines += _header(trace, layout, start, stop, label_width)
+        for row, word in enumerate(rows):
+            line = _line(fit(word, label_width, "right") + " ")
+            _append_cells(line, weights[row], masked[row], layout, start, stop, top, style)
+            if layout.looks_beside:
+                line.append(f" → {looks[row]}")
+            lines.append(line)
+    if not layout.looks_beside:
+        lines += [Text(), Text("each row looks most at", _DIM)]
+        lines += [
+            _line(f"{fit(word, label_width, 'right')} → {look}")
+            for word, look in zip(rows, looks, strict=True)
+        ]
+    return lines
+
+
+def row_looks(trace: AttentionTrace, layer: int = 0, head: int = 0) -> list[str]:
+    """For each query the key with its largest weight, or difference, and that."""
+    return [_look(trace, row) for row in trace.weights[layer, head]]
+
+
+def fit(text: str, width: int, align: str = "left") -> str:
+    """`text` in exactly `width` cells: cut with an ellipsis, or filled with blanks."""
+    if cell_len(text) > width:
+        kept = ""
+        for part in graphemes(text):
+            if cell_len(kept + part) > width - 1:
+                break
+            kept += part
+        text = f"{kept}…"
+    fill = " " * (width - cell_len(text))
+    return fill + text if align == "right" else text + fill
+
+
+def graphemes(text: str) -> list[str]:
+    """Characters as a reader counts them: accents and joined emoji stay with their base."""
+    parts: list[str] = []
+    for character in text:
+        joined = parts and (parts[-1].endswith("\u200d") or cell_len(character) == 0)
+        if joined or (parts and "\U0001f3fb" <= character <= "\U0001f3ff"):
+            parts[-1] += character
+        else:
+            parts.append(character)
+    return parts
+
+
+@dataclass(frozen=True)
+class _Layout:
+    widths: list[int]  # cells of each key's column
+    blocks: list[tuple[int, int]]  # keys from, up to
+    upright: bool = False
+    numbered: bool = False
+    looks_beside: bool = True
+
+
+def _layout(trace: AttentionTrace, style: GridStyle, look_width: int) -> _Layout:
+    label = min(max(map(cell_len, trace.query)), _LABEL_WIDTH) + 1
+    least = (5 if style.palette.signed else 4) if style.numbers else 2
+    beside = style.width - label - look_width - 3
+    below = style.width - label - len(str(len(trace.query))) - 2
+    count = len(trace.key)
+    words = [max(cell_len(word) + 1, least) for word in trace.key]
+    if sum(words) <= beside:
+        return _Layout(words, [(0, count)])
+    if sum(words) <= below and max(words) <= 2 * _LABEL_WIDTH:
+        return _Layout(words, [(0, count)], looks_beside=False)
+    if least * count <= beside:
+        return _Layout([least] * count, [(0, count)], upright=True)
+    numbered = not style.numbers and least * count > _UPRIGHT_BLOCKS * below
+    cell = 1 if numbered else least
+    size = max(below // cell, 1)
+    if size > 10:
+        size -= size % 10 if numbered else 0
+    blocks = [(start, min(start + size, count)) for start in range(0, count, size)]
+    return _Layout([cell] * count, blocks, not numbered, numbered, looks_beside=False)
+
+
+def _header(
+    trace: AttentionTrace, layout: _Layout, start: int, stop: int, label_width: int
+) -> list[Text]:
+    """The keys' words above their columns; of numbered keys every tenth number."""
+    margin = " " * (label_width + 1)
+    if layout.numbered:
+        ruler = ""
+        for number in range(start + 10 - start % 10, stop + 1, 10):
+            ruler += str(number).rjust(number - start - len(ruler))
+        return [_line(margin + ruler)]
+    if not layout.upright:
+        words = zip(trace.key[start:stop], layout.widths[start:stop], strict=True)
+        return [_line(margin + "".join(fit(word, width) for word, width in words))]
+    parts = [graphemes(word) for word in trace.key[start:stop]]
+    parts = [p if len(p) <= _LABEL_HEIGHT else [*p[: _LABEL_HEIGHT - 1], "…"] for p in parts]
+    height = max(map(len, parts))
+    upright = [[""] * (height - len(p)) + p for p in parts]
+    width = layout.widths[start]
+    return [
+        _line(margin + "".join(fit(column[row], width) for column in upright))
+        for row in range(height)
+    ]
+
+
+def _append_cells(
+    line: Text,
+    weights: np.ndarray,
+    masked: np.ndarray,
+    layout: _Layout,
+    start: int,
+    stop: int,
+    top: float,
+    style: GridStyle,
+) -> None:
+    cells: list[tuple[str, Style]] = []
+    for key in range(start, stop):
+        width, weight = layout.widths[key], float(weights[key])
+        part, colour = weight / top, style.color_system is not None
+        if masked[key]:
+            cells.append(("·" + " " * (width - 1), _DIM))
+        elif style.numbers:
+            digits = number(weight, 3 + (weight < 0)).rjust(3 + style.palette.signed)
+            cells.append((digits.ljust(width), style.palette.style(part, style.color_system)))
+        elif colour:
+            cells.append((" " * width, style.palette.style(part, style.color_system)))
+        else:
+            gap = width > 2
+            cells.append((style.palette.glyph(part, width - gap) + " " * gap, Style.null()))
+    for look, run in groupby(cells, key=lambda cell: cell[1]):
+        line.append("".join(text for text, _ in run), look)
+
+
+@lru_cache(maxsize=4096)
+def number(value: float, width: int) -> str:
+    """`value` in at most `width` (3 or more) characters: .44, -.44, 1.0, 0.4432."""
+    for digits in (4, 3, 2, 1):
+        text = f"{value:.{digits}f}"
+        short = text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+        if len(text) <= width and width > 4:
+            return text
+        if len(short) <= width:
+            return short
+    return f"{value:.0f}"[:width]
+
+
+def _look(trace: AttentionTrace, row: np.ndarray) -> str:
+    best = int(np.abs(row).argmax())
+    if row[best] == 0:
+        return "nothing"
+    allowed = row[row != 0]
+    if len(allowed) > 1 and allowed.max() - allowed.min() < _EVEN:
+        return f"{len(allowed)} alike, {row[best]:.2f}"
+    position = f"{best + 1} " if list(trace.key).count(trace.key[best]) > 1 else ""
+    return f"{position}{fit(trace.key[best], min(cell_len(trace.key[best]), 20))} {row[best]:.2f}"
+
+
+def _title(trace: AttentionTrace, layer: int, head: int, width: int) -> Text:
+    names = [trace.title or trace.kind]
+    if trace.num_layers > 1 or trace.layer_names[layer] not in (trace.title, "layer 1"):
+        names.append(trace.layer_names[layer])
+    if trace.num_heads > 1:
+        names.append(f"head {head + 1} of {trace.num_heads}")
+    return _line(fit(", ".join(names), width).rstrip(), Style(bold=True))
+
+
+def _scale(top: float, style: GridStyle) -> Text:
+    palette = style.palette
+    low, width = (-1, 2) if palette.signed else (0, 1)
+    line = _line(f"weight {-top:.2f} " if palette.signed else "weight 0 ", _DIM)
+    for step in range(10):
+        if style.color_system is None:
+            line.append(palette.glyph(low + (step + 0.5) / 10 * (1 - low), width))
+        else:
+            line.append(" " * width, palette.style(low + step / 9 * (1 - low), style.color_system))
+    return line.append(f" {top:.2f}", _DIM)
+
+
+def _line(text: str = "", style: Style | str = "") -> Text:
+    return Text(text, style, no_wrap=True, overflow="crop", end="\n")

@@ -1,0 +1,134 @@
+"""CutMix: the two source pictures, the mixed one with its box, its label, and who looks inside.
+
+A trace carries it as `details["cutmix"]`: `box` (top, left, bottom, right in pixels, end excluded)
+and `labels` ([name, share] pairs), with the sources as tensors `cutmix.first` and `cutmix.second`
+([rows, columns, 3], 0 to 255): the box of the first is filled from the second.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from dlcc.cli.draw.labels import display
+from dlcc.cli.tui.keys import Key, Keys, bindings
+from dlcc.cli.tui.state import ViewState
+from dlcc.cli.tui.widgets import patches
+from dlcc.cli.tui.widgets.picture import BLENDS, LIT, Picture
+from dlcc.core.trace.trace import AttentionTrace
+
+Box = tuple[int, int, int, int]
+
+
+def box_of(trace: AttentionTrace) -> Box | None:
+    """The box in pixels, or None where a trace has none that fits its image."""
+    mixed: Any = trace.details.get("cutmix")
+    if trace.image is None or not isinstance(mixed, dict):
+        return None
+    box = mixed.get("box")
+    if not (isinstance(box, list | tuple) and len(box) == 4 and all(type(n) is int for n in box)):
+        return None
+    top, left, bottom, right = box
+    rows, columns = trace.image.shape[:2]
+    fits = 0 <= top <= bottom <= rows and 0 <= left <= right <= columns
+    return (top, left, bottom, right) if fits else None
+
+
+def share_inside(row: np.ndarray, grid: tuple[int, int], shape: tuple[int, int], box: Box) -> float:
+    """The part of the patches' attention that falls into a box.
+
+    Args:
+        row: [rows × columns] weights of the patches.
+        grid: (rows, columns) of patches.
+        shape: (rows, columns) of pixels.
+        box: in pixels; a patch that it cuts counts by the area inside.
+    """
+    spans = []
+    for count, length, low, high in zip(grid, shape, box[:2], box[2:], strict=True):
+        edges = np.linspace(0, length, count + 1)
+        inside = np.minimum(edges[1:], high) - np.maximum(edges[:-1], low)
+        spans.append(np.clip(inside, 0, None) / (length / count))
+    weights = row.reshape(grid)
+    total = float(weights.sum())
+    return float((weights * np.outer(*spans)).sum()) / total if total > 0 else 0.0
+
+
+class MixedScreen(Screen[None]):
+    """First source, mixed picture with attention, second source."""
+
+    KEYS: ClassVar[Keys] = {
+        "CutMix": (
+            Key("u", "u", "blend", "The mixed picture with attention, without, alone", "attention"),
+            Key("escape,X", "Esc X", "dismiss", "Back", "back"),
+        )
+    }
+    BINDINGS = bindings(KEYS)
+    DEFAULT_CSS = """
+    MixedScreen Vertical { width: 1fr; margin-right: 1; }
+    MixedScreen Picture { height: 1fr; }
+    MixedScreen #mixed-text { height: 3; border-top: solid $primary; }
+    """
+
+    def __init__(self, state: ViewState, palette: str, system: str | None) -> None:
+        super().__init__()
+        self._state, self._palette, self._system = state, palette, system
+        self._blend = LIT
+
+    def compose(self) -> ComposeResult:
+        tensors = self._state.trace.tensors
+        with Horizontal():
+            for name, there in (
+                ("first", "cutmix.first" in tensors),
+                ("mixed", True),
+                ("second", "cutmix.second" in tensors),
+            ):
+                if there:
+                    with Vertical():
+                        yield Static(name, classes="name")
+                        yield Picture(id=name)
+        yield Static(id="mixed-text", markup=False)
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        trace = self._state.trace
+        for name in ("first", "second"):
+            source = trace.tensors.get(f"cutmix.{name}")
+            if source is not None:
+                pixels = np.clip(source, 0, 255).astype(np.uint8)
+                self.query_one(f"#{name}", Picture).show(pixels, None, self._palette, self._system)
+        self._draw()
+
+    def _draw(self) -> None:
+        state, trace = self._state, self._state.trace
+        picture, box = self.query_one("#mixed", Picture), box_of(trace)
+        assert trace.image is not None
+        picture.box = box
+        weights = patches.weights(state)
+        picture.show(trace.image, weights, self._palette, self._system, self._blend)
+        self.query_one("#mixed-text", Static).update(Text(self._text(box)))
+
+    def _text(self, box: Box | None) -> str:
+        trace, state = self._state.trace, self._state
+        labels = trace.details["cutmix"].get("labels", ())
+        names = " + ".join(f"{share:.1%} {display(str(name))}" for name, share in labels)
+        if box is None:
+            return f" label: {names}\n no box that fits the picture"
+        assert trace.image is not None
+        assert trace.grid is not None
+        area = (box[2] - box[0]) * (box[3] - box[1]) / trace.image[..., 0].size
+        plain = ViewState(state.frames, state.frame).map_of(state.choice).values
+        row = plain[state.shown.queries[state.row][0], patches.first_key(trace) :]
+        share = share_inside(row, trace.grid, trace.image.shape[:2], box)
+        asks = state.shown.row_labels[state.row]
+        return (
+            f" label: {names}\n box: {area:.1%} of the picture; {share:.1%} of the attention of "
+            f"{asks} ({state.title_of(state.choice)}) is inside"
+        )
+
+    def action_blend(self) -> None:
+        self._blend = BLENDS[(BLENDS.index(self._blend) + 1) % len(BLENDS)]
+        self._draw()

@@ -1,0 +1,168 @@
+"""All layers and heads at once, each a thumbnail; one is chosen with the arrow keys."""
+
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.app import ComposeResult
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.screen import Screen
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widgets import Footer, Static
+
+from dlcc.cli.draw.labels import display, fit
+from dlcc.cli.tui.keys import Key, Keys, bindings
+from dlcc.cli.tui.state import Choice, ViewState
+from dlcc.cli.tui.widgets.ink import Ink
+from dlcc.core.trace import maps
+
+_WIDTHS = (4, 6, 8, 12, 16, 24)  # cells across a thumbnail; half as many lines
+_STRONG = Style(bold=True, reverse=True)
+
+
+class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
+    """Rows of layers, columns of heads."""
+
+    DEFAULT_CSS = "Thumbnails { scrollbar-size: 1 1; height: 1fr; }"
+
+    class Touched(Message):
+        """The mouse chose a thumbnail."""
+
+        def __init__(self, chosen: tuple[int, int], again: bool) -> None:
+            super().__init__()
+            self.chosen, self.again = chosen, again
+
+    def __init__(self, state: ViewState, palette: str, system: str | None) -> None:
+        super().__init__()
+        self._state = state
+        self._ink = Ink(palette, system, 1)
+        self._lines: dict[tuple[int, int], list[list[Segment]]] = {}
+        self._across = _WIDTHS[0]
+        head = state.choice.head
+        self.chosen = state.choice.layer, head if isinstance(head, int) else 0
+        """(layer, head)."""
+
+    def on_resize(self, _: events.Resize) -> None:
+        trace = self._state.trace
+        room = self.size.width // trace.num_heads - 1
+        lines = self.size.height // trace.num_layers - 1
+        fitting = [w for w in _WIDTHS if w <= room and w // 2 <= lines]
+        self._across = max(fitting, default=_WIDTHS[1])
+        self._lines.clear()
+        self.virtual_size = Size(
+            trace.num_heads * (self._across + 1), trace.num_layers * (self._across // 2 + 1)
+        )
+        self.choose(*self.chosen)
+
+    def choose(self, layer: int, head: int) -> None:
+        """Put the frame on a head and bring it into sight."""
+        self.chosen = layer, head
+        high, wide = self._across // 2 + 1, self._across + 1
+        region = Region(head * wide, layer * high, wide, high)
+        self.scroll_to_region(region, animate=False, immediate=True, force=True)
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        trace = self._state.trace
+        high, wide = self._across // 2 + 1, self._across + 1
+        layer, line = divmod(y + round(self.scroll_y), high)
+        if layer >= trace.num_layers:
+            return Strip.blank(self.size.width, self.rich_style)
+        left = round(self.scroll_x)
+        first = left // wide
+        last = min(trace.num_heads, (left + self.size.width) // wide + 1)
+        cells: list[Segment] = []
+        for head in range(first, last):
+            if line == 0:
+                cells += [self._label(layer, head), Segment(" ")]
+            else:
+                cells += [*self._thumbnail(layer, head)[line - 1], Segment(" ")]
+        strip = Strip(cells).crop(left - first * wide)
+        return strip.crop_extend(0, self.size.width, self.rich_style).apply_style(self.rich_style)
+
+    def _label(self, layer: int, head: int) -> Segment:
+        here = (layer, head) == self.chosen
+        text = fit(f"{'>' if here else ''}{layer + 1}.{head + 1}", self._across)
+        return Segment(text, _STRONG if here else None)
+
+    def _thumbnail(self, layer: int, head: int) -> list[list[Segment]]:
+        """Drawn when it is first seen."""
+        if (layer, head) not in self._lines:
+            choice = Choice(self._state.choice.trace, layer, head)
+            values = maps.scaled(self._state.map_of(choice).values, self._state.scale)
+            high = self._across // 2
+            small = maps.shrink(values, high, self._across)
+            lines = [self._ink.run(levels) for levels in self._ink.levels(small)]
+            gap = [Segment(" " * (self._across - small.shape[1]))]
+            blank = [Segment(" " * self._across)]
+            self._lines[layer, head] = [line + gap for line in lines] + [blank] * (
+                high - small.shape[0]
+            )
+        return self._lines[layer, head]
+
+    def on_click(self, event: events.Click) -> None:
+        trace = self._state.trace
+        layer = (event.y + round(self.scroll_y)) // (self._across // 2 + 1)
+        head = (event.x + round(self.scroll_x)) // (self._across + 1)
+        if layer < trace.num_layers and head < trace.num_heads:
+            self.post_message(self.Touched((layer, head), event.chain > 1))
+
+
+class OverviewScreen(Screen[Choice | None]):
+    """The thumbnails; the answer is the head that was opened."""
+
+    KEYS: ClassVar[Keys] = {
+        "All heads": (
+            Key("left,h", "← h", "move(0,-1)", "Head to the left", "choose"),
+            Key("right,l", "→ l", "move(0,1)", "Head to the right"),
+            Key("up,k", "↑ k", "move(-1,0)", "Layer above"),
+            Key("down,j", "↓ j", "move(1,0)", "Layer below"),
+            Key("enter", "Enter", "take", "Open this head", "open"),
+            Key("escape,o", "Esc o", "dismiss", "Back to the map", "back"),
+        )
+    }
+    BINDINGS = bindings(KEYS)
+
+    def __init__(self, state: ViewState, palette: str, system: str | None) -> None:
+        super().__init__()
+        self._state = state
+        self._thumbnails = Thumbnails(state, palette, system)
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="chosen", markup=False)
+        yield self._thumbnails
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self._tell()
+
+    def action_move(self, down: int, right: int) -> None:
+        trace, view = self._state.trace, self._thumbnails
+        layer, head = view.chosen
+        layer = max(0, min(layer + down, trace.num_layers - 1))
+        view.choose(layer, max(0, min(head + right, trace.num_heads - 1)))
+        self._tell()
+
+    def action_take(self) -> None:
+        self.dismiss(Choice(self._state.choice.trace, *self._thumbnails.chosen))
+
+    def on_thumbnails_touched(self, event: Thumbnails.Touched) -> None:
+        self._thumbnails.choose(*event.chosen)
+        self._tell()
+        if event.again:
+            self.action_take()
+
+    def _tell(self) -> None:
+        """What the chosen head does, in a line: how sharp it is, and where it looks most."""
+        state, (layer, head) = self._state, self._thumbnails.chosen
+        shown = state.map_of(Choice(state.choice.trace, layer, head))
+        entropy = sum(map(maps.row_entropy, shown.values)) / len(shown.values)
+        row, column = divmod(int(shown.values.argmax()), shown.values.shape[1])
+        name = display(state.trace.layer_names[layer])
+        self.query_one("#chosen", Static).update(
+            f" {name}, head {head + 1}: mean entropy {entropy:.2f} bits, strongest "
+            f"{shown.row_labels[row]} → {shown.column_labels[column]} {shown.values.max():.3f}"
+        )

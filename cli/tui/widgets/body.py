@@ -1,0 +1,163 @@
+"""The map or the picture, the headings above it and the panel beside it: all that is drawn."""
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.widgets import Static
+
+from dlcc.cli.draw.labels import display
+from dlcc.cli.tui import info
+from dlcc.cli.tui.state import ViewState, trace_name
+from dlcc.cli.tui.widgets import patches
+from dlcc.cli.tui.widgets.grid import MapGrid
+from dlcc.cli.tui.widgets.ink import PALETTE_NAMES, Ink
+from dlcc.cli.tui.widgets.minimap import Minimap
+from dlcc.cli.tui.widgets.picture import ALONE, FULL_COLOR, LIT, TINTED, Picture
+from dlcc.core.trace import maps
+
+_INFO_LINES = 5
+
+
+class MapBody(Container):
+    """Draws a state; the keys that change it are the screen's."""
+
+    DEFAULT_CSS = """
+    MapBody { layout: vertical; height: 1fr; }
+    MapBody #title { height: 1; text-wrap: nowrap; text-overflow: ellipsis; background: $boost; }
+    MapBody .under { height: 1; text-wrap: nowrap; text-overflow: ellipsis; text-style: dim; }
+    MapBody #main { height: 1fr; layout: vertical; }
+    MapBody #grid, MapBody #picture { height: 1fr; width: 1fr; }
+    MapBody #side { height: 6; layout: horizontal; border-top: solid $primary; }
+    MapBody #info { width: 1fr; height: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
+    MapBody #minimap { width: 22; height: 1fr; margin-left: 1; }
+    """
+
+    def __init__(self, state: ViewState) -> None:
+        super().__init__()
+        self.state: ViewState = state
+        self.in_picture: bool = state.trace.image is not None
+        self.blend = LIT
+        self.follow = self.in_picture and patches.first_key(state.trace) == 0
+        """In the picture: whether the patch under the cursor is the one that asks."""
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="title")
+        yield Static(id="look", classes="under")
+        yield Static(id="epochs", classes="under")
+        with Container(id="main"):
+            yield MapGrid(id="grid")
+            yield Picture(id="picture")
+            with Container(id="side"):
+                yield Static(id="info")
+                yield Minimap(id="minimap")
+
+    def on_mount(self) -> None:
+        self.grid = self.query_one(MapGrid)
+        self.picture = self.query_one(Picture)
+        self.minimap = self.query_one(Minimap)
+        self.panel = self.query_one("#info", Static)
+        if self.in_picture:
+            patches.enter(self.state, self.follow)
+            if self.state.scale == "map":  # one strong row would leave the others dark
+                self.state.scale = "row"
+        self.redraw()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.update_info)
+
+    @property
+    def system(self) -> str | None:
+        return self.app.color_system  # type: ignore[attr-defined]
+
+    @property
+    def palette(self) -> str:
+        """The palette in use; without colours there is but one."""
+        return PALETTE_NAMES[-1] if self.system is None else self.state.palette
+
+    @property
+    def uses_palette(self) -> bool:
+        """Whether the palette makes a difference to what is seen."""
+        if not self.in_picture or self.system is None:
+            return self.system is not None
+        lit_by_palette = self.blend == LIT and self.system not in FULL_COLOR
+        return self.blend in (TINTED, ALONE) or lit_by_palette
+
+    def redraw(self) -> None:
+        """Draw everything anew: another map, or the same one otherwise."""
+        state, shown, grid = self.state, self.state.shown, self.grid
+        self.in_picture = self.in_picture and state.trace.image is not None
+        grid.display, self.picture.display = not self.in_picture, self.in_picture
+        grid.highlight, grid.rows, grid.columns = state.highlight, state.rows, state.columns
+        grid.row, grid.column = state.row, state.column
+        grid.show(shown, self.palette, state.scale, self.system, info.row_notes(state))
+        ink = Ink(self.palette, self.system, 1, shown.signed)
+        self.minimap.show(maps.scaled(shown.values, state.scale), ink)
+        self._draw_headings()
+        self.draw_picture()
+        self.update_info()
+
+    def place_cursor(self) -> None:
+        """Draw what a move of the cursor changes."""
+        if self.in_picture:
+            self.draw_picture()
+        else:
+            self.grid.place(self.state.row, self.state.column)
+        self.update_info()
+
+    def update_info(self) -> None:
+        """Draw the panel, and the minimap if the map is larger than the screen."""
+        sections = info.describe(self.state)
+        if self.screen.has_class("-wide"):
+            text = info.as_column(sections)
+        else:
+            text = info.as_lines(sections[:2] + sections[2:][2 - _INFO_LINES :])
+        self.panel.update(text, layout=False)
+        rows, columns = self.state.shown.values.shape
+        _, _, height, width = self.grid.sight
+        seen = not self.in_picture and (height < rows or width < columns)
+        if self.minimap.display != seen:
+            self.minimap.display = seen
+        self.minimap.frame(self.grid.sight)
+
+    def on_map_grid_moved(self) -> None:
+        self.minimap.frame(self.grid.sight)
+
+    def draw_picture(self) -> None:
+        """Draw the picture with what the asking token looks at."""
+        state, image = self.state, self.state.trace.image
+        if self.in_picture and image is not None:
+            weights = patches.weights(state)
+            self.picture.show(image, weights, self.palette, self.system, self.blend)
+            self.picture.place(patches.under_cursor(state))
+
+    def _draw_headings(self) -> None:
+        state = self.state
+        title = Text(" dlcc view  ", "bold")
+        if state.minus is None:
+            chosen, count = state.choice.trace, len(state.traces)
+            name = trace_name(state.trace, chosen)
+            title.append(f"[{name}]" if count > 1 else f" {name} ", "bold")
+            if place := state.place_of(state.choice):
+                title.append(f" {place}")
+            for step in range(1, count):  # as Tab goes through them
+                number = (chosen + step) % count
+                title.append(f"  {trace_name(state.traces[number], number)}")
+        else:
+            title.append(state.shown.title)
+        self.query_one("#title", Static).update(title, layout=False)
+        palette = self.palette if self.uses_palette or self.system is None else ""
+        look = Text(f" colour: {info.drawn_as(state, palette)}")
+        if self.in_picture:
+            look.append(f" · picture {self.blend}")
+        self.query_one("#look", Static).update(look, layout=False)
+        epochs = self.query_one("#epochs", Static)
+        epochs.display = len(state.frames) > 1
+        epochs.update(self._slider(), layout=False)
+
+    def _slider(self) -> Text:
+        state, count = self.state, len(self.state.frames)
+        width = max(2, min(count, self.app.size.width - 40))
+        place = state.frame * (width - 1) // max(1, count - 1)
+        bar = "".join("O" if n == place else "-" for n in range(width))
+        label = display(state.frames[state.frame].label)
+        return Text(f" {label} |{bar}| {state.frame + 1} of {count}")

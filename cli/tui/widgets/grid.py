@@ -1,0 +1,298 @@
+"""The map itself: coloured cells with labels that stay in sight, drawn line by line.
+
+Only cells in sight are drawn, and a cursor move draws only the lines it touches: the line API of
+Textual, because a widget a cell, or a DataTable, takes seconds on a map of 200 by 200.
+"""
+
+import numpy as np
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from dlcc.cli.draw.labels import fit, has_wide, head_lines
+from dlcc.cli.tui.state import ShownMap
+from dlcc.cli.tui.widgets.ink import NUMBER_WIDTH, Ink
+from dlcc.core.trace import maps
+
+WIDTHS = (1, 2, NUMBER_WIDTH, 8)  # cells a map's cell takes, by zoom
+_CURSOR = Style(bold=True, reverse=True)
+_LABEL = Style()
+_STRONG = Style(bold=True)
+_DIM = Style(dim=True)
+_ROW_LINE = Style(underline=True)
+
+
+class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
+    """One map with a cursor. It knows how to draw and where the mouse is; keys are the screen's."""
+
+    DEFAULT_CSS = """
+    MapGrid { scrollbar-size: 1 1; }
+    """
+
+    class Touched(Message):
+        """The mouse chose a cell."""
+
+        def __init__(self, grid: "MapGrid", row: int, column: int, again: bool) -> None:
+            super().__init__()
+            self.grid, self.row, self.column = grid, row, column
+            self.again = again
+            """Whether it was the cell under the cursor already."""
+
+    class Moved(Message):
+        """Another part of the map came into sight."""
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.shown: ShownMap | None = None
+        self.zoom: int | None = None
+        """An index of WIDTHS; None takes the widest that fits."""
+        self.row = self.column = 0
+        self.highlight = "row"
+        self.rows: set[int] = set()
+        self.columns: set[int] = set()
+        self.notes: tuple[str, ...] = ()
+        self._ink = Ink("grey", None, 1)
+        self._look: tuple[str, str, str | None] = ("grey", "map", None)
+        self._levels = np.zeros((1, 1), dtype=np.uint8)
+        self._head: list[list[str]] = []
+        self._laid_out: ShownMap | None = None
+        self.zoom_now = 0
+        """The index of WIDTHS in use."""
+        self._label_width = 1
+        self._head_height = 1
+
+    # What is shown
+
+    def show(
+        self,
+        shown: ShownMap,
+        palette: str,
+        scale: str,
+        color_system: str | None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        """Draw another map, or the same one otherwise."""
+        self.shown, self.notes = shown, notes
+        self._look = (palette, scale, color_system)
+        self._lay_out()
+
+    def place(self, row: int, column: int) -> None:
+        """Move the cursor and draw the lines that this touches."""
+        old = self.row, self.column
+        self.row, self.column = row, column
+        if self._bring_into_sight():
+            return  # scrolling has drawn everything
+        width = self.size.width
+        if old[1] != column:
+            self.refresh(Region(0, 0, width, self._head_height))
+        if self.highlight in ("column", "cross") and old[1] != column:
+            self.refresh()
+            return
+        for line in {old[0], row}:
+            y = line + self._head_height - round(self.scroll_y)
+            self.refresh(Region(0, y, width, 1))
+
+    def set_zoom(self, step: int) -> None:
+        """Widen (+1) or narrow (-1) the cells."""
+        self.zoom = max(self._least_zoom(), min(len(WIDTHS) - 1, self.zoom_now + step))
+        self._lay_out()
+
+    def fit_zoom(self) -> None:
+        """Take the widest cells that fit."""
+        self.zoom = None
+        self._lay_out()
+
+    @property
+    def cell_width(self) -> int:
+        return self._ink.width
+
+    @property
+    def sight(self) -> tuple[int, int, int, int]:
+        """Row, column, height and width of the part of the map in sight, in map cells."""
+        width = max(1, (self.size.width - self._label_width) // self._ink.width)
+        height = max(1, self.size.height - self._head_height)
+        return round(self.scroll_y), round(self.scroll_x) // self._ink.width, height, width
+
+    # Layout
+
+    def on_resize(self, _: events.Resize) -> None:
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        if self.shown is None or not self.size:
+            return
+        palette, scale, system = self._look
+        shown, size = self.shown, self.container_size
+        longest = max(map(cell_len, shown.row_labels))
+        self._label_width = min(longest, max(6, size.width // 4)) + 2
+        width = self._cell_width(size.width - self._label_width)
+        self._ink = Ink(palette, system, width, shown.signed)
+        self._levels = self._ink.levels(maps.scaled(shown.values, scale))
+        free = size.height - len(shown.row_labels) - 1
+        self._head = head_lines(shown.column_labels, width, max(3, size.height // 4, free))
+        self._head_height = len(self._head) + 1
+        rows, columns = shown.values.shape
+        self.virtual_size = Size(self._label_width + columns * width, self._head_height + rows)
+        self._laid_out = shown
+        self._bring_into_sight()
+        self.refresh()
+
+    def _least_zoom(self) -> int:
+        """A wide character does not stand over a single cell."""
+        assert self.shown is not None
+        return int(any(map(has_wide, self.shown.column_labels)))
+
+    def _cell_width(self, room: int) -> int:
+        """The width of the chosen zoom; fitted, numbers are spread so that labels can lie flat."""
+        assert self.shown is not None
+        least, columns = self._least_zoom(), self.shown.values.shape[1]
+        if self.zoom is not None:
+            self.zoom_now = max(self.zoom, least)
+            return WIDTHS[self.zoom_now]
+        fitting = (z for z, w in enumerate(WIDTHS) if w * columns <= room and z >= least)
+        self.zoom_now = max(fitting, default=least)
+        width = WIDTHS[self.zoom_now]
+        flat = max(map(cell_len, self.shown.column_labels)) + 1
+        return max(width, min(flat, room // columns)) if width >= NUMBER_WIDTH else width
+
+    def _bring_into_sight(self) -> bool:
+        """Scroll so that the cursor is seen; whether that was needed."""
+        top, left, height, width = self.sight
+        y = min(max(top, self.row - height + 1), self.row)
+        x = min(max(left, self.column - width + 1), self.column)
+        if (y, x) == (top, left):
+            return False
+        self.scroll_to(x * self._ink.width, y, animate=False, immediate=True)
+        return True
+
+    # Drawing
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        base = self.rich_style
+        if self.shown is None or self._laid_out is not self.shown:
+            return Strip.blank(width, base)
+        line = y - self._head_height
+        row = line + round(self.scroll_y)
+        if line >= 0 and row >= len(self.shown.row_labels):
+            return Strip.blank(width, base)
+        offset = round(self.scroll_x)
+        first, cut = divmod(offset, self._ink.width)
+        count = -(-(width - self._label_width + cut) // self._ink.width)
+        last = min(first + count, self._levels.shape[1])
+        if line < 0:
+            label, cells = self._head_line(y, first, last)
+        else:
+            room = width - self._label_width + cut
+            cells_cut = {first} if cut else set()
+            if (last - first) * self._ink.width > room:
+                cells_cut.add(last - 1)
+            label, cells = self._row_line(row, first, last, cells_cut)
+        strip = Strip(cells).crop(cut) if cut else Strip(cells)
+        if line >= 0 and last == self._levels.shape[1]:
+            strip = Strip.join([strip, self._note(row, width - strip.cell_length)])
+        strip = Strip.join([Strip([label]), strip])
+        return strip.crop_extend(0, width, base).apply_style(base)
+
+    def _note(self, row: int, room: int) -> Strip | None:
+        room -= self._label_width + 1
+        if not self.notes or room < 8:
+            return None
+        return Strip([Segment(" " + fit(self.notes[row], room), _DIM)])
+
+    def _head_line(self, y: int, first: int, last: int) -> tuple[Segment, list[Segment]]:
+        width = self._ink.width
+        if y < len(self._head):
+            line = self._head[y][first:last]
+        else:
+            line = [("*" if c in self.columns else " ").center(width) for c in range(first, last)]
+        here = self.column - first
+        if 0 <= here < len(line):
+            cursor = line[here] if y < len(self._head) else "v".center(width)
+            parts = ["".join(line[:here]), cursor, "".join(line[here + 1 :])]
+        else:
+            parts = ["".join(line)]
+        cells = [Segment(part, _STRONG if n == 1 else _LABEL) for n, part in enumerate(parts)]
+        return Segment(" " * self._label_width), cells
+
+    def _row_line(
+        self, row: int, first: int, last: int, cut: set[int]
+    ) -> tuple[Segment, list[Segment]]:
+        """The label and the cells of a row; the columns `cut` by the edge show no number."""
+        here = row == self.row
+        mark = ">" if here else "*" if row in self.rows else " "
+        text = fit(self.shown.row_labels[row], self._label_width - 2, align="right")  # type: ignore[union-attr]
+        label = Segment(f"{text} {mark}", _STRONG if here else _LABEL)
+        special = sorted(c for c in self._marked_columns(here) | cut if first <= c < last)
+        cells: list[Segment] = []
+        start = first
+        for column in [*special, last]:
+            cells += self._plain(row, start, column)
+            if column in cut and (row, column) != (self.row, self.column):
+                step = int(self._levels[row, column])
+                cells.append(Segment(self._ink.fills[step], self._ink.styles[step]))
+            elif column < last:
+                cells.append(self._marked(row, column))
+            start = column + 1
+        if here and self.highlight in ("row", "cross"):
+            cells = [Segment(s.text, (s.style or _LABEL) + _ROW_LINE) for s in cells]
+        return label, cells
+
+    def _marked_columns(self, here: bool) -> set[int]:
+        marked = set(self.columns)
+        if here or self.highlight in ("column", "cross"):
+            marked.add(self.column)
+        return marked
+
+    def _plain(self, row: int, start: int, end: int) -> list[Segment]:
+        if start >= end:
+            return []
+        levels = self._levels[row, start:end]
+        if self._ink.width < NUMBER_WIDTH:
+            return self._ink.run(levels)
+        assert self.shown is not None
+        return self._ink.numbered(levels, self.shown.values[row, start:end])
+
+    def _marked(self, row: int, column: int) -> Segment:
+        """The cell under the cursor, or one in a column that is pointed out."""
+        assert self.shown is not None
+        ink, step = self._ink, int(self._levels[row, column])
+        numbers = ink.width >= NUMBER_WIDTH
+        inner = (
+            ink.number_text(float(self.shown.values[row, column]), step)[1:-1] if numbers else ""
+        )
+        if (row, column) == (self.row, self.column):
+            text = f"[{inner}]" if ink.width > 1 else "X"
+            return Segment(text, ink.styles[step] + _CURSOR)
+        text = f"|{inner} " if numbers else "|" + ink.fills[step][1:]
+        return Segment(text, ink.styles[step])
+
+    # Mouse
+
+    def cell_at(self, x: int, y: int) -> tuple[int, int] | None:
+        """The map cell at a place of the widget, or None outside the map."""
+        if self.shown is None or x < self._label_width or y < self._head_height:
+            return None
+        column = (x - self._label_width + round(self.scroll_x)) // self._ink.width
+        row = y - self._head_height + round(self.scroll_y)
+        rows, columns = self.shown.values.shape
+        return (row, column) if row < rows and column < columns else None
+
+    def on_click(self, event: events.Click) -> None:
+        cell = self.cell_at(event.x, event.y)
+        if cell is not None:
+            again = event.chain > 1 and cell == (self.row, self.column)
+            self.post_message(self.Touched(self, *cell, again))
+
+    def watch_scroll_x(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_x(old_value, new_value)
+        self.post_message(self.Moved())
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self.post_message(self.Moved())

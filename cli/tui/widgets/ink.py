@@ -1,0 +1,70 @@
+"""Cells of a map as ready-made segments: one for each step of the palette, made once."""
+
+import numpy as np
+from rich.segment import Segment
+from rich.style import Style
+
+from dlcc.cli.draw.grid import number
+from dlcc.cli.draw.palette import PALETTES, Palette
+from dlcc.cli.tui.state import GLYPHS
+
+NUMBER_WIDTH = 5  # cells at least this wide carry their number
+_STEPS = 64
+_SIGNED = next(name for name, palette in PALETTES.items() if palette.signed)
+PALETTE_NAMES = (*(name for name in PALETTES if name != _SIGNED), GLYPHS)
+
+
+def palette_of(name: str, signed: bool) -> Palette:
+    """The palette called `name`, or for a map with negatives the signed one."""
+    return PALETTES[_SIGNED if signed else "grey" if name == GLYPHS else name]
+
+
+class Ink:
+    """Draws values 0 to 1 (signed: -1 to 1) in one palette, `width` cells each.
+
+    Without a colour system, or with the palette GLYPHS, shades and signs stand for colours.
+    """
+
+    def __init__(
+        self, palette: str, color_system: str | None, width: int, signed: bool = False
+    ) -> None:
+        self.width = width
+        self.signed = signed
+        self.colored = color_system is not None and palette != GLYPHS
+        chosen = palette_of(palette, signed)
+        system = color_system if self.colored else None
+        low, steps = (-1, 2 * _STEPS + 1) if signed else (0, _STEPS + 1)
+        values = [low + step / _STEPS for step in range(steps)]
+        self.styles: list[Style] = [chosen.style(value, system) for value in values]
+        self.glyphs = [" " if self.colored else chosen.glyph(value) for value in values]
+        self.fills = [
+            " " * width if self.colored else chosen.glyph(value, width) for value in values
+        ]
+
+    def levels(self, scaled: np.ndarray) -> np.ndarray:
+        """The step of each value, uint8."""
+        offset = _STEPS if self.signed else 0
+        return np.rint(scaled * _STEPS + offset).astype(np.uint8)
+
+    def run(self, levels: np.ndarray) -> list[Segment]:
+        """Cells side by side without numbers; neighbours of one step share a segment."""
+        edges = np.flatnonzero(levels[1:] != levels[:-1]) + 1
+        starts = [0, *edges.tolist(), len(levels)]
+        steps = levels[starts[:-1]].tolist() if len(levels) else []
+        fills, styles = self.fills, self.styles
+        return [
+            Segment(fills[step] * (end - start), styles[step])
+            for step, start, end in zip(steps, starts, starts[1:], strict=False)
+        ]
+
+    def numbered(self, levels: np.ndarray, values: np.ndarray) -> list[Segment]:
+        """Cells side by side, each with its number."""
+        return [
+            Segment(self.number_text(value, step), self.styles[step])
+            for step, value in zip(levels.tolist(), values.tolist(), strict=True)
+        ]
+
+    def number_text(self, value: float, step: int) -> str:
+        """A cell's number between a space, or the glyph, and a space."""
+        inner = self.width - 2
+        return self.glyphs[step] + number(value, min(inner, 6)).center(inner) + " "

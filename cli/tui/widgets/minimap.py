@@ -1,0 +1,63 @@
+"""A small picture of a large map, with a frame around the part in sight."""
+
+import numpy as np
+from rich.segment import Segment
+from textual.strip import Strip
+from textual.widget import Widget
+
+from dlcc.cli.tui.widgets.ink import Ink
+from dlcc.core.trace import maps
+
+
+class Minimap(Widget):
+    """The whole map in few cells, each the strongest of what it stands for."""
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._values = np.zeros((1, 1))
+        self._small = self._values
+        self._ink = Ink("grey", None, 1)
+        self._sight = (0, 0, 1, 1)
+
+    def show(self, scaled: np.ndarray, ink: Ink) -> None:
+        """Draw another map, scaled for drawing."""
+        self._values, self._ink = scaled, ink
+        self._shrink()
+
+    def frame(self, sight: tuple[int, int, int, int]) -> None:
+        """Draw the frame around (row, column, height, width) of the map."""
+        if sight != self._sight:
+            self._sight = sight
+            self.refresh()
+
+    def on_resize(self) -> None:
+        self._shrink()
+
+    def _shrink(self) -> None:
+        if self.size:
+            self._small = maps.shrink(self._values, self.size.height, self.size.width)
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        rows, columns = self._small.shape
+        if y >= rows:
+            return Strip.blank(self.size.width, self.rich_style)
+        levels = self._ink.levels(self._small[y])
+        cells = [Segment(self._ink.fills[s], self._ink.styles[s]) for s in levels.tolist()]
+        top, left, height, width = self._sight
+        first, last = self._span(top, height, self._values.shape[0], rows)
+        start, end = self._span(left, width, self._values.shape[1], columns)
+        if first <= y <= last:
+            marks = range(start, end + 1) if y in (first, last) else (start, end)
+            for x in marks:
+                edge = x in (start, end)
+                mark = "+" if edge and y in (first, last) else "|" if edge else "-"
+                cells[x] = Segment(mark, cells[x].style)
+        base = self.rich_style
+        return Strip(cells).crop_extend(0, self.size.width, base).apply_style(base)
+
+    @staticmethod
+    def _span(start: int, length: int, whole: int, cells: int) -> tuple[int, int]:
+        first = start * cells // whole
+        last = (min(start + length, whole) - 1) * cells // whole
+        return first, max(first, last)

@@ -1,0 +1,72 @@
+"""Between the cells of a map and the patches of its picture.
+
+The last rows × columns keys of a trace are the patches; with as many queries, those are patches
+too, and a picture can show where a patch looks.
+"""
+
+import numpy as np
+
+from dlcc.cli.tui.state import ViewState
+from dlcc.core.trace import maps
+from dlcc.core.trace.trace import AttentionTrace
+
+
+def first_key(trace: AttentionTrace) -> int:
+    """The key position of the first patch: how many keys are no patches."""
+    rows, columns = trace.grid or (0, 0)
+    return len(trace.key) - rows * columns
+
+
+def can_ask(trace: AttentionTrace) -> bool:
+    """Whether patches are queries too."""
+    return trace.image is not None and len(trace.query) == len(trace.key)
+
+
+def weights(state: ViewState) -> np.ndarray:
+    """[rows, columns] of patches: what the asking row puts on each, scaled for drawing."""
+    trace, shown = state.trace, state.shown
+    assert trace.grid is not None
+    row = maps.scaled(shown.values, state.scale)[state.row]
+    flat = np.zeros(trace.grid[0] * trace.grid[1], dtype=np.float32)
+    start = first_key(trace)
+    for column, group in enumerate(shown.keys):
+        if group[0] >= start:
+            flat[group[0] - start] = row[column]
+    return flat.reshape(trace.grid)
+
+
+def under_cursor(state: ViewState) -> tuple[int, int] | None:
+    """The patch (row, column) in the cursor's column of the map."""
+    place = state.shown.keys[state.column][0] - first_key(state.trace)
+    return None if place < 0 or state.trace.grid is None else divmod(place, state.trace.grid[1])
+
+
+def touch(state: ViewState, patch: tuple[int, int], follow: bool) -> None:
+    """Put the cursor on a patch; with `follow` that patch asks as well."""
+    assert state.trace.grid is not None
+    rows, columns = state.trace.grid
+    down, right = min(max(patch[0], 0), rows - 1), min(max(patch[1], 0), columns - 1)
+    key = first_key(state.trace) + down * columns + right
+    state.column = _holding(state.shown.keys, key)
+    if follow:
+        state.row = _holding(state.shown.queries, key)
+
+
+def enter(state: ViewState, follow: bool) -> None:
+    """Come from the map to the picture: the cursor must be on a patch, and somebody asks."""
+    if state.trace.grid is None:
+        return
+    middle = state.trace.grid[0] // 2, state.trace.grid[1] // 2
+    touch(state, under_cursor(state) or middle, follow)
+    if not follow and can_ask(state.trace):
+        state.row = 0
+
+
+def move(state: ViewState, down: int, right: int, follow: bool) -> None:
+    """Move the cursor by patches."""
+    row, column = under_cursor(state) or (0, 0)
+    touch(state, (row + down, column + right), follow)
+
+
+def _holding(groups: maps.Groups, position: int) -> int:
+    return next((n for n, group in enumerate(groups) if position in group), 0)

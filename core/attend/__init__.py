@@ -1,0 +1,1 @@
+"""Attention from scratch, on sentences of word vectors."""

@@ -1,0 +1,96 @@
+"""A trained attention on word vectors as a file: what `dlcc attend train` saves and --load reads.
+
+numpy alone, so that using one needs no torch.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from dlcc.core.attend.mechanisms import MECHANISMS, Weights
+from dlcc.core.errors import DataError
+from dlcc.core.files.paths import asset, write_atomically
+
+FORMAT_VERSION = 1
+BUNDLED = ("relations",)
+
+
+@dataclass(frozen=True)
+class TrainedAttention:
+    """Learned tensors of one or more mechanisms, and how the word vectors are prepared for them."""
+
+    mechanisms: dict[str, Weights]
+    """trainable, additive or multihead to the tensors of its module in `core.attention`."""
+    centre: np.ndarray
+    """[E] float32: subtracted from every word vector, which is then brought to length 1."""
+    about: dict[str, Any]
+    """JSON values: relations, held-out pairs, figures, seed, embeddings, versions."""
+
+
+def prepare(vectors: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Centred vectors [N, E] of length 1. A word without a vector (zeros) stays at zero."""
+    known = vectors.any(-1, keepdims=True)
+    centred = np.where(known, vectors - centre, 0)
+    lengths = np.linalg.norm(centred, axis=-1, keepdims=True)
+    return (centred / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+
+
+def save_trained(path: Path, trained: TrainedAttention) -> None:
+    """Write a trained attention, whole or not at all."""
+    arrays = {"centre": trained.centre}
+    for mechanism, weights in trained.mechanisms.items():
+        arrays |= {f"{mechanism}.{name}": array for name, array in weights.items()}
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    about = json.dumps({"format_version": FORMAT_VERSION, **trained.about})
+    write_atomically(
+        path, lambda temporary: save_file(arrays, temporary, {"dlcc_attention": about})
+    )
+
+
+def load_trained(name: str) -> TrainedAttention:
+    """Read what `save_trained` wrote.
+
+    Args:
+        name: a bundled attention (`BUNDLED`) or a file's path.
+
+    Raises:
+        DataError: no such file, not a trained attention, damaged, or of another format.
+    """
+    path = asset(f"{name}.safetensors") if name in BUNDLED else Path(name)
+    if path.is_dir():
+        raise DataError(f"--load {name}: a folder; give a file of `dlcc attend train --save`")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            text = (file.metadata() or {}).get("dlcc_attention")
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except OSError as error:
+        raise DataError(
+            f"--load {name}: cannot read it ({error.strerror or error}); give a file that "
+            f"`dlcc attend train --save` wrote, or {' or '.join(BUNDLED)}"
+        ) from error
+    except (SafetensorError, TypeError) as error:  # numpy knows no bfloat16
+        raise DataError(f"--load {name}: damaged or not a safetensors file ({error})") from error
+    if text is None or "centre" not in arrays:
+        raise DataError(f"--load {name}: not a trained attention; see dlcc attend train --save")
+    try:
+        about = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"--load {name}: its description is damaged ({error})") from error
+    if about.pop("format_version", None) != FORMAT_VERSION:
+        raise DataError(f"--load {name}: written by another version of dlcc; train it again")
+    centre = arrays.pop("centre")
+    mechanisms: dict[str, Weights] = {}
+    for key, array in arrays.items():
+        mechanism, _, tensor = key.partition(".")
+        mechanisms.setdefault(mechanism, {})[tensor] = array
+    if not all(np.all(np.isfinite(array)) for array in (centre, *arrays.values())):
+        raise DataError(f"--load {name}: damaged, it holds NaN or infinity; train it again")
+    ordered = {name: mechanisms[name] for name in MECHANISMS if name in mechanisms}
+    if not ordered:
+        raise DataError(f"--load {name}: it holds no attention; see dlcc attend train --save")
+    return TrainedAttention(ordered, centre, about)

@@ -1,0 +1,1 @@
+"""Bytes in and out: where files lie, archives, downloads, tables, word vectors; no torch."""

@@ -1,0 +1,1 @@
+"""The chapter's layers: attention, and what stands around it; torch alone."""

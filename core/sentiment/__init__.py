@@ -1,0 +1,1 @@
+"""An encoder-only Transformer that classifies texts."""

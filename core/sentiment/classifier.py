@@ -1,0 +1,170 @@
+"""A trained text classifier that answers: texts in, calibrated probabilities out.
+
+Shapes: N texts, C classes, B batch, T tokens.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlcc.core.errors import DataError, UsageError
+from dlcc.core.files.paths import asset
+from dlcc.core.sentiment.codec import LONG_TEXTS, ReviewCodec, buckets, ends, windows
+from dlcc.core.sentiment.model import EncoderConfig, SentimentModel
+from dlcc.core.train.checkpoint import best_of, load_checkpoint, load_weights
+from dlcc.core.train.runtime import autocast
+from dlcc.core.translate.codec import PAD_STEP, pad
+
+KIND = "sentiment"
+_BATCH_TOKENS = 4096  # more than that falls out of the processor's cache
+
+Progress = Callable[[int, int], None]
+"""Called with (texts done, texts in all) now and then."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one text."""
+
+    text: str
+    label: str | None
+    """The most probable class; None for a text without a token."""
+    probabilities: tuple[float, ...]
+    """Calibrated, in the order of the classes; empty for a text without a token."""
+    num_tokens: int
+    num_stretches: int
+    """How many windows a long text was read in; 1 for any other."""
+    mostly_unknown: bool
+    """Whether the words suggest another language than the model's."""
+
+    @property
+    def probability(self) -> float | None:
+        """Of the label."""
+        return max(self.probabilities, default=None)
+
+
+@dataclass
+class Classifier:
+    """A model with what it needs to read texts and to name classes."""
+
+    model: SentimentModel
+    """In eval mode, on the device that computes."""
+    codec: ReviewCodec
+    labels: tuple[str, ...]
+    temperature: float = 1.0
+    """What logits are divided by, so that probabilities are calibrated."""
+    long_texts: str = "windows"
+    """How texts beyond the model's length are read: windows (all of it, logits averaged) or ends
+    (the first quarter and the last three quarters of the length)."""
+    about: dict[str, Any] | None = None
+    """How it was made."""
+
+    def __post_init__(self) -> None:
+        if self.long_texts not in LONG_TEXTS:
+            raise UsageError(f"--long {self.long_texts}: choose one of {', '.join(LONG_TEXTS)}")
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device, long_texts: str = "windows") -> "Classifier":
+        """Read a checkpoint, or the best one of a run.
+
+        Raises:
+            DataError: none there, or damaged.
+        """
+        checkpoint = load_checkpoint(best_of(folder), KIND)
+        codec = ReviewCodec.from_files(checkpoint.files)
+        try:
+            config = EncoderConfig(**checkpoint.config["encoder"])
+            labels = tuple(checkpoint.config["labels"])
+            temperature = float(checkpoint.about.get("temperature", 1.0))
+            model = SentimentModel(config, len(labels))
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{checkpoint.folder} is damaged ({error})") from error
+        load_weights(model, checkpoint.weights, checkpoint.folder)
+        model = model.to(device).eval()
+        return cls(model, codec, labels, temperature, long_texts, checkpoint.about)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
+    def max_length(self) -> int:
+        """Most tokens that are read at once."""
+        return self.model.encoder.config.max_length
+
+    def stretches(self, length: int) -> list[Sequence[int]]:
+        """Which tokens of a text of `length` tokens are read at once: at most `max_length`."""
+        places = range(length)
+        if self.long_texts == "ends":
+            return [ends(places, self.max_length)]
+        return [places[start:end] for start, end in windows(places, self.max_length)]
+
+    def answer(self, texts: Sequence[str], progress: Progress | None = None) -> list[Answer]:
+        """Classify texts, in their order."""
+        encoded = self.codec.encode_many(texts)
+        rows = self.probabilities(self.logits(encoded, progress)).tolist()
+        return [
+            Answer(
+                text,
+                self.labels[row.index(max(row))] if ids else None,
+                tuple(row) if ids else (),
+                len(ids),
+                len(self.stretches(len(ids))),
+                self.codec.mostly_unknown(ids),
+            )
+            for text, ids, row in zip(texts, encoded, rows, strict=True)
+        ]
+
+    @torch.no_grad()
+    def logits(self, texts: Sequence[Sequence[int]], progress: Progress | None = None) -> Tensor:
+        """Logits [N, C], float32 on the CPU, before the temperature; means over a text's windows.
+
+        Args:
+            texts: the token numbers of N texts.
+            progress: told how far it has come.
+        """
+        owners, pieces = [], []
+        for number, ids in enumerate(texts):
+            for places in self.stretches(len(ids)):
+                owners.append(number)
+                pieces.append([ids[place] for place in places])
+        found = torch.zeros(len(pieces), len(self.labels))
+        done = 0
+        for batch in buckets([len(piece) for piece in pieces], _BATCH_TOKENS):
+            found[batch] = self.batch_logits([pieces[place] for place in batch])
+            done += len(batch)
+            if progress:
+                progress(round(done / len(pieces) * len(texts)), len(texts))
+        owner = torch.tensor(owners, dtype=torch.long)
+        sums = torch.zeros(len(texts), len(self.labels)).index_add_(0, owner, found)
+        return sums / owner.bincount(minlength=len(texts))[:, None]
+
+    @torch.no_grad()
+    def batch_logits(self, pieces: Sequence[Sequence[int]]) -> Tensor:
+        """Logits [B, C], float32 on the CPU, of one batch of at most `max_length` tokens each."""
+        tokens = pad([piece or [0] for piece in pieces], PAD_STEP).to(self.device)
+        with autocast(self.device):
+            return self.model(tokens).float().cpu()
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Calibrated probabilities of logits [..., C]."""
+        return (logits / self.temperature).softmax(-1)
+
+
+def bundled() -> Path:
+    """The folder of the model that comes with the program.
+
+    Raises:
+        DataError: this installation has none.
+    """
+    try:
+        return asset("sentiment/config.json").parent
+    except DataError:
+        raise DataError(
+            "no classifier is bundled: train one with dlcc sentiment train, and name its run with "
+            "--checkpoint"
+        ) from None

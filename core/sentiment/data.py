@@ -1,0 +1,249 @@
+"""Labelled texts: the official movie reviews, class folders, CSV and JSONL; and how they are split.
+
+Nothing is unpacked to disk: an archive is read in one pass.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from dlcc.core.errors import DataError, UsageError
+from dlcc.core.files.archives import each_file
+from dlcc.core.files.download import RemoteFile
+from dlcc.core.files.paths import read_bytes
+from dlcc.core.files.tables import TABLES, decode, lines_of, read_rows
+
+OFFICIAL = RemoteFile(
+    "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
+    "md5:7c2ac02c03563afcf9b574c7e56c153a",
+)
+"""The Large Movie Review Dataset (Maas et al. 2011)."""
+
+UNLABELLED = "unsup"  # the official archive's folder of reviews without a label
+_PARTS = ("train", "test")
+_OFFICIAL_NAME = re.compile(r"(\d+)_\d+")
+_BLOCK = 100  # neighbouring numbers of the official files that stay together
+_BY_FILM = "reviews of one film stay on one side of the validation split"
+_BY_NUMBER = (
+    "the data names no films (train/urls_pos.txt is absent): the validation split keeps blocks of "
+    f"{_BLOCK} neighbouring numbers together, since reviews of one film are neighbours"
+)
+_BY_TEXT = "equal texts stay on one side of the validation split"
+
+
+@dataclass(frozen=True)
+class Review:
+    """One text."""
+
+    text: str
+    label: str
+    """Its class."""
+    name: str
+    """The file, or the table and its line."""
+    group: str
+    """Texts of one group, such as one film, stay on one side of a split."""
+    probability: float = 1.0
+    """Of the class; the rest is spread over all others."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Texts to learn from and to test on."""
+
+    labels: tuple[str, ...]
+    """The classes, in alphabetical order."""
+    train: tuple[Review, ...]
+    validation: tuple[Review, ...]
+    """Taken from the training part."""
+    test: tuple[Review, ...]
+    """Empty where the data names no test part."""
+    unlabelled: tuple[Review, ...]
+    grouping: str
+    """In words: what was kept on one side of the split."""
+    split_hash: str
+    """Of the names and labels in the validation part."""
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """How texts are read and validation is set apart."""
+
+    text_column: str | None = None
+    """The column of a table that holds the text; found by its name when None."""
+    label_column: str = "label"
+    """The column that holds the class."""
+    validation_share: float = 0.1
+    """Share of the training part."""
+    seed: int = 0
+    """Draws the groups that validate."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.validation_share < 1:
+            raise UsageError(f"--validation {self.validation_share}: give a share between 0 and 1")
+
+
+def load_corpus(path: Path, config: SplitConfig) -> Corpus:
+    """Read and split labelled texts.
+
+    Args:
+        path: the official archive or folder, class folders of .txt files (also in train/ and
+            test/, also as .tar.gz or .zip), or a .csv, .tsv or .jsonl file.
+        config: columns and split.
+
+    Raises:
+        DataError: nothing there, fewer than two classes, a class without examples, a text that is
+            not UTF-8, or a damaged file; the message names it.
+    """
+    parts, grouping = read_parts(path, config)
+    counts = Counter(review.label for review in parts["train"])
+    labels = tuple(sorted(counts))
+    if len(labels) < 2:
+        raise DataError(f"{path} has the classes {list(labels)}: at least two are needed to train")
+    for label in sorted({review.label for review in parts.get("test", ())} - set(labels)):
+        raise DataError(f"{path}: the class {label} has test examples but none to train on")
+    for label in labels:
+        if counts[label] < 2:
+            raise DataError(f"{path}: the class {label} has a single example; give two or more")
+    train, validation = _split(parts["train"], config)
+    names = "\n".join(sorted(f"{review.name}\t{review.label}" for review in validation))
+    return Corpus(
+        labels,
+        tuple(train),
+        tuple(validation),
+        tuple(parts.get("test", ())),
+        tuple(parts.get(UNLABELLED, ())),
+        grouping,
+        hashlib.sha256(names.encode()).hexdigest()[:16],
+    )
+
+
+def read_parts(path: Path, config: SplitConfig) -> tuple[dict[str, list[Review]], str]:
+    """Labelled texts as they stand: the parts `train`, `test` and `unsup`, as far as there are any,
+    and in words what a split keeps together.
+
+    Raises:
+        DataError: as of `load_corpus`, but for what concerns the classes.
+    """
+    is_table = path.suffix.lower() in TABLES
+    return _from_table(path, config) if is_table else _from_files(path)
+
+
+def text_files(folder: Path) -> list[Path]:
+    """All .txt files below a folder, in the order of `read_texts`."""
+    return sorted(file for file in folder.rglob("*.txt") if file.is_file())
+
+
+def read_texts(path: Path, column: str | None = None) -> list[str]:
+    """Texts without labels, in their order: a folder's .txt files by name, the rows of a table,
+    or a text a line.
+
+    Raises:
+        DataError: nothing there, a column that is missing, or a text that is not UTF-8.
+    """
+    if path.is_dir():
+        files = text_files(path)
+        if not files:
+            raise DataError(f"{path} holds no .txt files")
+        return [decode(read_bytes(file), str(file)) for file in files]
+    if path.suffix.lower() in TABLES:
+        return [text for _, text, _ in read_rows(path, column)]
+    if column:
+        raise UsageError(f"--column {column}: {path.name} is no .csv, .tsv or .jsonl file")
+    return lines_of(read_bytes(path), str(path))
+
+
+def untested_texts(path: Path, column: str | None = None) -> list[str]:
+    """All texts outside the test part, labelled or not: what masked words are learned from.
+
+    Raises:
+        DataError: as of `load_corpus` and `read_texts`.
+    """
+    if path.is_file() and path.suffix.lower() in (*TABLES, ".txt"):
+        return read_texts(path, column)
+    parts, _ = _from_files(path)
+    return [review.text for name in ("train", UNLABELLED) for review in parts.get(name, ())]
+
+
+def _from_table(path: Path, config: SplitConfig) -> tuple[dict[str, list[Review]], str]:
+    reviews = []
+    columns = {config.label_column: "--label-column"}
+    for line, text, (label,) in read_rows(path, config.text_column, columns):
+        if not label:
+            raise DataError(f"{path}, line {line}: no label in the column {config.label_column}")
+        reviews.append(Review(text, label, f"{path.name}:{line}", text))
+    return {"train": reviews}, _BY_TEXT
+
+
+def _from_files(path: Path) -> tuple[dict[str, list[Review]], str]:
+    files = {
+        PurePosixPath(name): decode(data, f"{path}: {name}")
+        for name, data in each_file(path, lambda name: name.endswith(".txt"))
+    }
+    films = {
+        name.parent / name.stem.removeprefix("urls_"): text.split()
+        for name, text in files.items()
+        if name.name.startswith("urls_") and name.parent.name in _PARTS
+    }
+    names = [name for name in files if name.parent.parent.name in _PARTS]
+    if not names and files:
+        depth = max(len(name.parts) for name in files)
+        names = [name for name in files if len(name.parts) == depth > 1]
+    _check_folders(path, names)
+    parts: dict[str, list[Review]] = {"train": []}
+    official = False
+    for name in sorted(names):
+        part = "test" if name.parent.parent.name == "test" else "train"
+        number = _OFFICIAL_NAME.fullmatch(name.stem)
+        official = official or number is not None
+        group = _group(files[name], name, number, films.get(name.parent, []))
+        review = Review(files[name], name.parent.name, str(name), group)
+        unlabelled = part == "train" and review.label == UNLABELLED
+        parts.setdefault(UNLABELLED if unlabelled else part, []).append(review)
+    if not parts["train"]:
+        raise DataError(f"{path} holds no training texts: put them in CLASS/NAME.txt")
+    return parts, _BY_FILM if films else _BY_NUMBER if official else _BY_TEXT
+
+
+def _group(
+    text: str, name: PurePosixPath, number: re.Match[str] | None, films: Sequence[str]
+) -> str:
+    if number is None:
+        return text
+    line = int(number[1])
+    return films[line] if line < len(films) else f"{name.parent}/{line // _BLOCK}"
+
+
+def _check_folders(path: Path, names: Sequence[PurePosixPath]) -> None:
+    """A class folder without texts would silently become a class less."""
+    classes = {name.parent for name in names}
+    for parent in sorted({folder.parent for folder in classes}) if path.is_dir() else ():
+        for folder in sorted(p for p in (path / parent).iterdir() if p.is_dir()):
+            if not folder.name.startswith(".") and parent / folder.name not in classes:
+                raise DataError(f"{path}: the class {folder.name} has no examples (.txt files)")
+
+
+def _split(reviews: list[Review], config: SplitConfig) -> tuple[list[Review], list[Review]]:
+    """Training and validation part. A group's hash decides, so a group is never on both sides,
+    whatever else is in the data; a class left without an example on one side gets one moved."""
+    train: list[Review] = []
+    validation: list[Review] = []
+    for review in reviews:
+        digest = hashlib.sha256(f"{config.seed}:{review.group}".encode()).digest()
+        drawn = int.from_bytes(digest[:8], "big") / 2**64
+        (validation if drawn < config.validation_share else train).append(review)
+    for full, empty in ((train, validation), (validation, train)):
+        present = {review.label for review in empty}
+        for label in sorted({review.label for review in full} - present):
+            moved = next(review for review in full if review.label == label)
+            together = [review for review in full if review.group == moved.group]
+            if any(r.label == label and r.group != moved.group for r in full):
+                empty += together
+                full[:] = [review for review in full if review.group != moved.group]
+            else:
+                raise DataError(
+                    f"the class {label} has too few different examples to validate on: give more"
+                )
+    return train, validation

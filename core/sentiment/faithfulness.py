@@ -1,0 +1,93 @@
+"""Which explanation earns trust: deletion curves of all methods over many texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from dlcc.core.sentiment.classifier import Classifier, Progress
+from dlcc.core.sentiment.codec import ReviewTokens, ends
+from dlcc.core.sentiment.explain import METHODS, STEPS, deletion, explain
+from dlcc.core.train.runtime import seeded_generator
+
+_RANDOM_ORDERS = 3  # their mean is what a method is held against
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """How one method did; lower areas are better."""
+
+    method: str
+    """The method, or `random`."""
+    curve: tuple[float, ...]
+    """Mean probability of the predicted class after each step of `STEPS`."""
+    area: float
+    """Mean of the curve."""
+    gain: float
+    """How much lower the area is than with words in random order, mean over the texts."""
+    error: float
+    """Standard error of `gain`."""
+
+
+def faithfulness(
+    answers: Classifier, texts: Sequence[str], seed: int = 0, progress: Progress | None = None
+) -> list[Faithfulness]:
+    """Deletion curves on `texts`, each cut to the model's length by its ends; best method first.
+
+    Args:
+        answers: the classifier.
+        texts: N of them.
+        seed: draws the random orders.
+        progress: told how many texts are done.
+    """
+    has_attention = answers.model.encoder.config.architecture == "transformer"
+    methods = [name for name in METHODS if has_attention or name == "occlusion"]
+    curves: dict[str, list[np.ndarray]] = {name: [] for name in (*methods, "random")}
+    for number, text in enumerate(texts):
+        tokens = _cut(answers.codec.encode(text), answers.max_length)
+        if not tokens.ids:
+            continue
+        target = int(answers.logits([tokens.ids])[0].argmax())
+        for method in methods:
+            order = np.argsort(-explain(answers, tokens, target, method), kind="stable")
+            curves[method].append(deletion(answers, tokens, target, order.tolist()))
+        generator = seeded_generator(seed, number)
+        orders = [
+            torch.randperm(len(tokens.spans), generator=generator).tolist()
+            for _ in range(_RANDOM_ORDERS)
+        ]
+        drawn = [deletion(answers, tokens, target, order) for order in orders]
+        curves["random"].append(np.mean(drawn, axis=0))
+        if progress:
+            progress(number + 1, len(texts))
+    results = [_summary(name, curves[name], curves["random"]) for name in curves if curves[name]]
+    return sorted(results, key=lambda result: result.area)
+
+
+def _cut(tokens: ReviewTokens, length: int) -> ReviewTokens:
+    """The two ends of a text that has more than `length` tokens."""
+    places = ends(range(len(tokens.ids)), length)
+    words = [tokens.words[place] for place in places]
+    numbers = {word: number for number, word in enumerate(dict.fromkeys(words))}
+    return ReviewTokens(
+        tuple(tokens.ids[place] for place in places),
+        tuple(numbers[word] for word in words),
+        tuple(tokens.spans[word] for word in numbers),
+    )
+
+
+def _summary(
+    method: str, curves: Sequence[np.ndarray], random_curves: Sequence[np.ndarray]
+) -> Faithfulness:
+    mean = np.mean(curves, axis=0)
+    gains = np.mean(random_curves, axis=1) - np.mean(curves, axis=1)
+    error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else float("nan")
+    assert len(mean) == len(STEPS)
+    return Faithfulness(
+        method,
+        tuple(float(value) for value in mean),
+        float(mean.mean()),
+        float(gains.mean()),
+        float(error),
+    )

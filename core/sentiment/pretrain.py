@@ -1,0 +1,161 @@
+"""Learning from texts without labels, before learning to classify: to guess masked words.
+
+Shapes: B batch, T tokens of a stretch, M masked positions, V tokens in the vocabulary.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dlcc.core.errors import DataError, UsageError
+from dlcc.core.sentiment.codec import MASK, ReviewCodec
+from dlcc.core.sentiment.model import MaskedWordModel
+from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core.train.runtime import seeded_generator
+from dlcc.core.translate.codec import EOS, SPECIAL
+
+KIND = "masked-words"
+_EXAMPLE = "the plot was thin, but i could not <mask> smiling"
+
+
+@dataclass(frozen=True)
+class MaskedWordConfig:
+    """How masked words are practised."""
+
+    length: int = 128
+    """Tokens of a stretch; reviews stand one after another, cut wherever a stretch ends."""
+    batch_tokens: int = 8192
+    """Tokens of a batch."""
+    masked_share: float = 0.25
+    """Share of the tokens to guess: of these 8 in 10 are masked, 1 is another word, 1 stays."""
+    seed: int = 0
+    """Seed of the order of the stretches."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.masked_share < 1:
+            raise UsageError(f"--masked {self.masked_share}: give a share between 0 and 1")
+        if self.length < 8 or self.batch_tokens < self.length:
+            raise UsageError(
+                f"--stretch {self.length}: at least 8 tokens, and at most a batch's "
+                f"{self.batch_tokens}"
+            )
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A batch of which some tokens are masked."""
+
+    tokens: Tensor
+    """[B, T] as the model sees them."""
+    places: Tensor
+    """[M] in the flattened batch."""
+    targets: Tensor
+    """[M] the tokens that were there."""
+
+
+class MaskedWordTask:
+    """Learn to guess masked words of `texts`; validated on others."""
+
+    kind = KIND
+    metric = "loss"
+    higher_is_better = False
+
+    def __init__(
+        self,
+        model: MaskedWordModel,
+        codec: ReviewCodec,
+        texts: Sequence[str],
+        validation: Sequence[str],
+        config: MaskedWordConfig,
+        about: dict[str, Any],
+    ) -> None:
+        self.model, self.codec, self.how, self.about = model, codec, config, about
+        if config.length > model.encoder.config.max_length:
+            raise UsageError(
+                f"--stretch {config.length}: the model takes {model.encoder.config.max_length}"
+            )
+        self.config = {"encoder": asdict(model.encoder.config)}
+        self.files = codec.files()
+        self.tokens, self.validation = self._join(texts), self._join(validation)
+        for part, tokens in (("train", self.tokens), ("validate", self.validation)):
+            if len(tokens) < 2 * config.length:
+                raise DataError(
+                    f"{len(tokens)} tokens to {part} on: masked words need more text, at least "
+                    f"{2 * config.length} tokens"
+                )
+
+    def batches(self, epoch: int) -> Sequence[Tensor]:
+        """Starts of stretches [B]; where they are cut differs from epoch to epoch."""
+        generator = seeded_generator(self.how.seed, epoch)
+        length = self.how.length
+        first = int(torch.randint(length, (1,), generator=generator))
+        starts = torch.arange(first, len(self.tokens) - length + 1, length)
+        starts = starts[torch.randperm(len(starts), generator=generator)]
+        return starts.split(self.how.batch_tokens // length)
+
+    def loss(self, batch: Tensor) -> tuple[Tensor, int]:
+        length, longest = self.how.length, self.model.encoder.config.max_length
+        start = int(torch.randint(longest - length + 1, (1,)))  # so all positions are practised
+        masked = self._mask(self.tokens, batch, None)
+        loss = F.cross_entropy(self._logits(masked, start), masked.targets)
+        return loss, batch.numel() * length
+
+    def validate(self) -> dict[str, float]:
+        generator = seeded_generator(0)
+        length = self.how.length
+        starts = torch.arange(0, len(self.validation) - length + 1, length)
+        lost, right, count = 0.0, 0, 0
+        for batch in starts.split(self.how.batch_tokens // length):
+            masked = self._mask(self.validation, batch, generator)
+            logits = self._logits(masked, 0)
+            lost += F.cross_entropy(logits, masked.targets, reduction="sum").item()
+            right += int((logits.argmax(-1) == masked.targets).sum())
+            count += len(masked.targets)
+        return {"loss": lost / count, "accuracy": right / count}
+
+    def sample(self) -> str:
+        codec, device = self.codec, next(self.model.parameters()).device
+        longest = self.model.encoder.config.max_length
+        before, after = (codec.encode(part).ids for part in _EXAMPLE.split("<mask>"))
+        before = before[-(longest // 2) :]
+        tokens = torch.tensor([[*before, MASK, *after][:longest]], device=device)
+        logits = self.model(tokens, torch.tensor([len(before)], device=device))
+        best = logits[0].float().softmax(-1).topk(3)
+        guesses = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        found = ", ".join(f"{codec.tokenizer.id_to_token(t)} {p:.2f}" for t, p in guesses)
+        return f"{_EXAMPLE}: {found}"
+
+    def traces(self) -> list[AttentionTrace]:
+        return []
+
+    def _mask(self, source: Tensor, starts: Tensor, generator: torch.Generator | None) -> Masked:
+        """Stretches of `source` with some of their tokens masked."""
+        device = next(self.model.parameters()).device
+        tokens = source[starts[:, None] + torch.arange(self.how.length)].long()  # [B, T]
+        count = max(1, round(self.how.masked_share * tokens.numel()))
+        # Always as many: tensors of the same sizes find the same memory again.
+        places = torch.randperm(tokens.numel(), generator=generator)[:count]  # [M]
+        targets = tokens.flatten()[places]
+        fate = torch.rand(len(places), generator=generator)
+        words = torch.randint(
+            len(SPECIAL) + 1, self.codec.size, (len(places),), generator=generator
+        )
+        shown = torch.where(fate < 0.8, MASK, torch.where(fate < 0.9, words, targets))
+        tokens = tokens.flatten().scatter(0, places, shown).view_as(tokens)
+        return Masked(tokens.to(device), places.to(device), targets.to(device))
+
+    def _logits(self, masked: Masked, start: int) -> Tensor:
+        """Guesses [M, V] at the masked places."""
+        logits: Tensor = self.model(masked.tokens, masked.places, start)
+        return logits.float()
+
+    def _join(self, texts: Sequence[str]) -> Tensor:
+        """All texts as one int32 tensor, each ended by EOS."""
+        parts = [
+            torch.tensor([*ids, EOS], dtype=torch.int32) for ids in self.codec.encode_many(texts)
+        ]
+        return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.int32)

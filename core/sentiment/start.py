@@ -1,0 +1,145 @@
+"""Where a classifier's weights come from before training: drawn, word vectors, or a checkpoint."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from dlcc.core.errors import DataError, UsageError
+from dlcc.core.files.vectors import Progress, look_up
+from dlcc.core.sentiment import pretrain as masked_words
+from dlcc.core.sentiment.classifier import KIND
+from dlcc.core.sentiment.codec import ReviewCodec
+from dlcc.core.sentiment.model import EncoderConfig, MaskedWordModel, SentimentModel
+from dlcc.core.train.checkpoint import Checkpoint, best_of, load_checkpoint, load_weights
+
+BUNDLED_VECTORS = "bundled"
+_ENCODER = "encoder."
+
+
+def from_scratch(
+    codec: ReviewCodec, sizes: dict[str, Any], num_classes: int, seed: int
+) -> SentimentModel:
+    """A classifier with drawn weights.
+
+    Args:
+        codec: cuts its texts up.
+        sizes: of `EncoderConfig`.
+        num_classes: C.
+        seed: draws the weights.
+    """
+    torch.manual_seed(seed)
+    return SentimentModel(EncoderConfig(vocab_size=codec.size, **sizes), num_classes)
+
+
+def masked_words_from_scratch(
+    codec: ReviewCodec, sizes: dict[str, Any], seed: int
+) -> MaskedWordModel:
+    """A model of masked words with drawn weights."""
+    torch.manual_seed(seed)
+    return MaskedWordModel(EncoderConfig(vocab_size=codec.size, **sizes))
+
+
+def from_vectors(
+    codec: ReviewCodec,
+    sizes: dict[str, Any],
+    num_classes: int,
+    seed: int,
+    vectors: str,
+    progress: Progress | None = None,
+) -> tuple[SentimentModel, str]:
+    """A classifier whose tokens start as word vectors, linearly projected to its width.
+
+    Args:
+        codec: of whole words.
+        sizes: of `EncoderConfig`, but for `embed_dim`, which the vectors give.
+        num_classes: C.
+        seed: draws all other weights, and the vectors of words that have none.
+        vectors: `bundled`, or the path of a GloVe or word2vec text file.
+        progress: told how far reading the file has come.
+
+    Returns:
+        The model, and in words where its vectors come from.
+    """
+    path = None if vectors == BUNDLED_VECTORS else Path(vectors)
+    found = look_up(codec.vocabulary(), path, progress)
+    model = from_scratch(codec, {**sizes, "embed_dim": found.vectors.shape[1]}, num_classes, seed)
+    given = torch.from_numpy(found.vectors)
+    has_vector = given.abs().sum(1) > 0
+    if not has_vector.any():
+        raise DataError(f"{found.source} has a vector for none of the words in the texts")
+    weight = model.encoder.embedding.weight
+    with torch.no_grad():
+        weight.mul_(given[has_vector].std() / weight.std())
+        weight[has_vector] = given[has_vector]
+    share = has_vector.float().mean().item()
+    return model, f"{found.source}, for {share:.0%} of {codec.size} words"
+
+
+def from_checkpoint(
+    folder: Path, num_classes: int, changes: dict[str, Any], seed: int
+) -> tuple[SentimentModel, ReviewCodec, str]:
+    """A classifier whose encoder was trained before, on masked words or as a classifier.
+
+    Args:
+        folder: a run or a checkpoint of it.
+        num_classes: C; the dense top is drawn anew.
+        changes: fields of `EncoderConfig` that leave the weights as they are, such as dropout.
+        seed: draws the dense top.
+
+    Returns:
+        The model, its codec, and in words what it starts from.
+
+    Raises:
+        DataError: no such checkpoint, or a damaged one.
+        UsageError: `changes` would need other weights.
+    """
+    checkpoint = load_checkpoint(best_of(folder), masked_words.KIND, KIND)
+    codec = ReviewCodec.from_files(checkpoint.files)
+    try:
+        before = EncoderConfig(**checkpoint.config["encoder"])
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{checkpoint.folder} is damaged ({error})") from error
+    _check_changes(before, changes)
+    torch.manual_seed(seed)
+    model = SentimentModel(replace(before, **changes), num_classes)
+    weights = {
+        name.removeprefix(_ENCODER): tensor
+        for name, tensor in checkpoint.weights.items()
+        if name.startswith(_ENCODER)
+    }
+    load_weights(model.encoder, weights, checkpoint.folder)
+    return model, codec, _what(checkpoint)
+
+
+def _check_changes(before: EncoderConfig, changes: dict[str, Any]) -> None:
+    free = {"dropout", "inner_dropout", "max_length", "frozen_embeddings"}
+    for name, value in changes.items():
+        if name not in free and value != getattr(before, name):
+            raise UsageError(
+                f"--from has {name.replace('_', ' ')} {getattr(before, name)}, not {value}: "
+                f"leave that option out"
+            )
+
+
+def _what(checkpoint: Checkpoint) -> str:
+    metrics = checkpoint.about.get("metrics", {})
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+    command, seconds = checkpoint.about.get("command"), checkpoint.about.get("seconds", 0)
+    how = f" of {command}, after {seconds / 60:.0f} minutes" if command else ""
+    return f"{checkpoint.kind} checkpoint ({shown}){how}"
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Learned numbers of a model."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def held_out(texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Texts to practise masked words on, and every 10th, of very many every 100th, to validate."""
+    step = 100 if len(texts) >= 10_000 else 10
+    validation = list(texts[::step])
+    return [text for number, text in enumerate(texts) if number % step], validation

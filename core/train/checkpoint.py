@@ -1,0 +1,192 @@
+"""Checkpoints: a folder that holds a model, what it was built from, and how it was made.
+
+    model.safetensors           the weights
+    config.json                 format version, kind, model config, how it was made, checksums
+    vocab.json, tokenizer.json  whatever else the model needs
+    training_state.safetensors  only in a run's `last` folder, for resuming
+
+Nothing is pickled. A folder is written beside its place and renamed: it is whole or not there.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from dlcc.core.errors import DataError
+from dlcc.core.files.paths import read_bytes
+
+FORMAT_VERSION = 1
+_WEIGHTS = "model.safetensors"
+_CONFIG = "config.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `load_checkpoint` found, every file checked against its hash."""
+
+    folder: Path
+    kind: str
+    """The model family: translate, sentiment, masked-words or vit."""
+    config: dict[str, Any]
+    """The model's configuration, as its Config dataclass takes it."""
+    about: dict[str, Any]
+    """How it was made: command, seed, data, metrics, versions."""
+    weights: dict[str, Tensor]
+    """float32, by the model's own names."""
+    files: dict[str, bytes]
+    """The further files, by name."""
+
+
+def save_checkpoint(
+    folder: Path,
+    *,
+    kind: str,
+    weights: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    about: Mapping[str, Any],
+    files: Mapping[str, bytes] | None = None,
+    half: bool = False,
+) -> None:
+    """Write a checkpoint folder, replacing an older checkpoint there as a whole.
+
+    Args:
+        folder: where to; its parents are made.
+        kind: the model family.
+        weights: a model's `state_dict`.
+        config: JSON values that build the model.
+        about: JSON values that say how it was made.
+        files: further files by name.
+        half: save floating-point weights as float16, half the size.
+
+    Raises:
+        DataError: the folder holds something else, or cannot be written.
+    """
+    saved = {
+        name: (tensor.half() if half and tensor.is_floating_point() else tensor)
+        .detach()
+        .cpu()
+        .contiguous()
+        for name, tensor in _own_tensors(weights).items()
+    }
+    contents = {_WEIGHTS: save(saved), **(files or {})}
+    header = {
+        "format_version": FORMAT_VERSION,
+        "kind": kind,
+        "config": dict(config),
+        "about": {**about, "versions": {name: version(name) for name in ("dlcc", "torch")}},
+        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
+    }
+    contents[_CONFIG] = json.dumps(header, indent=2, ensure_ascii=False).encode()
+    _write_folder(folder, contents)
+
+
+def load_checkpoint(folder: Path, *kinds: str) -> Checkpoint:
+    """Read a checkpoint folder of one of `kinds` and check every file of it.
+
+    Raises:
+        DataError: no checkpoint there, of another kind, of a newer format, or damaged.
+    """
+    folder = whole(folder)
+    header = _read_header(folder)
+    if header["kind"] not in kinds:
+        wanted = " or ".join(kinds)
+        raise DataError(f"{folder} holds a {header['kind']} model, {wanted} was asked for")
+    contents = {name: read_bytes(folder / name) for name in header["sha256"]}
+    for name, data in contents.items():
+        if hashlib.sha256(data).hexdigest() != header["sha256"][name]:
+            raise DataError(f"{folder / name} is damaged: its checksum differs from config.json")
+    try:
+        weights = load(contents.pop(_WEIGHTS))
+    except (SafetensorError, KeyError) as error:
+        raise DataError(f"{folder / _WEIGHTS} is damaged ({error})") from error
+    weights = {n: t.float() if t.is_floating_point() else t for n, t in weights.items()}
+    return Checkpoint(folder, header["kind"], header["config"], header["about"], weights, contents)
+
+
+def best_of(folder: Path) -> Path:
+    """The best checkpoint of a training run, or the folder itself where it is no run."""
+    best = whole(folder / "best")
+    return best if best.is_dir() else folder
+
+
+def whole(folder: Path) -> Path:
+    """`folder`, or the older one set aside when writing was cut off between two renames."""
+    old = folder.with_name(f".{folder.name}.old")
+    return old if not folder.exists() and old.exists() else folder
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
+    """Copy `weights` into `model`.
+
+    Raises:
+        DataError: a name or a shape differs; the message names the first.
+    """
+    own = _own_tensors(model.state_dict())
+    for name in sorted(own.keys() | weights.keys()):
+        here, there = own.get(name), weights.get(name)
+        if here is None or there is None or here.shape != there.shape:
+            shapes = [list(t.shape) if t is not None else "nothing" for t in (there, here)]
+            raise DataError(f"{source}: {name} is {shapes[0]} there, the model has {shapes[1]}")
+    model.load_state_dict(weights, strict=False)  # tied tensors are there once
+
+
+def _own_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those of `state` that share their memory (tied weights) once."""
+    own: dict[int, tuple[str, Tensor]] = {}
+    for name, tensor in state.items():
+        own.setdefault(tensor.data_ptr() or -len(own) - 1, (name, tensor))
+    return dict(own.values())
+
+
+def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
+    new, old = (folder.with_name(f".{folder.name}.{end}") for end in ("new", "old"))
+    if folder.exists() and not _is_checkpoint(folder):
+        raise DataError(f"{folder} exists and is no checkpoint: choose another folder")
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        for name, data in contents.items():
+            with (new / name).open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.replace(old)
+        new.replace(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise DataError(f"cannot write {folder}: {error.strerror}") from error
+
+
+def _is_checkpoint(folder: Path) -> bool:
+    return (folder / _CONFIG).is_file() or not any(folder.iterdir())
+
+
+def _read_header(folder: Path) -> dict[str, Any]:
+    path = folder / _CONFIG
+    if not path.is_file():
+        raise DataError(f"no checkpoint in {folder}: it has no {_CONFIG}")
+    try:
+        header = json.loads(read_bytes(path))
+        version_there, files = header["format_version"], dict(header["sha256"])
+        missing = {"kind", "config", "about"} - header.keys()
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is damaged ({error})") from error
+    if version_there != FORMAT_VERSION:
+        raise DataError(f"{path} has format {version_there}: install a newer dlcc")
+    if missing:
+        raise DataError(f"{path} is damaged (it lacks {', '.join(sorted(missing))})")
+    if any("/" in name or "\\" in name for name in files):
+        raise DataError(f"{path} names a file outside its folder")
+    return header

@@ -1,0 +1,284 @@
+"""One training loop for all models. It yields events and knows neither Typer nor Rich.
+
+A run folder holds `last` (to resume from), `best` (the weights that validated best),
+`metrics.jsonl` (a line an epoch) and, where the task draws them, `traces/epoch-NNN.trace`.
+
+Every step draws its random numbers from its own seed, so a run that was killed and resumed ends
+with the same weights as one that was not, on one machine with the same number of threads. A limit
+in minutes ties the schedule to the clock and gives that up.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from dlcc.core.errors import DataError, DlccError, UsageError
+from dlcc.core.files.paths import write_atomically
+from dlcc.core.trace.trace import save_traces
+from dlcc.core.train.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    whole,
+)
+from dlcc.core.train.config import FitConfig, learning_rate_at
+from dlcc.core.train.events import EpochEnded, Event, Finished, Started, Stepped
+from dlcc.core.train.optimizers import optimizer_state, optimizers_of, restore_optimizers
+from dlcc.core.train.runtime import autocast, has_fast_bfloat16
+from dlcc.core.train.task import Task
+
+_STATE = "training_state.safetensors"
+_AVERAGE, _OPTIMIZER = "average.", "optimizer."  # what its tensors' names begin with
+
+
+@dataclass
+class _Progress:
+    """Where a training is: what `last` keeps besides tensors."""
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    best: float | None = None
+    epochs_since_best: int = 0
+    loss_sum: float = 0.0
+    items: int = 0
+
+
+def fit(
+    task: Task,
+    config: FitConfig,
+    run: Path,
+    *,
+    resume: bool = False,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Event]:
+    """Train `task.model`, yielding what happens.
+
+    Args:
+        task: model, data, loss and validation.
+        config: how to train.
+        run: the run folder.
+        resume: go on from `run/last`; without it a folder that has one is refused.
+        should_stop: asked after every step; True saves a resumable state and ends.
+
+    Raises:
+        UsageError: the run folder holds a training and `resume` is False.
+        DataError: nothing to resume, or what is there is damaged or of another model.
+        DlccError: the loss is no longer a number.
+    """
+    trainer = _Trainer(task, config, run)
+    if resume:
+        trainer.restore()
+    elif whole(run / "last").exists():
+        raise UsageError(f"{run} holds a training: add --resume, or choose another --run")
+    else:
+        trainer.save_last()  # a run killed at once can be resumed too
+    yield from trainer.run_epochs(should_stop)
+
+
+class _Trainer:
+    """The state of one `fit`."""
+
+    def __init__(self, task: Task, config: FitConfig, run: Path) -> None:
+        self.task, self.config, self.run = task, config, run
+        self.model = task.model
+        self.device = next(self.model.parameters()).device
+        self.parameters: list[Tensor] = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizers = optimizers_of(self.model, config)
+        self.average = [p.detach().clone() for p in self.parameters] if config.ema_decay else []
+        self.at = _Progress()
+        self.saved_at = time.monotonic()
+
+    def run_epochs(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
+        config, at = self.config, self.at
+        batches = self.task.batches(at.epoch)
+        yield Started(
+            self.run,
+            len(batches),
+            at.step,
+            config.epochs,
+            sum(p.numel() for p in self.parameters),
+            str(self.device),
+            config.bfloat16 and has_fast_bfloat16(self.device),
+        )
+        reason = self._over()
+        while not reason:
+            for stepped in self._epoch(batches):
+                yield stepped
+                if should_stop():
+                    self.save_last()
+                    yield Finished("stopped", _or_nan(at.best), at.seconds)
+                    return
+            self.save_last()  # before a validation that may take long
+            yield self._end_epoch()
+            reason = self._over()
+            if not reason:
+                batches = self.task.batches(at.epoch)
+        yield Finished(reason, _or_nan(at.best), at.seconds)
+
+    def _epoch(self, batches: Sequence[Any]) -> Iterator[Stepped]:
+        at, total = self.at, self.config.epochs * len(batches)
+        self.model.train()
+        while at.step_in_epoch < len(batches) and not self._out_of_time():
+            begun = time.monotonic()
+            done = at.step / total
+            if self.config.minutes:
+                done = max(done, at.seconds / (60 * self.config.minutes))
+            rate = learning_rate_at(self.config, done)
+            loss, items = self._step(batches[at.step_in_epoch], rate)
+            at.step_in_epoch += 1
+            at.step += 1
+            at.loss_sum += loss * items
+            at.items += items
+            at.seconds += time.monotonic() - begun
+            if time.monotonic() - self.saved_at > self.config.checkpoint_seconds:
+                self.save_last()
+            yield Stepped(at.epoch, at.step, done, loss, items, rate, at.seconds)
+
+    def _step(self, batch: Any, rate: float) -> tuple[float, int]:
+        torch.manual_seed(self.config.seed * 1_000_003 + self.at.step)
+        for group in (group for each in self.optimizers for group in each.param_groups):
+            group["lr"] = rate
+        with autocast(self.device, self.config.bfloat16):
+            loss, items = self.task.loss(batch)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise DlccError(
+                f"the loss became {value} at step {self.at.step}: lower --learning-rate"
+            )
+        self.model.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.config.clip_norm:
+            nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        if self.average:
+            decay = min(self.config.ema_decay, (1 + self.at.step) / (10 + self.at.step))
+            with torch.no_grad():
+                torch._foreach_lerp_(self.average, self.parameters, 1 - decay)
+        return value, items
+
+    def _end_epoch(self) -> EpochEnded:
+        at, begun = self.at, time.monotonic()
+        self._swap_average()
+        self.model.eval()
+        with torch.no_grad():
+            metrics = self.task.validate()
+            sample, traces = self.task.sample(), self.task.traces()
+        value = metrics[self.task.metric]
+        sign = 1 if self.task.higher_is_better else -1
+        is_best = at.best is None or sign * value > sign * at.best
+        metrics = {"train_loss": at.loss_sum / max(at.items, 1), **metrics}
+        if is_best:
+            at.best, at.epochs_since_best = value, 0
+            self._save("best", {**metrics, "epoch": at.epoch + 1})
+        else:
+            at.epochs_since_best += 1
+        self._swap_average()
+        if traces:
+            save_traces(self.run / "traces" / f"epoch-{at.epoch + 1:03}.trace", traces)
+        ended = EpochEnded(at.epoch, metrics, is_best, sample)
+        at.seconds += time.monotonic() - begun
+        at.epoch, at.step_in_epoch, at.loss_sum, at.items = at.epoch + 1, 0, 0.0, 0
+        self._write_metrics({"epoch": at.epoch, "step": at.step, "seconds": at.seconds, **metrics})
+        self.save_last()
+        return ended
+
+    def _out_of_time(self) -> bool:
+        return 0 < 60 * self.config.minutes <= self.at.seconds
+
+    def _over(self) -> str:
+        if self.at.epoch >= self.config.epochs:
+            return "epochs"
+        if self._out_of_time():
+            return "minutes"
+        if self.config.patience and self.at.epochs_since_best >= self.config.patience:
+            return "patience"
+        return ""
+
+    def _swap_average(self) -> None:
+        """Exchange the raw and the averaged weights, in place."""
+        for parameter, average in zip(self.parameters, self.average, strict=False):
+            parameter.data, average.data = average.data, parameter.data
+
+    def _save(self, name: str, metrics: dict[str, float], state: bytes | None = None) -> None:
+        about = {**self.task.about, "fit": asdict(self.config), "seconds": round(self.at.seconds)}
+        save_checkpoint(
+            self.run / name,
+            kind=self.task.kind,
+            weights=self.model.state_dict(),
+            config=self.task.config,
+            about={**about, "metrics": metrics} if metrics else about,
+            files={**self.task.files, **({_STATE: state} if state else {})},
+        )
+
+    def save_last(self) -> None:
+        """Write all that resuming needs."""
+        tensors = {f"{_AVERAGE}{place}": tensor for place, tensor in enumerate(self.average)}
+        state = optimizer_state(self.optimizers)
+        tensors |= {f"{_OPTIMIZER}{name}": value for name, value in state.items()}
+        tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+        self._save("last", {}, save(tensors, {"progress": json.dumps(asdict(self.at))}))
+        self.saved_at = time.monotonic()
+
+    def restore(self) -> None:
+        """Go back to where `last` was saved."""
+        checkpoint = load_checkpoint(self.run / "last", self.task.kind)
+        files = {name: data for name, data in checkpoint.files.items() if name != _STATE}
+        if (checkpoint.config, files) != (self.task.config, self.task.files):
+            raise DataError(
+                f"{self.run} trains another model: resume with the data and options it began with"
+            )
+        if _hashes(checkpoint.about) != _hashes(self.task.about):
+            raise DataError(
+                f"{self.run} learns from other data, or they are split otherwise: resume with the "
+                f"--data, --seed and --validation it began with"
+            )
+        load_weights(self.model, checkpoint.weights, checkpoint.folder)
+        try:
+            self._restore_state(checkpoint)
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            raise DataError(f"{checkpoint.folder} cannot be resumed ({error})") from error
+
+    def _restore_state(self, checkpoint: Checkpoint) -> None:
+        data = checkpoint.files[_STATE]
+        length = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + length])["__metadata__"]
+        self.at = _Progress(**json.loads(metadata["progress"]))
+        tensors = load(data)
+        names = [f"{_AVERAGE}{place}" for place in range(len(self.average))]
+        if {name for name in tensors if name.startswith(_AVERAGE)} != set(names):
+            raise ValueError("with and without --ema-decay are not the same training")
+        for average, name in zip(self.average, names, strict=True):
+            average.copy_(tensors.pop(name))
+        state = {name.removeprefix(_OPTIMIZER): tensor for name, tensor in tensors.items()}
+        restore_optimizers(self.optimizers, state)
+
+    def _write_metrics(self, line: dict[str, float]) -> None:
+        """Append a line, dropping any that a killed run wrote after the state it resumed from."""
+        path = self.run / "metrics.jsonl"
+        earlier = path.read_text().splitlines() if path.exists() else []
+        lines = [text for text in earlier if json.loads(text)["epoch"] < line["epoch"]]
+        lines.append(json.dumps(line))
+        write_atomically(path, lambda temporary: temporary.write_text("\n".join(lines) + "\n"))
+
+
+def _hashes(about: dict[str, Any]) -> dict[str, Any]:
+    """What tells one split of the data from another."""
+    data = about.get("data")
+    known = data if isinstance(data, dict) else {}
+    return {name: value for name, value in known.items() if name.endswith("_hash")}
+
+
+def _or_nan(best: float | None) -> float:
+    return math.nan if best is None else best

@@ -1,0 +1,130 @@
+"""Sentence pairs: read them from a zip, a folder or a file, and split them by source sentence.
+
+One source sentence often has several translations, so a split of the lines would put translations
+of a test sentence into the training part. The split is made between source sentences, and those
+that differ only in case and punctuation stay together.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import torch
+
+from dlcc.core.errors import DataError
+from dlcc.core.files.archives import each_file
+from dlcc.core.files.paths import read_bytes
+from dlcc.core.files.tables import lines_of
+from dlcc.core.train.runtime import seeded_generator
+from dlcc.core.translate.codec import clean
+
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+_TEST, _VALIDATION = 10_000, 2_000
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A source sentence and its translations, the first one first."""
+
+    source: str
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Source sentences in three parts that share none."""
+
+    train: tuple[Sentence, ...]
+    validation: tuple[Sentence, ...]
+    test: tuple[Sentence, ...]
+
+    @property
+    def test_hash(self) -> str:
+        """SHA-256 of the test sources: says which split a model was trained on."""
+        text = "\n".join(sorted(sentence.source for sentence in self.test))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_pairs(path: Path, reverse: bool = False) -> list[Sentence]:
+    """Read the pairs in `path`, cleaned, translations of one sentence together.
+
+    Args:
+        path: a UTF-8 file of `source<TAB>target` lines (further columns are left aside), or a
+            folder, zip or tar that holds one such .txt or .tsv; names with _ or . in front are left
+            aside.
+        reverse: translate from the second column to the first.
+
+    Raises:
+        DataError: nothing there, damaged, not in this format, or no pair in it.
+    """
+    name, data = _find(path)
+    targets: dict[str, dict[str, None]] = {}
+    for number, line in enumerate(lines_of(data, name), 1):
+        if not line.strip():
+            continue
+        columns = line.split("\t")
+        if len(columns) < 2:
+            raise DataError(f"{name}, line {number}, has one column: source<TAB>target is expected")
+        source, target = (clean(column) for column in columns[:2])
+        if reverse:
+            source, target = target, source
+        if source and target:
+            targets.setdefault(source, {})[target] = None
+    if not targets:
+        raise DataError(f"{name} holds no sentence pair: source<TAB>target lines are expected")
+    return [Sentence(source, tuple(known)) for source, known in targets.items()]
+
+
+def split_pairs(sentences: list[Sentence], seed: int) -> Split:
+    """Split by source sentence: 10,000 for testing and 2,000 for validation.
+
+    Small data give a tenth of their sentences for testing and a twentieth for validation.
+
+    Raises:
+        DataError: fewer than three sentences that differ.
+    """
+    groups: dict[str, list[Sentence]] = {}
+    for sentence in sentences:
+        groups.setdefault(_key(sentence.source), []).append(sentence)
+    if len(groups) < 3:
+        raise DataError(f"{len(groups)} different sentences cannot be split into three parts")
+    keys = sorted(groups)
+    order = torch.randperm(len(keys), generator=seeded_generator(seed)).tolist()
+    sizes = [
+        min(_TEST, max(1, len(sentences) // 10)),
+        min(_VALIDATION, max(1, len(sentences) // 20)),
+        len(sentences),
+    ]
+    parts: list[list[Sentence]] = [[], [], []]
+    for place in order:
+        group = groups[keys[place]]
+        part = next(n for n in range(3) if len(parts[n]) + len(group) <= sizes[n] or n == 2)
+        parts[part] += group
+    if not all(parts):
+        raise DataError(f"{len(groups)} different sentences cannot be split into three parts")
+    test, validation, train = map(tuple, parts)
+    return Split(train, validation, test)
+
+
+def _key(source: str) -> str:
+    """What is left of a sentence without case and punctuation."""
+    return " ".join(re.findall(r"\w+", source.casefold())) or source
+
+
+def _find(path: Path) -> tuple[str, bytes]:
+    """The name and the bytes of the one file of pairs in `path`."""
+    if path.is_dir() or path.name.endswith(_ARCHIVES):
+        files = list(each_file(path, _is_pairs))
+        if len(files) != 1:
+            names = ", ".join(name for name, _ in files[:3])
+            what = f"{len(files)} files of pairs ({names})" if files else "no file of pairs"
+            raise DataError(f"{path} holds {what}: one .txt or .tsv is expected")
+        name, data = files[0]
+        return f"{path}/{name}", data
+    return str(path), read_bytes(path)
+
+
+def _is_pairs(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.suffix in (".txt", ".tsv") and not path.name.startswith("_")

@@ -1,0 +1,236 @@
+"""A GRU encoder and decoder, with cross-attention between them or without (chapters 7 and 8).
+
+The encoder reads the source in both directions. The first decoder layer asks, attention answers
+with a mixture of encoder states, further decoder layers take the answer in. In training the
+target is known, so every layer runs over the whole of it at once.
+
+Shapes: B batch, S source length, T target length, E embedding width, D hidden width, L layers,
+V vocabulary.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dlcc.core.errors import UsageError
+from dlcc.core.nn.attention import (
+    AdditiveAttention,
+    TrainableDotProductAttention,
+    dot_product_attention,
+)
+from dlcc.core.nn.dropout import dropout
+
+ATTENTIONS = ("dot-product", "trainable", "additive", "none")
+
+
+@dataclass(frozen=True)
+class Seq2SeqConfig:
+    """The sizes of a model."""
+
+    vocab_size: int
+    """Tokens of both languages together."""
+    embed_dim: int = 256
+    """Width of a token's vector."""
+    hidden_dim: int = 512
+    """Width of an encoder state (half of it a direction) and of a decoder state."""
+    encoder_layers: int = 2
+    """GRU layers that read the source, each in both directions."""
+    decoder_layers: int = 2
+    """GRU layers that write the target."""
+    attention: str = "dot-product"
+    """How the decoder looks at the source: dot-product, trainable, additive or none."""
+    dropout: float = 0.2
+    """Share of activations dropped between layers in training."""
+    tied: bool = True
+    """One table of token vectors for source, target and output; or one each."""
+
+    def __post_init__(self) -> None:
+        sizes = {
+            "--embed-dim": (self.embed_dim, self.embed_dim >= 1),
+            "--hidden-dim": (self.hidden_dim, self.hidden_dim >= 2 and self.hidden_dim % 2 == 0),
+            "--encoder-layers": (self.encoder_layers, self.encoder_layers >= 1),
+            "--decoder-layers": (self.decoder_layers, self.decoder_layers >= 1),
+            "--dropout": (self.dropout, 0 <= self.dropout < 1),
+            "--attention": (self.attention, self.attention in ATTENTIONS),
+        }
+        for flag, (value, valid) in sizes.items():
+            if not valid:
+                raise UsageError(f"{flag} {value}: see --help for what it takes")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the encoder made of a batch of sources."""
+
+    states: Tensor
+    """[B, S, D]: one a source token; what attention looks at."""
+    mask: Tensor
+    """[B, S] boolean: True where there is a token."""
+    summary: Tensor
+    """[B, D]: both ends of the last layer; all that a decoder without attention knows."""
+
+    def repeat(self, times: int) -> "Memory":
+        """Each source `times` times in a row, for `times` hypotheses of it."""
+        return self.select(torch.arange(len(self.mask)).repeat_interleave(times))
+
+    def select(self, rows: Tensor) -> "Memory":
+        """The sources with these numbers."""
+        return Memory(self.states[rows], self.mask[rows], self.summary[rows])
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What the decoder made of a batch of targets."""
+
+    logits: Tensor
+    """[B, T, V]: of the token after each target token."""
+    state: Tensor
+    """[L, B, D]: after the last token."""
+    query: Tensor
+    """[B, T, D]: what each step asked the source."""
+    weights: Tensor | None
+    """[B, T, S]: what it looked at; None without attention."""
+
+
+class BidirectionalGRU(nn.Module):
+    """One GRU from the left and one from the right, for padded batches.
+
+    The right one starts at each sentence's own last token, so padding changes nothing.
+
+    Args:
+        input_dim: width of the input.
+        output_dim: width of the output, half of it a direction.
+    """
+
+    def __init__(self, input_dim: int, output_dim: int) -> None:
+        super().__init__()
+        self.forwards = nn.GRU(input_dim, output_dim // 2, batch_first=True)
+        self.backwards = nn.GRU(input_dim, output_dim // 2, batch_first=True)
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Read `inputs` [B, S, input_dim], of which the first `lengths` [B] count.
+
+        Returns:
+            Outputs [B, S, output_dim], meaningless beyond the lengths, and both ends
+            [B, output_dim]: the left reader's last state and the right reader's.
+        """
+        left, _ = self.forwards(inputs)  # [B, S, output_dim / 2]
+        right, _ = self.backwards(_reverse(inputs, lengths))
+        last = (lengths - 1).view(-1, 1, 1).expand(-1, 1, left.shape[2])
+        ends = torch.cat([left.gather(1, last), right.gather(1, last)], -1).squeeze(1)
+        return torch.cat([left, _reverse(right, lengths)], -1), ends
+
+
+class Seq2Seq(nn.Module):
+    """The translator: source tokens in, a distribution over the next target token out.
+
+    Args:
+        config: its sizes.
+        padding: the token that fills batches up.
+    """
+
+    def __init__(self, config: Seq2SeqConfig, padding: int = 0) -> None:
+        super().__init__()
+        E, D = config.embed_dim, config.hidden_dim
+        self.config, self.padding = config, padding
+        self.source_embedding = _embedding(config)
+        self.target_embedding = self.source_embedding if config.tied else _embedding(config)
+        self.encoder = nn.ModuleList(
+            BidirectionalGRU(D if layer else E, D) for layer in range(config.encoder_layers)
+        )
+        self.bridge = nn.Linear(D, config.decoder_layers * D)  # to the decoder's first states
+        self.decoder = nn.ModuleList(
+            nn.GRU(D if layer else E, D, batch_first=True) for layer in range(config.decoder_layers)
+        )
+        self.attention = _attention(config)
+        self.combine = nn.Linear(2 * D, E)
+        self.output = nn.Linear(E, config.vocab_size)
+        if config.tied:
+            self.output.weight = self.source_embedding.weight
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        """Logits [B, T, V] of the token after each of `target` [B, T], given `source` [B, S]."""
+        return self.decode(self.encode(source), target).logits
+
+    def encode(self, source: Tensor) -> Memory:
+        """Read `source` [B, S] int64, padded on the right, at least one token a row."""
+        mask = source != self.padding
+        lengths = mask.sum(1)
+        states = self._embed(self.source_embedding, source)  # [B, S, E]
+        for layer, gru in enumerate(self.encoder):
+            outputs, summary = gru(states, lengths)
+            outputs = self._dropped(outputs)
+            states = states + outputs if layer else outputs  # [B, S, D]
+        return Memory(states, mask, summary)
+
+    def decode(self, memory: Memory, target: Tensor, state: Tensor | None = None) -> Decoded:
+        """Go on from `state` over `target` [B, T].
+
+        Args:
+            memory: from `encode`.
+            target: tokens [B, T]; the first ever is the start token.
+            state: [L, B, D]; None starts from the memory's summary.
+
+        """
+        if state is None:
+            state = self.start(memory)
+        inputs = self._embed(self.target_embedding, target)  # [B, T, E]
+        ends, outputs = [], inputs
+        for layer, gru in enumerate(self.decoder):
+            new, end = gru(inputs, state[layer : layer + 1])
+            new = self._dropped(new)
+            outputs = outputs + new if layer else new  # [B, T, D]
+            ends.append(end)
+            if layer == 0:
+                query = outputs
+                context, weights = self.look(query, memory)
+            inputs = outputs + context if layer == 0 else outputs
+        combined = self.combine(torch.cat([outputs, context], -1)).tanh()
+        logits = self.output(self._dropped(combined))
+        return Decoded(logits, torch.cat(ends), query, weights)
+
+    def start(self, memory: Memory) -> Tensor:
+        """The decoder's first state [L, B, D]."""
+        states = self.bridge(memory.summary).tanh()
+        return torch.stack(states.chunk(self.config.decoder_layers, -1))
+
+    def look(self, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
+        """What `query` [B, T, D] finds in the memory: context [B, T, D], weights [B, T, S]."""
+        mask = memory.mask.unsqueeze(1)  # [B, 1, S]
+        if self.config.attention == "none":
+            return memory.summary.unsqueeze(1).expand(-1, query.shape[1], -1), None
+        if self.attention is None:
+            return dot_product_attention(query, memory.states, memory.states, mask)
+        return self.attention(query, memory.states, memory.states, mask)
+
+    def _embed(self, table: nn.Embedding, tokens: Tensor) -> Tensor:
+        # Rows have norm 1, as the output layer wants them; √E gives the GRUs variance 1.
+        return self._dropped(table(tokens) * math.sqrt(table.embedding_dim))
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        return dropout(x, self.config.dropout, self.training)
+
+
+def _embedding(config: Seq2SeqConfig) -> nn.Embedding:
+    table = nn.Embedding(config.vocab_size, config.embed_dim)
+    nn.init.normal_(table.weight, std=config.embed_dim**-0.5)
+    return table
+
+
+def _attention(config: Seq2SeqConfig) -> nn.Module | None:
+    if config.attention == "trainable":
+        return TrainableDotProductAttention(config.hidden_dim)
+    if config.attention == "additive":
+        return AdditiveAttention(config.hidden_dim)
+    return None
+
+
+def _reverse(sequences: Tensor, lengths: Tensor) -> Tensor:
+    """Each of `sequences` [B, S, D] back to front within its length; padding stays in place."""
+    place = torch.arange(sequences.shape[1], device=sequences.device).unsqueeze(0)
+    mirrored = lengths.unsqueeze(1) - 1 - place  # [B, S]
+    index = torch.where(mirrored >= 0, mirrored, place)
+    return sequences.gather(1, index.unsqueeze(-1).expand_as(sequences))

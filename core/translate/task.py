@@ -1,0 +1,222 @@
+"""The training of a translator: pairs to batches, the loss, validation by BLEU."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dlcc.core.errors import DataError, UsageError
+from dlcc.core.files.vectors import look_up
+from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core.train.runtime import autocast, seeded_generator
+from dlcc.core.translate.codec import BOS, EOS, PAD, Codec, pad
+from dlcc.core.translate.data import Sentence, Split
+from dlcc.core.translate.metrics import bleu
+from dlcc.core.translate.model import Seq2Seq, Seq2SeqConfig
+from dlcc.core.translate.source import trace_of
+from dlcc.core.translate.translator import GREEDY, KIND, Translator
+
+
+@dataclass(frozen=True)
+class TranslationConfig:
+    """What the training makes of the pairs."""
+
+    vocabulary: str = "subwords"
+    """What a token is: subwords or words."""
+    vocab_size: int = 4000
+    """Most tokens, of both languages together."""
+    batch_tokens: int = 2500
+    """Target or source tokens in a batch, padding included."""
+    label_smoothing: float = 0.1
+    """Share of the target probability spread over all tokens (Szegedy et al. 2016)."""
+    teacher_forcing: float = 1.0
+    """Probability that the decoder is given the right token before, not its own guess."""
+    max_tokens: int = 80
+    """Longer training sentences are left out."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "--vocab-size": (self.vocab_size, self.vocab_size >= 8),
+            "--batch-tokens": (self.batch_tokens, self.batch_tokens >= 1),
+            "--label-smoothing": (self.label_smoothing, 0 <= self.label_smoothing < 1),
+            "--teacher-forcing": (self.teacher_forcing, 0 <= self.teacher_forcing <= 1),
+        }
+        for flag, (value, valid) in checks.items():
+            if not valid:
+                raise UsageError(f"{flag} {value}: see --help for what it takes")
+
+
+class TranslationTask:
+    """What `fit` needs to train a translator.
+
+    Args:
+        split: the sentences.
+        codec: built from `split.train`.
+        config: how they become batches.
+        model: on the device it is trained on.
+        about: JSON values for the checkpoint.
+        seed: of the batches' order.
+    """
+
+    kind = KIND
+    metric = "bleu"
+    higher_is_better = True
+
+    def __init__(
+        self,
+        split: Split,
+        codec: Codec,
+        config: TranslationConfig,
+        model: Seq2Seq,
+        about: Mapping[str, Any],
+        seed: int,
+    ) -> None:
+        self.data, self.model, self.seed = config, model, seed
+        self.validation: Sequence[Sentence] = split.validation
+        self.examples = _examples(split.train, codec, config.max_tokens)
+        self.device = next(model.parameters()).device
+        if not self.examples:
+            raise DataError(f"no pair to train on has at most {config.max_tokens} tokens")
+        longest = max(len(source) for source, _ in self.examples)
+        self.config = {**asdict(model.config), "longest_source": longest}
+        self.files = codec.files()
+        self.about = {**about, "data": {**about.get("data", {}), **asdict(config)}}
+        self.translator = Translator(model, codec, longest, self.about)
+
+    def batches(self, epoch: int) -> list[list[int]]:
+        """Numbers of examples of about the same length, in an order that depends on the epoch."""
+        generator = seeded_generator(self.seed, epoch)
+        noise = torch.rand(len(self.examples), generator=generator).tolist()
+
+        def length(number: int) -> tuple[int, float]:
+            source, target = self.examples[number]
+            return len(source), len(target) + 2 * noise[number]
+
+        batches: list[list[int]] = [[]]
+        longest = 0
+        for number in sorted(range(len(self.examples)), key=length):
+            source, target = self.examples[number]
+            longest = max(longest, len(source), len(target) + 1)
+            if batches[-1] and longest * (len(batches[-1]) + 1) > self.data.batch_tokens:
+                batches.append([])
+                longest = max(len(source), len(target) + 1)
+            batches[-1].append(number)
+        order = torch.randperm(len(batches), generator=generator).tolist()
+        return [batches[place] for place in order]
+
+    def loss(self, batch: list[int]) -> tuple[Tensor, int]:
+        """Mean cross-entropy of the target tokens, and how many there are."""
+        examples = [self.examples[number] for number in batch]
+        source = pad([source for source, _ in examples]).to(self.device)
+        target = pad([[BOS, *target, EOS] for _, target in examples]).to(self.device)
+        given, wanted = target[:, :-1], target[:, 1:]
+        logits = self.model(source, self._forced(source, given))  # [B, T, V]
+        loss = F.cross_entropy(
+            logits.flatten(0, 1),
+            wanted.flatten(),
+            ignore_index=PAD,
+            label_smoothing=self.data.label_smoothing,
+        )
+        return loss, int((wanted != PAD).sum())
+
+    def validate(self) -> dict[str, float]:
+        """BLEU of greedy translations of the validation part, against the first reference."""
+        with autocast(self.device):
+            results = self.translator.translate([s.source for s in self.validation], GREEDY)
+        references = [s.targets[:1] for s in self.validation]
+        return {"bleu": bleu([result.text for result in results], references).value}
+
+    def sample(self) -> str:
+        """One validation sentence and its translation."""
+        source = self._example()
+        return f"{source} → {self.translator.translate([source], GREEDY)[0].text}"
+
+    def traces(self) -> list[AttentionTrace]:
+        """Attention on that sentence; none without attention."""
+        if self.model.config.attention == "none":
+            return []
+        source = self._example()
+        result = self.translator.translate([source], GREEDY)[0]
+        return [trace_of(self.translator, result)] if result.tokens else []
+
+    def _example(self) -> str:
+        """A validation sentence of middling length, always the same one."""
+        sources = [sentence.source for sentence in self.validation]
+        return min(sources, key=lambda s: (abs(len(s.split()) - 9), not s[0].isalpha(), s))
+
+    def _forced(self, source: Tensor, given: Tensor) -> Tensor:
+        """`given`, with the model's own guesses where teacher forcing is left out.
+
+        The guesses come from a first pass over the right tokens, so that both passes stay whole
+        sequences ("parallel scheduled sampling", Duckworth et al. 2019).
+        """
+        if self.data.teacher_forcing == 1:
+            return given
+        with torch.no_grad():
+            guesses = self.model(source, given).argmax(-1)[:, :-1]
+        own = torch.rand(guesses.shape) >= self.data.teacher_forcing
+        own = own.to(given.device) & (given[:, 1:] != PAD)
+        return torch.cat([given[:, :1], torch.where(own, guesses, given[:, 1:])], 1)
+
+
+def build_codec(split: Split, config: TranslationConfig) -> Codec:
+    """The vocabulary of the training part."""
+    pairs = [(s.source, target) for s in split.train for target in s.targets]
+    sources, targets = zip(*pairs, strict=True)
+    return Codec.learn(sources, targets, config.vocabulary, config.vocab_size)
+
+
+def build_model(config: Seq2SeqConfig, seed: int, device: torch.device) -> Seq2Seq:
+    """A model with fresh weights, the same for the same seed."""
+    torch.manual_seed(seed)
+    return Seq2Seq(config, PAD).to(device)
+
+
+def word_vectors(codec: Codec, path: Path | None) -> Tensor:
+    """Vectors [V, E] of the tokens that are words, from a GloVe file; zeros for the others.
+
+    Args:
+        codec: whose tokens.
+        path: a GloVe or word2vec text file; None takes the bundled GloVe 6B 50d subset.
+    """
+    words = [codec.piece(token).removeprefix("▁") for token in range(codec.size)]
+    return torch.from_numpy(look_up(words, path).vectors)
+
+
+def start_from(model: Seq2Seq, vectors: Tensor, freeze: bool) -> None:
+    """Give the source tokens word vectors [V, E], scaled to a mean norm of 1.
+
+    Rows of zeros stay as they are.
+
+    Raises:
+        UsageError: vectors of another width, or one table for source and target.
+    """
+    config = model.config
+    if config.tied or vectors.shape[1] != config.embed_dim:
+        raise UsageError(
+            f"--embeddings: vectors of width {vectors.shape[1]} need --embed-dim "
+            f"{vectors.shape[1]} and a table of their own"
+        )
+    table = model.source_embedding.weight
+    known = vectors.any(1).to(table.device)
+    with torch.no_grad():
+        found = vectors.to(table.device)[known]
+        table[known] = found / found.norm(dim=1).mean().clamp(min=1e-6)
+    table.requires_grad_(not freeze)
+
+
+def _examples(
+    sentences: Sequence[Sentence], codec: Codec, max_tokens: int
+) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    pairs = [(sentence.source, target) for sentence in sentences for target in sentence.targets]
+    sources = codec.encode_source([source for source, _ in pairs])
+    targets = codec.encode_target([target for _, target in pairs])
+    return [
+        (source.ids, target.ids)
+        for source, target in zip(sources, targets, strict=True)
+        if max(len(source.ids), len(target.ids)) <= max_tokens
+    ]

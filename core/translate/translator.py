@@ -1,0 +1,238 @@
+"""A trained translator: sentences in, translations out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlcc.core.errors import DataError, UsageError
+from dlcc.core.train.checkpoint import load_checkpoint, load_weights
+from dlcc.core.train.runtime import autocast
+from dlcc.core.translate.codec import BOS, PAD, Codec, Tokens, clean, pad, split_sentences
+from dlcc.core.translate.model import Decoded, Memory, Seq2Seq, Seq2SeqConfig
+from dlcc.core.translate.search import Hypothesis, beam_search, greedy_search
+
+KIND = "translate"
+_BATCH_TOKENS = 2048  # in a batch to translate, times the beam
+_MANY = 32  # sentences
+_LONG_LINE = 12  # words
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How a translation is chosen."""
+
+    beam: int = 5
+    """Hypotheses kept at each step; 1 is greedy search."""
+    length_penalty: float = 1.4
+    """Exponent of the length penalty of beam search (Wu et al. 2016, eq. 14)."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.beam <= 100:
+            raise UsageError(f"--beam {self.beam}: from 1 (greedy) to 100")
+        if not 0 <= self.length_penalty <= 5:
+            raise UsageError(f"--length-penalty {self.length_penalty}: from 0 to 5")
+
+
+GREEDY = SearchOptions(beam=1)
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What became of one line of text."""
+
+    source: str
+    source_tokens: Tokens
+    text: str
+    """The best translation; empty where there is nothing the model can read."""
+    tokens: tuple[int, ...]
+    """Its tokens, without the start and the end."""
+    score: float
+    """Sum of log probabilities, by the length penalty in beam search."""
+    others: tuple[tuple[str, float], ...]
+    """All translations that the search found with their scores, best first."""
+    unknown: tuple[str, ...]
+    """Words of the source that were not in the training data."""
+    problem: str = ""
+    """What the user should know: why there is no translation, or why it may be bad."""
+    parts: tuple["Translation", ...] = ()
+    """The sentences of a line that was translated sentence by sentence; the tokens stand there."""
+
+
+class Translator:
+    """A model with its vocabulary.
+
+    Args:
+        model: put into eval mode while it translates.
+        codec: its vocabulary.
+        longest_source: tokens of the longest source it was trained on.
+        about: how it was made.
+    """
+
+    def __init__(
+        self, model: Seq2Seq, codec: Codec, longest_source: int, about: Mapping[str, Any]
+    ) -> None:
+        self.model, self.codec, self.longest_source = model, codec, longest_source
+        self.about = about
+        self.device = next(model.parameters()).device
+
+    @property
+    def _most_tokens(self) -> int:
+        """Tokens of a source beyond which nothing is read: the work grows with their square."""
+        return 4 * self.longest_source
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device) -> "Translator":
+        """The translator in a checkpoint folder.
+
+        Raises:
+            DataError: no checkpoint, damaged, or not a translator.
+        """
+        checkpoint = load_checkpoint(folder, KIND)
+        codec = Codec.from_files(checkpoint.files)
+        try:
+            model = Seq2Seq(model_config(checkpoint.config), PAD).to(device)
+            longest = int(checkpoint.config["longest_source"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{checkpoint.folder} is damaged ({error})") from error
+        load_weights(model, checkpoint.weights, folder)
+        return cls(model.eval(), codec, longest, checkpoint.about)
+
+    def translate(
+        self, texts: Sequence[str], options: SearchOptions | None = None
+    ) -> list[Translation]:
+        """Translate lines of text, in their order, batched by length.
+
+        Hardly any training example has many words, so a long line of several sentences is
+        translated sentence by sentence.
+        """
+        lines = [clean(text) for text in texts]
+        cut = [split_sentences(x) if len(x.split()) > _LONG_LINE else [x] for x in lines]
+        sentences = [sentence for parts in cut for sentence in parts]
+        done = iter(self._translate(sentences, options or SearchOptions()))
+        return [
+            _joined(line, [next(done) for _ in parts])
+            for line, parts in zip(lines, cut, strict=True)
+        ]
+
+    def continue_from(self, source: str, prefix: Sequence[int]) -> Translation:
+        """Translate `source` with a translation that begins with the tokens `prefix`."""
+        source = clean(source)
+        tokens = self._encode([source])[0]
+        hypotheses = greedy_search(
+            self.model,
+            pad([tokens.ids]).to(self.device),
+            torch.tensor([list(prefix)], dtype=torch.long, device=self.device),
+        )
+        return self._translation(source, tokens, hypotheses)
+
+    @torch.no_grad()
+    def decode(self, source: Sequence[int], target: Sequence[int]) -> tuple[Memory, Decoded]:
+        """Run the decoder over a given target: row t is the step that emits token t or the end."""
+        memory = self.model.encode(pad([source]).to(self.device))
+        given = torch.tensor([[BOS, *target]], device=self.device)
+        return memory, self.model.decode(memory, given)
+
+    def _translate(self, sources: Sequence[str], options: SearchOptions) -> list[Translation]:
+        cut_up = self._encode(sources)
+        readable = [n for n, tokens in enumerate(cut_up) if self.codec.can_read(tokens)]
+        readable.sort(key=lambda n: len(cut_up[n].ids))
+        results: dict[int, list[Hypothesis]] = {}
+        # bfloat16 only pays for large products; a few sentences are done in float32.
+        with autocast(self.device, len(readable) >= _MANY):
+            for batch in _batches(readable, cut_up, options.beam):
+                source = pad([cut_up[n].ids for n in batch]).to(self.device)
+                results.update(zip(batch, self._search(source, options), strict=True))
+        return [
+            self._translation(source, tokens, results.get(n, []))
+            for n, (source, tokens) in enumerate(zip(sources, cut_up, strict=True))
+        ]
+
+    def _encode(self, sources: Sequence[str]) -> list[Tokens]:
+        """Cut up sentences, ended by a full stop where a model that knows it is given no mark."""
+        stop = "." if self.codec.tokenizer.token_to_id(".") is not None else ""
+        cut_up = self.codec.encode_source(
+            [source + stop if source[-1:].isalnum() else source for source in sources]
+        )
+        most = self._most_tokens
+        return [
+            Tokens(tokens.ids[:most], tokens.texts[:most], tokens.words[:most]) for tokens in cut_up
+        ]
+
+    def _search(self, source: Tensor, options: SearchOptions) -> list[list[Hypothesis]]:
+        if options.beam == 1:
+            return [[hypothesis] for hypothesis in greedy_search(self.model, source)]
+        return beam_search(self.model, source, options.beam, options.length_penalty)
+
+    def _translation(
+        self, source: str, tokens: Tokens, hypotheses: Sequence[Hypothesis]
+    ) -> Translation:
+        problem = ""
+        if not source:
+            problem = "an empty line"
+        elif not hypotheses:
+            problem = "no character of it was in the training data"
+        elif len(tokens.ids) == self._most_tokens:
+            problem = (
+                f"only its first {self._most_tokens} tokens were read, and the longest trained on "
+                f"had {self.longest_source}: translate it in parts"
+            )
+        elif len(tokens.ids) > self.longest_source:
+            problem = (
+                f"{len(tokens.ids)} tokens, the longest trained on had {self.longest_source}: "
+                "the translation may be cut short or wrong"
+            )
+        elif not hypotheses[0].finished:
+            problem = "the translation did not come to an end and was cut off"
+        found: dict[str, float] = {}
+        for hypothesis in hypotheses:  # one text may be spelled with different tokens
+            found.setdefault(self.codec.decode(hypothesis.tokens), hypothesis.score)
+        others = tuple(found.items())
+        best = hypotheses[0] if hypotheses else Hypothesis((), 0.0, True)
+        return Translation(
+            source,
+            tokens,
+            others[0][0] if others else "",
+            best.tokens,
+            best.score,
+            others,
+            self.codec.unknown(source),
+            problem,
+        )
+
+
+def model_config(config: Mapping[str, Any]) -> Seq2SeqConfig:
+    """The sizes among a checkpoint's configuration."""
+    return Seq2SeqConfig(**{field.name: config[field.name] for field in fields(Seq2SeqConfig)})
+
+
+def _joined(line: str, parts: Sequence[Translation]) -> Translation:
+    """The translation of a line that was cut into sentences."""
+    if len(parts) == 1:
+        return parts[0]
+    text, score = " ".join(part.text for part in parts), sum(part.score for part in parts)
+    return Translation(
+        source=line,
+        source_tokens=Tokens((), (), ()),
+        text=text,
+        tokens=(),
+        score=score,
+        others=((text, score),),
+        unknown=tuple(dict.fromkeys(word for part in parts for word in part.unknown)),
+        problem="; ".join(part.problem for part in parts if part.problem),
+        parts=tuple(parts),
+    )
+
+
+def _batches(numbers: Sequence[int], cut_up: Sequence[Tokens], beam: int) -> list[list[int]]:
+    """`numbers`, sorted by length, in batches of a limited number of tokens."""
+    batches: list[list[int]] = []
+    for number in numbers:
+        length = len(cut_up[number].ids) * beam
+        if not batches or length * (len(batches[-1]) + 1) > _BATCH_TOKENS:
+            batches.append([])
+        batches[-1].append(number)
+    return batches

@@ -1,0 +1,228 @@
+"""Labelled pictures: find, decode once into one uint8 tensor, cache, split.
+
+Shapes: N pictures, S side of the square pictures.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from dlcc.core.errors import DataError, UsageError
+from dlcc.core.files import paths
+from dlcc.core.files.archives import each_file
+from dlcc.core.train.runtime import seeded_generator
+from dlcc.core.vit import cifar
+from dlcc.core.vit.image_cache import Content, cache_file, read_cache, write_cache
+from dlcc.core.vit.pictures import SUFFIXES, decode_picture, square
+
+_PARTS = {
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+}
+_TEST_SHARE = 0.1  # of pictures that come without a test part
+_MAX_BYTES = 2**34
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Pictures with their classes."""
+
+    pixels: Tensor
+    """[N, 3, S, S] uint8."""
+    labels: Tensor
+    """[N] int64."""
+    names: tuple[str, ...]
+    """N file names inside the data."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def part(self, places: Tensor) -> "ImageSet":
+        """The pictures at `places` [n] int64."""
+        names = tuple(self.names[place] for place in places.tolist())
+        return ImageSet(self.pixels[places], self.labels[places], names)
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Pictures to learn from and to test on."""
+
+    classes: tuple[str, ...]
+    """Names, in alphabetical order; a label is a place in it."""
+    train: ImageSet
+    validation: ImageSet
+    """Never trained on; what settings and weights are chosen by."""
+    test: ImageSet
+    split_hash: str
+    """Of the names and labels in the validation and test parts."""
+    skipped: tuple[str, ...]
+    """One message for each picture that could not be read."""
+
+
+def load_images(
+    path: Path | None,
+    size: int,
+    validation_share: float = 0.1,
+    seed: int = 0,
+    on_picture: Callable[[int], None] = lambda done: None,
+) -> ImageData:
+    """Read pictures, or what an earlier call cached of them, and split them.
+
+    Without a test part, a tenth is set apart, the same whatever the seed.
+
+    Args:
+        path: a folder or archive with CLASS/NAME.jpg or .png, also in train/ and test/ (or val/),
+            or CIFAR-10's official archive; None downloads that through torchvision.
+        size: largest side to keep; smaller pictures stay as they are, enlarged in use.
+        validation_share: share of the training part that validates, where there is none of its own.
+        seed: draws the validation part.
+        on_picture: told how many pictures are decoded, now and then.
+
+    Raises:
+        DataError: nothing there, fewer than two classes, a class without pictures to train on, or
+            an archive that is damaged or hostile.
+    """
+    if not 0 < validation_share < 1:
+        raise UsageError(f"--validation {validation_share}: give a share between 0 and 1")
+    path = path or _download_cifar10()
+    cached = cache_file(path, size)
+    content = read_cache(cached)
+    if content is None:
+        content = _decode(path, size, on_picture)
+        write_cache(cached, content)
+    return _split(content, path, validation_share, seed)
+
+
+def _decode(path: Path, size: int, on_picture: Callable[[int], None]) -> Content:
+    batches: dict[str, bytes] = {}
+    pictures: list[np.ndarray] = []
+    names, classes, parts, skipped = [], [], [], []
+    for name, data in each_file(path, lambda name: _is_picture(name) or cifar.is_batch(name)):
+        if cifar.is_batch(name):
+            batches[name] = data
+            continue
+        folders = PurePosixPath(name).parts[:-1]
+        if not folders:
+            continue  # beside the class folders: no class
+        try:
+            image = decode_picture(data, name, at_least=size)
+        except DataError as error:
+            skipped.append(str(error))
+            continue
+        pictures.append(square(image, min(size, *image.size)))
+        names.append(name)
+        classes.append(folders[-1])
+        parts.append(_PARTS.get(folders[-2].lower(), "") if len(folders) > 1 else "")
+        if pictures[-1].nbytes * len(pictures) > _MAX_BYTES:
+            raise DataError(f"{path} takes more than 16 GiB at --size {size}: choose a smaller one")
+        if len(pictures) % 100 == 0:
+            on_picture(len(pictures))
+    if batches:
+        return _from_cifar(batches, path)
+    if not pictures:
+        reason = f"; {skipped[0]}" if skipped else ""
+        raise DataError(f"{path} holds no pictures in class folders: CLASS/NAME.jpg{reason}")
+    order = sorted(range(len(names)), key=names.__getitem__)  # an archive's own may be any
+    names, classes, parts = ([of[n] for n in order] for of in (names, classes, parts))
+    return Content(_stacked([pictures[n] for n in order], size), names, classes, parts, skipped)
+
+
+def _from_cifar(batches: dict[str, bytes], path: Path) -> Content:
+    found = cifar.read_batches(batches, path)
+    pixels = torch.from_numpy(np.concatenate([found[part][0] for part in found]))
+    labels = [int(label) for part in found for label in found[part][1]]
+    return Content(
+        pixels.contiguous(),
+        [name for part in found for name in found[part][2]],
+        [cifar.CLASSES[label] for label in labels],
+        [part for part in found for _ in found[part][2]],
+        [],
+    )
+
+
+def _stacked(pictures: list[np.ndarray], size: int) -> Tensor:
+    """[N, 3, S, S], S being the pictures' own side where it is the same for all, else `size`."""
+    if len({picture.shape for picture in pictures}) > 1:
+        for number, picture in enumerate(pictures):
+            if picture.shape[1] != size:
+                image = Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))
+                pictures[number] = square(image, size)
+    return torch.from_numpy(np.stack(pictures))
+
+
+def _split(content: Content, path: Path, validation_share: float, seed: int) -> ImageData:
+    parts = list(content.parts)
+    if "train" not in parts:
+        parts = ["train" if part in ("", "train") else part for part in parts]
+    if "test" not in parts and "validation" in parts:
+        parts = ["test" if part == "validation" else part for part in parts]
+    classes = tuple(sorted({c for c, p in zip(content.classes, parts, strict=True) if p}))
+    _check_classes(path, classes, content.classes, parts)
+    number = {name: place for place, name in enumerate(classes)}
+    labels = torch.tensor([number.get(name, -1) for name in content.classes])
+    everything = ImageSet(content.pixels, labels, tuple(content.names))
+    places = {p: torch.tensor([n for n, q in enumerate(parts) if q == p]) for p in set(parts)}
+    for part, share, draw in (("test", _TEST_SHARE, 0), ("validation", validation_share, seed)):
+        if part not in places:
+            places["train"], places[part] = _stratified(labels, places["train"], share, draw)
+    sets = {p: everything.part(places[p]) for p in ("train", "validation", "test")}
+    if not len(sets["validation"]):
+        raise DataError(f"{path} has too few pictures to set some apart: give 3 or more a class")
+    digest = hashlib.sha256()
+    for part in ("validation", "test"):
+        for name, label in zip(sets[part].names, sets[part].labels.tolist(), strict=True):
+            digest.update(f"{part}\t{name}\t{label}\n".encode())
+    return ImageData(classes, **sets, split_hash=digest.hexdigest(), skipped=tuple(content.skipped))
+
+
+def _check_classes(
+    path: Path, classes: tuple[str, ...], names: list[str], parts: list[str]
+) -> None:
+    if len(classes) < 2:
+        found = ", ".join(classes) or "none"
+        raise DataError(f"{path} has {len(classes)} class ({found}): two or more are needed")
+    trained = {name for name, part in zip(names, parts, strict=True) if part == "train"}
+    missing = [name for name in classes if name not in trained]
+    if missing:
+        raise DataError(f"{path}: the class {missing[0]} has no picture to train on")
+
+
+def _stratified(labels: Tensor, places: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Training and validation places, the same share of each class and at least one picture."""
+    validation = []
+    for label in labels[places].unique().tolist():
+        own = places[labels[places] == label]
+        order = torch.randperm(len(own), generator=seeded_generator(seed, label))
+        count = min(max(1, round(share * len(own))), max(len(own) - 1, 0))
+        validation.append(own[order[:count]])
+    chosen = torch.cat(validation).sort().values
+    return places[~torch.isin(places, chosen)], chosen
+
+
+def _is_picture(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)
+
+
+def _download_cifar10() -> Path:
+    from torchvision.datasets import CIFAR10  # heavy, and needed for this alone
+    from torchvision.datasets.utils import download_url
+
+    folder = paths.cache_dir() / "downloads"
+    try:
+        download_url(CIFAR10.url, folder, CIFAR10.filename, CIFAR10.tgz_md5)
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            f"cannot download CIFAR-10 from {CIFAR10.url} ({error}): try again, or give --data"
+        ) from error
+    return folder / CIFAR10.filename

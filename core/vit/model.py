@@ -1,0 +1,261 @@
+"""Vision Transformer: one class for small models from scratch and for pretrained backbones.
+
+Chapter 8, "Vision Transformer"; Dosovitskiy et al. 2021, with the convolutional stem of Hassani et
+al. 2021 as a choice.
+
+Shapes: B batch, S side of the square pictures, P patches, T tokens (P, and 1 with a class token),
+D width, H heads, N classes.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dlcc.core.errors import UsageError
+from dlcc.core.nn.layers import BlockConfig, EncoderBlock, sinusoidal_positions
+from dlcc.core.vit.stem import conv_stem
+
+POOLINGS = ("class", "mean", "sequence")
+POSITIONS = ("learned", "sinusoidal")
+
+
+@dataclass(frozen=True)
+class ViTConfig:
+    """What builds a `ViT`."""
+
+    num_classes: int
+    """Classes told apart, N."""
+    image_size: int = 32
+    """Side of the square pictures in pixels, S; other sizes have their positions interpolated."""
+    patch_size: int = 4
+    """Side of a patch in pixels; a divisor of `image_size`."""
+    stem: tuple[int, ...] = ()
+    """Widths of the convolutions before the tokens; empty cuts the picture into patches. The first
+    keeps the picture's size; each change of width after it, the last to the tokens', halves it."""
+    embed_dim: int = 384
+    """Width of the tokens, D."""
+    num_layers: int = 7
+    """Encoder blocks."""
+    num_heads: int = 12
+    """Attention heads, H; a divisor of `embed_dim`."""
+    hidden_dim: int = 384
+    """Width inside the feed-forward layers."""
+    class_token: bool = True
+    """Whether a learned token stands before the patches."""
+    pooling: str = "class"
+    """What is classified: the class token, the mean of the patches, or their learned weighting
+    (sequence pooling, Hassani et al. 2021)."""
+    positions: str = "learned"
+    """learned or sinusoidal."""
+    dropout: float = 0.0
+    """See `BlockConfig`."""
+    drop_path: float = 0.0
+    """Share of samples for which the last block's halves are left out; the first block's never."""
+    layer_scale: bool = False
+    """See `BlockConfig`."""
+    norm_eps: float = 1e-6
+    """See `BlockConfig`."""
+    pixel_mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    """Subtracted from red, green and blue, which run from 0 to 1."""
+    pixel_std: tuple[float, ...] = (0.25, 0.25, 0.25)
+    """What they are divided by then."""
+
+    def __post_init__(self) -> None:
+        for name in ("stem", "pixel_mean", "pixel_std"):  # JSON knows no tuples
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for flag, size in (
+            ("--size", self.image_size),
+            ("--patch-size", self.patch_size),
+            ("--width", self.embed_dim),
+            ("--layers", self.num_layers),
+            ("--hidden", self.hidden_dim),
+        ):
+            if size < 1:
+                raise UsageError(f"{flag} {size}: at least 1 is needed")
+        widths = (*self.stem, self.embed_dim)
+        stem_patch = 2 ** sum(before != after for before, after in pairwise(widths))
+        checks = {
+            f"--size {self.image_size} is no multiple of the patch size {self.patch_size}": (
+                self.image_size % self.patch_size == 0
+            ),
+            f"--heads {self.num_heads} does not divide the width {self.embed_dim}": (
+                self.num_heads > 0 and self.embed_dim % self.num_heads == 0
+            ),
+            f"--pooling {self.pooling}: choose one of {', '.join(POOLINGS)}": (
+                self.pooling in POOLINGS
+            ),
+            f"--positions {self.positions}: choose one of {', '.join(POSITIONS)}": (
+                self.positions in POSITIONS
+            ),
+            f"--drop-path {self.drop_path}: from 0 to less than 1": 0 <= self.drop_path < 1,
+            "--pooling class needs a class token": self.class_token or self.pooling != "class",
+            f"a stem of {self.stem} makes patches of {stem_patch} pixels, not {self.patch_size}": (
+                not self.stem or self.patch_size == stem_patch
+            ),
+        }
+        for message, valid in checks.items():
+            if not valid:
+                raise UsageError(message)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(rows, columns) of patches at `image_size`."""
+        side = self.image_size // self.patch_size
+        return side, side
+
+
+class ViT(nn.Module):
+    """Pictures to class scores."""
+
+    pixel_mean: Tensor
+    pixel_std: Tensor
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, patch = config.embed_dim, config.patch_size
+        self.register_buffer("pixel_mean", _channels(config.pixel_mean), persistent=False)
+        self.register_buffer("pixel_std", _channels(config.pixel_std), persistent=False)
+        self.embed = (
+            conv_stem(config.stem, width) if config.stem else nn.Conv2d(3, width, patch, patch)
+        )
+        length = config.grid[0] * config.grid[1] + config.class_token
+        if config.class_token:
+            self.class_token = nn.Parameter(torch.zeros(1, 1, width))
+        if config.positions == "learned":
+            self.positions = nn.Parameter(torch.empty(1, length, width))
+        else:
+            fixed = sinusoidal_positions(length, width)[None]
+            self.register_buffer("positions", fixed, persistent=False)
+        self.blocks = nn.ModuleList(
+            EncoderBlock(
+                BlockConfig(
+                    width,
+                    config.num_heads,
+                    config.hidden_dim,
+                    dropout=config.dropout,
+                    drop_path=config.drop_path * number / max(config.num_layers - 1, 1),
+                    layer_scale=config.layer_scale,
+                    norm_eps=config.norm_eps,
+                )
+            )
+            for number in range(config.num_layers)
+        )
+        self.norm = nn.LayerNorm(width, eps=config.norm_eps)
+        if config.pooling == "sequence":
+            self.pool = nn.Linear(width, 1)
+        self.head = nn.Linear(width, config.num_classes)
+        self._initialise()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Class scores [B, N] of pictures [B, 3, S, S], values from 0 to 1."""
+        return self.classify(self.encode(images))
+
+    def attend(self, images: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
+        """As `forward`, with what was attended to.
+
+        Returns:
+            Scores [B, N]; for each layer the weights [B, H, T, T]; and the share [B, T] of each
+            token in the pooled vector. Gradients run through the weights.
+        """
+        x, maps = self.embed_patches(images), []
+        for block in self.blocks:
+            x, weights = block(x, need_weights=True)
+            maps.append(weights)
+        x = self.norm(x)
+        return self.classify(x), maps, self.pooling_shares(x)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Normalised tokens [B, T, D] after the last block."""
+        x = self.embed_patches(images)
+        for block in self.blocks:
+            x, _ = block(x)
+        return self.norm(x)
+
+    def embed_patches(self, images: Tensor) -> Tensor:
+        """Tokens [B, T, D] with their positions, before the first block."""
+        images = (images - self.pixel_mean) / self.pixel_std
+        images = images.contiguous(memory_format=torch.channels_last)  # faster convolutions on CPU
+        patches = self.embed(images)  # [B, D, rows, columns]
+        grid = (patches.shape[2], patches.shape[3])
+        x = patches.flatten(2).transpose(1, 2)
+        if self.config.class_token:
+            x = torch.cat((self.class_token.expand(len(x), -1, -1).to(x.dtype), x), 1)
+        positions: Tensor = self.positions
+        if grid != self.config.grid:
+            positions = interpolate_positions(
+                positions, self.config.grid, grid, self.config.class_token
+            )
+        return x + positions
+
+    def pooling_shares(self, tokens: Tensor) -> Tensor:
+        """How much of each token [B, T, D] is in the pooled vector: [B, T], rows sum to 1."""
+        first = int(self.config.class_token)
+        shares = tokens.new_zeros(tokens.shape[:2])
+        if self.config.pooling == "class":
+            shares[:, 0] = 1.0
+        elif self.config.pooling == "mean":
+            shares[:, first:] = 1 / (tokens.shape[1] - first)
+        else:
+            weights = self.pool(tokens[:, first:]).squeeze(-1).softmax(-1)
+            shares[:, first:] = weights.to(shares.dtype)
+        return shares
+
+    def classify(self, tokens: Tensor) -> Tensor:
+        """Class scores [B, N] from the tokens of `encode` [B, T, D]."""
+        patches = tokens[:, int(self.config.class_token) :]
+        if self.config.pooling == "class":
+            pooled = tokens[:, 0]
+        elif self.config.pooling == "mean":
+            pooled = patches.mean(1)
+        else:
+            weights = self.pool(patches).softmax(1)  # [B, P, 1]
+            pooled = (weights.transpose(1, 2) @ patches).squeeze(1)
+        return self.head(pooled)
+
+    def replace_head(self, num_classes: int) -> None:
+        """Start a new head, for other classes."""
+        self.config = replace(self.config, num_classes=num_classes)
+        self.head = nn.Linear(self.config.embed_dim, num_classes).to(self.head.weight.device)
+        _initialise_linear(self.head)
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                _initialise_linear(module)
+        if self.config.class_token:
+            nn.init.trunc_normal_(self.class_token, std=0.02)
+        if self.config.positions == "learned":
+            nn.init.trunc_normal_(self.positions, std=0.02)
+
+
+def interpolate_positions(
+    positions: Tensor, old: tuple[int, int], new: tuple[int, int], class_token: bool
+) -> Tensor:
+    """Positions of another grid, bicubic (Dosovitskiy et al. 2021, section 3.2).
+
+    Args:
+        positions: [1, T, D] on the grid `old`; the class token's first where there is one.
+        old: (rows, columns).
+        new: (rows, columns).
+        class_token: whether the first position is the class token's, which stays.
+
+    Returns:
+        [1, T', D] on the grid `new`.
+    """
+    first = int(class_token)
+    table = positions[:, first:].float().transpose(1, 2).unflatten(2, old)  # [1, D, rows, columns]
+    table = F.interpolate(table, new, mode="bicubic", align_corners=False)
+    return torch.cat((positions[:, :first], table.flatten(2).transpose(1, 2)), 1)
+
+
+def _initialise_linear(layer: nn.Linear) -> None:
+    nn.init.trunc_normal_(layer.weight, std=0.02)
+    nn.init.zeros_(layer.bias)
+
+
+def _channels(values: tuple[float, ...]) -> Tensor:
+    return torch.tensor(values)[:, None, None]  # [3, 1, 1]

@@ -1,0 +1,114 @@
+"""`dlcc attend train`: the table, its words, and the trained attention it saves."""
+
+import json
+
+import pytest
+
+from dlcc.cli.draw.lessons import lessons
+from dlcc.core.attend.teaching import Figures, Kind, Row
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Pairs of a small relation of one's own."""
+    words = "cat dog car house river bank book school girl boy letter game".split()
+    path = tmp_path / "plural.tsv"
+    path.write_text("".join(f"{word}\t{word}s\n" for word in words), "utf-8")
+    return path
+
+
+def test_the_table_and_what_it_says(run_dlcc, pairs, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    result = run_dlcc("attend", "train", pairs, "--seeds", 2, "--steps", 2, "--held-out", 2)
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    text = " ".join(result.stdout.split())
+    assert "12 pairs, 2 of them held out, 12 keys; mean over 2 seeds" in text
+    assert [line.split()[0] for line in lines if line.startswith(("dot", "trainable "))] == [
+        *("dot-product", "trainable", "trainable"),
+        *("dot-product", "trainable", "trainable"),
+    ]
+    assert "fixed embeddings" in text
+    assert "learned embeddings" in text
+    assert "With fixed embeddings, trainable attention from a similarity start finds" in text
+
+
+def test_json_holds_every_figure_and_flags_choose_the_rows(run_dlcc, pairs):
+    options = ("--seeds", 1, "--steps", 2, "--held-out", 2, "--json", "-q")
+    frozen = json.loads(run_dlcc("attend", "train", pairs, "--freeze-embeddings", *options).stdout)
+    assert {row["embeddings"] for row in frozen["rows"]} == {"fixed"}
+    assert len(frozen["rows"]) == 6
+    learned = run_dlcc("attend", "train", pairs, "--learn-embeddings", *options)
+    rows = json.loads(learned.stdout)["rows"]
+    assert [(row["name"], row["embeddings"]) for row in rows[:3]] == [
+        ("dot-product", "fixed"),
+        ("cosine × 10", "fixed"),
+        ("dot-product", "learned"),
+    ]
+    assert learned.stderr == ""
+    plain = frozen["rows"][0]
+    assert plain["before_accuracy"] == plain["after_accuracy"]
+    assert len(frozen["held_out"]) == 2
+
+
+def test_what_it_saves_dlcc_attend_loads(run_dlcc, pairs, tmp_path):
+    path = tmp_path / "own.safetensors"
+    options = ("--seeds", 1, "--freeze-embeddings", "--save", path, "-q")
+    assert run_dlcc("attend", "train", pairs, *options).exit_code == 0
+    result = run_dlcc("attend", "cat river", "cats rivers", "--load", path, "--json")
+    trace = json.loads(result.stdout)["traces"][0]
+    assert trace["title"] == "trainable dot-product"
+    assert trace["weights"][0][0][0][0] > 0.9
+    assert trace["weights"][0][0][1][1] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["planets"], 3, "relation planets: cannot read it"),
+        (["--seeds", "0"], 2, "--seeds 0: must be at least 1"),
+        (["--learn-embeddings", "--save", "x"], 2, "--save: learned key vectors"),
+    ],
+)
+def test_errors(run_dlcc, arguments, code, words):
+    result = run_dlcc("attend", "train", *arguments)
+    assert result.exit_code == code
+    assert words in result.stderr
+
+
+def row(name, embeddings, start, before, after, training):
+    def figures(value):
+        return (Figures(value, value),)
+
+    return Row(Kind(name, embeddings, start), figures(before), figures(after), figures(training))
+
+
+def test_the_words_follow_the_figures():
+    plain, cosine = ("dot-product", "fixed", ""), ("cosine × 10", "fixed", "")
+    base = (row(*plain, 0.5, 0.5, 0.5), row(*cosine, 0.7, 0.7, 0.7))
+    taught = ("trainable", "fixed", "similarity")
+    (good,) = lessons((*base, row(*taught, 0.7, 0.9, 1.0)))
+    assert "finds 90% of the held-out partners (70% before training)" in good
+    assert "carries over to words they never saw" in good
+    assert "comparing the words as they are" in lessons((*base, row(*taught, 0.2, 0.6, 1.0)))[0]
+    assert "nothing that carries over" in lessons((*base, row(*taught, 0.9, 0.8, 1.0)))[0]
+
+
+def test_the_words_on_learned_vectors_and_on_the_start():
+    base = (
+        row("dot-product", "fixed", "", 0.5, 0.5, 0.5),
+        row("cosine × 10", "fixed", "", 0.7, 0.7, 0.7),
+        row("trainable", "fixed", "random", 0.0, 0.4, 1.0),
+        row("trainable", "fixed", "similarity", 0.7, 0.9, 1.0),
+    )
+    learned = row("dot-product", "learned", "", 0.5, 0.0, 1.0)
+    memory = row("trainable", "learned", "random", 0.0, 0.1, 1.0)
+    _, start, memorised, cost = lessons((*base, learned, memory))
+    assert "From a random start it finds 40% of them" in start
+    assert "decides what carries over" in start
+    assert "100% of the training partners and 0% of the held-out ones (50% before)" in memorised
+    assert "leaves the held-out ones where they were" in memorised
+    assert "trainable from a random start 40% → 10%" in cost
+    harmless = row("dot-product", "learned", "", 0.5, 0.5, 1.0)
+    assert "cost the held-out words nothing" in lessons((*base, harmless))[2]

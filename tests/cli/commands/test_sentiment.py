@@ -1,0 +1,401 @@
+"""`dlcc sentiment`: what it prints for which text, and what it says when it cannot."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from sentiment_samples import codec, corpus, table, trained, trained_run
+
+from dlcc.cli.draw.words import Explained, coloured, print_answer
+from dlcc.core.files.paths import asset
+from dlcc.core.sentiment.explain import explain
+from dlcc.core.trace.trace import load_traces
+
+Run = Callable[..., "object"]
+
+
+@pytest.fixture
+def ask(run_dlcc: Callable[..., object]) -> Callable[..., object]:
+    """`dlcc sentiment` with the small classifier."""
+
+    def run(*args: object, input: str | bytes | None = None) -> object:
+        return run_dlcc("sentiment", *args, "--checkpoint", trained_run(), input=input)
+
+    return run
+
+
+def test_one_text_gets_label_probability_and_telling_words(ask) -> None:  # type: ignore[no-untyped-def]
+    result = ask("The film was so awful and dull.")
+    verdict, text, words, what = result.stdout.splitlines()
+    label, probability = verdict.split()
+    assert label == "bad"
+    assert 0.8 < float(probability) < 1
+    assert text == "The film was so awful and dull."
+    assert {word.split()[0] for word in words.split(", ")} >= {"awful", "dull"}
+    assert what == "change of the log odds of bad that each word makes"
+    assert result.stderr == ""
+
+
+def test_several_texts_keep_their_order(ask) -> None:  # type: ignore[no-untyped-def]
+    result = ask("very lovely", "so boring", "superb music")
+    rows = [line.split("\t") for line in result.stdout.splitlines()]
+    assert [(row[0], row[2]) for row in rows] == [
+        ("good", "very lovely"),
+        ("bad", "so boring"),
+        ("good", "superb music"),
+    ]
+
+
+def test_stdin_gives_a_text_a_line_or_one_text(ask) -> None:  # type: ignore[no-untyped-def]
+    lines = ask("--csv", input="very lovely film\nso boring, the end\n").stdout
+    rows = list(csv.DictReader(io.StringIO(lines)))
+    assert [row["label"] for row in rows] == ["good", "bad"]
+    assert float(rows[0]["p_good"]) == pytest.approx(float(rows[0]["probability"]))
+    assert float(rows[0]["p_good"]) + float(rows[0]["p_bad"]) == pytest.approx(1, abs=1e-3)
+    whole = json.loads(ask("-", "--json", input="very lovely film\nso lovely\n").stdout)
+    assert [each["text"] for each in whole["results"]] == ["very lovely film\nso lovely\n"]
+
+
+def test_json_has_every_word_in_its_place(ask) -> None:  # type: ignore[no-untyped-def]
+    text = "It was <b>awful</b> — so dull"
+    answer = json.loads(ask(text, "--json").stdout)
+    assert answer["labels"] == ["bad", "good"]
+    (result,) = answer["results"]
+    assert result["explained_by"] == "occlusion"
+    assert [word["word"] for word in result["words"]] == "It was awful — so dull".split()
+    for word in result["words"]:
+        assert text[word["start"] : word["end"]] == word["word"]
+    assert sum(result["probabilities"].values()) == pytest.approx(1)
+    assert result["label"] == "bad"
+
+
+def test_a_table_with_and_without_the_column(ask, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "mine.csv"
+    path.write_text('id,comment\n1,very lovely\n2,"so dull, so\nboring"\n')
+    result = json.loads(ask("--file", path, "--column", "comment", "--json").stdout)
+    assert [(r["label"], r["text"]) for r in result["results"]] == [
+        ("good", "very lovely"),
+        ("bad", "so dull, so\nboring"),
+    ]
+    for args, message in ((["--column", "text"], "no column 'text'"), ([], "id, comment")):
+        failed = ask("--file", path, *args)
+        assert failed.exit_code == 3
+        assert message in failed.stderr
+
+
+def test_a_folder_and_many_texts(ask, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    for number, word in enumerate(["dull", "lovely"] * 60):
+        (tmp_path / f"{number:03}.txt").write_text(f"so {word} and very {word}")
+    result = ask("--file", tmp_path)
+    assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["bad", "good"] * 60
+    rows = list(csv.DictReader(io.StringIO(ask("--file", tmp_path, "--csv").stdout)))
+    assert [row["file"] for row in rows] == [f"{number:03}.txt" for number in range(120)]
+    found = json.loads(ask("--file", tmp_path, "--json").stdout)["results"]
+    assert found[1]["file"] == "001.txt"
+
+
+def test_improbable_answers_are_left_out(ask, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    for name, text in {"a.txt": "very lovely film", "b.txt": "the", "c.txt": "so boring"}.items():
+        (tmp_path / name).write_text(text)
+    rows = list(csv.DictReader(io.StringIO(ask("--file", tmp_path, "--csv").stdout)))
+    *_, least = sorted(float(row["probability"]) for row in rows)[:2]
+    sure = ask("--file", tmp_path, "--csv", "--min-probability", least - 1e-4)
+    kept = [row for row in rows if float(row["probability"]) >= least]
+    assert len(kept) == 2
+    assert list(csv.DictReader(io.StringIO(sure.stdout))) == kept
+    assert "1 of 3 answers are less probable" in sure.stderr
+
+
+def test_layer_and_head_need_a_grid(ask) -> None:  # type: ignore[no-untyped-def]
+    for options in (["--layer", "1"], ["--attention", "--layer", "99"], ["--tui", "--head", "77"]):
+        assert ask("fine", *options).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "given", "code", "message"),
+    [
+        ([""], None, 2, "text 1 is empty"),
+        (["fine", " \n"], None, 2, "text 2 is empty"),
+        ([], "", 2, "stdin is empty"),
+        ([], b"caf\xe9\n", 3, "stdin, line 1 is not UTF-8 (byte 0xe9)"),
+        (["x", "--file", "y"], None, 2, "give one of them"),
+        (["x", "--column", "y"], None, 2, "--column y needs --file"),
+        (["--file", "missing.txt"], None, 3, "missing.txt"),
+        (["x", "--explain", "lime"], None, 2, "choose one of occlusion"),
+        (["x", "--long", "middle"], None, 2, "--long middle"),
+        (["very lovely", "--attention", "--layer", "3"], None, 2, "--layer 3: from 1 to 2"),
+        (["very lovely", "--attention", "--head", "0"], None, 2, "--head 0: from 1 to 2"),
+        (["x", "--export", "a.pdf"], None, 2, "a.pdf"),
+        (["x", "--min-probability", "1"], None, 2, "lower --min-probability"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(ask, args, given, code, message) -> None:  # type: ignore[no-untyped-def]
+    result = ask(*args, input=given)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stdout == ""
+
+
+def test_without_a_model_it_says_how_to_get_one(run_dlcc, monkeypatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr("dlcc.core.files.paths.resources.files", lambda package: tmp_path)
+    result = run_dlcc("sentiment", "fine")
+    assert result.exit_code == 3
+    assert "dlcc sentiment train" in result.stderr
+    result = run_dlcc("sentiment", "fine", "--checkpoint", tmp_path)
+    assert result.exit_code == 3
+    assert "no checkpoint" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("A wonderful film with great acting; I loved every minute of it.", "pos"),
+        ("What a waste of time: boring, badly acted and far too long.", "neg"),
+    ],
+)
+def test_the_bundled_model_answers(run_dlcc, text: str, label: str) -> None:  # type: ignore[no-untyped-def]
+    answer = json.loads(run_dlcc("sentiment", text, "--json").stdout)["results"][0]
+    assert answer["label"] == label
+    assert answer["probability"] > 0.8
+
+
+def test_the_bundled_model_scores_hand_written_reviews_as_its_record_says(run_dlcc) -> None:  # type: ignore[no-untyped-def]
+    hand = Path(__file__).parents[2] / "data/hand_reviews.tsv"
+    found = json.loads(run_dlcc("sentiment", "eval", "--data", hand, "--json", "-q").stdout)
+    record = json.loads(asset("sentiment/config.json").read_text())["about"]["scores"]
+    assert found["texts"] == 40
+    # Without bfloat16 a text in doubt may fall to the other side.
+    assert found["accuracy"] == pytest.approx(record["hand_reviews"]["accuracy"], abs=0.051)
+
+
+def test_one_word_html_and_emoji(ask) -> None:  # type: ignore[no-untyped-def]
+    assert ask("lovely").stdout.startswith("good")
+    plain = json.loads(ask("so awful, and dull", "--json").stdout)["results"][0]
+    tagged = json.loads(ask("so <i>awful</i>,<br />and dull", "--json").stdout)["results"][0]
+    assert tagged["probability"] == pytest.approx(plain["probability"])
+    happy = ask("very lovely film 😀")
+    assert happy.exit_code == 0
+    assert "😀" in happy.stdout
+
+
+def test_another_language_is_warned_of_even_when_quiet(ask) -> None:  # type: ignore[no-untyped-def]
+    result = ask("La película fue muy mala, no me gustó nada", "-q")
+    assert result.exit_code == 0
+    assert "another language?" in result.stderr
+    result = ask("这部电影很好看", "very lovely", "--explain", "none")
+    assert "of 1 of 2 texts" in result.stderr
+
+
+def test_an_empty_line_gets_no_label_and_keeps_its_place(ask) -> None:  # type: ignore[no-untyped-def]
+    result = ask(input="very lovely\n\nso dull\n")
+    assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["good", "-", "bad"]
+    assert "1 of 3 texts hold no word" in result.stderr
+
+
+def test_twenty_thousand_words_are_read_in_windows(ask) -> None:  # type: ignore[no-untyped-def]
+    text = "the film was awful " * 5000
+    result = ask("-", "--explain", "none", input=text)
+    assert result.stdout.startswith("bad")
+    assert "windows of 24: their logits are averaged" in result.stderr
+    ends = ask("-", "--explain", "none", "--long", "ends", input=text)
+    assert "only their ends read: 6 tokens and the last 18" in ends.stderr
+
+
+def test_a_long_text_is_explained_the_quick_way(ask) -> None:  # type: ignore[no-untyped-def]
+    text = "the film was awful " * 80
+    result = json.loads(ask(text, "--json", "-q").stdout)["results"][0]
+    assert result["explained_by"] == "gradient"
+    assert len(result["words"]) == 320
+
+
+def test_attention_as_grid_trace_and_picture(ask, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    trace, picture = tmp_path / "a.trace", tmp_path / "a.html"
+    result = ask("so awful", "--attention", "--head", "2", "--save", trace, "--export", picture)
+    assert "head 2 of 2" in result.stdout
+    assert "layer 2" in result.stdout
+    (saved,) = load_traces(trace)
+    assert saved.query[0] == "so"
+    assert "explanation.occlusion" in saved.tensors
+    assert "aw" in picture.read_text()  # a piece of "awful", or all of it
+
+
+def test_a_gru_answers_but_has_no_attention(run_dlcc) -> None:  # type: ignore[no-untyped-def]
+    gru = trained_run("gru")
+    assert run_dlcc("sentiment", "so awful", "--checkpoint", gru).stdout.startswith("bad")
+    for args in (["--attention"], ["--explain", "rollout"]):
+        result = run_dlcc("sentiment", "so awful", "--checkpoint", gru, *args)
+        assert result.exit_code == 2
+        assert "GRU" in result.stderr
+
+
+def test_words_are_coloured_by_their_contribution() -> None:
+    text = "so awful [/b] film"
+    tokens = codec().encode(text)
+    values = explain(trained(), tokens, 0, "occlusion")
+    shown = coloured(text, Explained("occlusion", tokens, values), "truecolor")
+    assert shown.plain == text
+    styled = {shown.plain[span.start : span.end] for span in shown.spans}
+    assert "awful" in styled
+    console = Console(file=io.StringIO(), force_terminal=True, width=40, color_system="256")
+    print_answer(console, trained().answer([text])[0], Explained("occlusion", tokens, values))
+    printed = console.file.getvalue()
+    assert "48;5;" in printed  # a background
+    assert re.sub(r"\x1b\[[0-9;]*m", "", printed).splitlines()[1] == text
+
+
+SIZES = "--width 16 --heads 2 --hidden 32 --layers 1 --length 24 --vocab-size 100".split()
+QUICK = ["--epochs", "1", "--learning-rate", "0.01", "--seed", "1"]
+
+
+def test_pretrain_then_train_then_resume_and_eval(run_dlcc, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    masked, run = tmp_path / "masked", tmp_path / "run"
+    data = ["--data", table()]
+    short = ["--stretch", "16", "--batch-tokens", "256"]
+    result = run_dlcc("sentiment", "pretrain", *data, *SIZES, *QUICK, *short, "--run", masked)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == f"{masked / 'best'}\n"
+    assert "masked words of 216 texts" in result.stderr
+    train = ["sentiment", "train", *data, *QUICK, "--batch-tokens", "600", "--run", run]
+    result = run_dlcc(*train, "--from", masked)
+    assert result.exit_code == 0
+    assert "starts from masked-words checkpoint" in result.stderr
+    again = run_dlcc(*train, "--from", masked)
+    assert again.exit_code == 2
+    assert "--resume" in again.stderr
+    assert run_dlcc(*train, "--from", masked, "--resume").exit_code == 0
+    answers = tmp_path / "answers.csv"
+    answers.write_text("text,label,probability\nfine,good,0.9\n")
+    other = run_dlcc(*train, "--from", masked, "--resume", "--also", answers)
+    assert other.exit_code == 3
+    assert "learns from other data" in other.stderr
+    about = json.loads((run / "best/config.json").read_text())["about"]
+    assert about["command"].startswith("dlcc sentiment train --data reviews.csv")
+    assert " --from masked " in f"{about['command']} "
+    assert " of dlcc sentiment pretrain --data reviews.csv" in about["start"]
+    assert about["temperature"] > 0
+    assert about["data"]["split_hash"]
+    wrong = run_dlcc("sentiment", "--checkpoint", masked, "fine")
+    assert wrong.exit_code == 3
+    assert "masked-words model, sentiment was asked for" in wrong.stderr
+
+
+def test_eval_counts_everything_once(run_dlcc) -> None:  # type: ignore[no-untyped-def]
+    command = ["sentiment", "eval", "--checkpoint", trained_run(), "--data", table()]
+    result = run_dlcc(*command, "--part", "validation", "--json", "-q")
+    values = json.loads(result.stdout)
+    assert values["texts"] == len(corpus().validation)
+    assert values["accuracy"] > 0.9
+    assert result.stderr == ""  # the same split as in training: no warning
+    text = run_dlcc(*command, "--limit", "20")
+    assert "names no test part" in text.stderr
+    assert "20 texts (all)  accuracy" in text.stdout
+    assert "true \\ given" in text.stdout
+    wrong = run_dlcc(*command, "--part", "dev")
+    assert wrong.exit_code == 2
+
+
+def test_faithfulness_as_table_and_json(run_dlcc) -> None:  # type: ignore[no-untyped-def]
+    command = [
+        "sentiment",
+        "eval",
+        "--checkpoint",
+        trained_run(),
+        "--data",
+        table(),
+        "--faithfulness",
+    ]
+    values = json.loads(run_dlcc(*command, "--limit", "5", "--json", "-q").stdout)
+    assert {each["method"] for each in values["methods"]} == {
+        "occlusion",
+        "gradient",
+        "rollout",
+        "random",
+    }
+    assert values["texts"] == 5
+    assert "below random" in run_dlcc(*command, "--limit", "2", "-q").stdout
+
+
+def test_compare_puts_the_twins_side_by_side(run_dlcc) -> None:  # type: ignore[no-untyped-def]
+    runs = [trained_run(), trained_run("gru")]
+    quick = ["--batch-tokens", "48", "--seconds", "0.01", "--data", table(), "-q"]
+    values = json.loads(run_dlcc("sentiment", "compare", *runs, *quick, "--json").stdout)
+    (row,) = values["rows"]  # the models take 24 tokens at most
+    assert row["length"] == 24
+    assert row["transformer_accuracy"] > 0.9
+    assert row["gru_train"] > 0
+    assert values["parameters"]["gru"] > 1000
+    shown = run_dlcc("sentiment", "compare", *runs, *quick).stdout
+    assert "accuracy transformer" in shown
+    assert run_dlcc("sentiment", "compare", trained_run(), "-q").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["--preset", "worst"], 2, "--preset worst"),
+        (["--model", "lstm"], 2, "--model lstm"),
+        (["--heads", "7"], 2, "--heads 7"),
+        (["--validation", "2"], 2, "--validation 2"),
+        (["--column", "review"], 3, "no column 'review'"),
+        (["--label-column", "stars"], 3, "no column 'stars'"),
+        (["--also", table()], 3, "line 2: no column 'probability', there are text, label"),
+        (["--also", "missing.csv"], 3, "missing.csv"),
+        (["--from", "nowhere"], 3, "no checkpoint in nowhere"),
+        (["--embeddings", "missing.txt"], 3, "missing.txt"),
+        (["--resume"], 2, "--resume needs --run"),
+        (["--epochs", "0"], 2, "--epochs 0"),
+    ],
+)
+def test_training_that_cannot_be_is_one_line(run_dlcc, args, code, message) -> None:  # type: ignore[no-untyped-def]
+    result = run_dlcc("sentiment", "train", "--data", table(), *args)
+    assert result.exit_code == code
+    assert message in result.stderr.splitlines()[-1]
+
+
+def test_a_class_without_examples(run_dlcc, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    for label, count in (("good", 3), ("bad", 3), ("mixed", 0)):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for number in range(count):
+            (tmp_path / "data" / label / f"{number}.txt").write_text(f"{label} {number}")
+    result = run_dlcc("sentiment", "train", "--data", tmp_path / "data")
+    assert result.exit_code == 3
+    assert "the class mixed has no examples" in result.stderr
+
+
+def test_the_book_preset_can_start_from_another_run(run_dlcc, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    command = ["sentiment", "train", "--preset", "book", "--data", table(), *QUICK]
+    result = run_dlcc(*command, "--from", trained_run(), "--run", tmp_path / "run")
+    assert result.exit_code == 0, result.stderr
+    assert run_dlcc(*command, "--validation", "0").exit_code == 2
+    assert run_dlcc(*command, "--vocab-size", "0").exit_code == 2
+
+
+def test_two_models_of_one_kind_are_not_compared(run_dlcc) -> None:  # type: ignore[no-untyped-def]
+    result = run_dlcc("sentiment", "compare", trained_run(), trained_run(), "--data", table())
+    assert result.exit_code == 2
+    assert "TRANSFORMER GRU: these are transformer and transformer" in result.stderr
+
+
+def test_json_stays_json_with_attention(run_dlcc) -> None:  # type: ignore[no-untyped-def]
+    result = run_dlcc("sentiment", "a film", "--checkpoint", trained_run(), "--attention", "--json")
+    assert json.loads(result.stdout)
+
+
+def test_the_book_preset_starts_from_bundled_vectors(run_dlcc, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    sizes = "--width 24 --layers 1 --hidden 16 --length 24 --vocab-size 80".split()
+    command = ["sentiment", "train", "--preset", "book", "--data", table(), *sizes, *QUICK]
+    result = run_dlcc(*command, "--frozen", "--run", tmp_path / "run")
+    assert result.exit_code == 0
+    assert "starts from glove-6b-50d" in result.stderr
+    config = json.loads((tmp_path / "run/best/config.json").read_text())["config"]["encoder"]
+    assert config["embed_dim"] == 50
+    assert config["num_heads"] == 12
+    assert config["frozen_embeddings"] is True
+    assert config["norm_first"] is False

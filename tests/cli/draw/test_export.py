@@ -1,0 +1,95 @@
+"""Traces as files: every format holds the numbers, and none asks for the network."""
+
+import csv
+import json
+import re
+from html import unescape
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from dlcc.cli.draw.export import FORMATS, export, traces_as_json
+from dlcc.core.errors import DataError, UsageError
+from dlcc.core.trace.trace import AttentionTrace
+
+WEIGHTS = np.array([[[[0.25, 0.75], [1.0, 0.0]]]], np.float32)
+SCORES = np.array([[[[1.0, 2.5], [0.5, -np.inf]]]], np.float32)
+
+
+@pytest.fixture
+def trace():
+    return AttentionTrace(
+        WEIGHTS, ("<she>", "[/b]"), ("her & him", 'a,"b"'), title="dot", scores=SCORES
+    )
+
+
+def test_json_holds_tokens_weights_and_scores(tmp_path, trace):
+    export(tmp_path / "x.json", [trace, trace])
+    found = json.loads((tmp_path / "x.json").read_text("utf-8"))
+    assert found == traces_as_json([trace, trace])
+    first = found["traces"][0]
+    assert first["query"] == ["<she>", "[/b]"]
+    assert first["weights"] == WEIGHTS.tolist()
+    assert first["scores"] == [[[[1.0, 2.5], [0.5, None]]]]
+    assert len(found["traces"]) == 2
+
+
+def test_csv_has_a_line_a_cell(tmp_path, trace):
+    export(tmp_path / "x.csv", [trace])
+    with (tmp_path / "x.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    assert rows[1] == {
+        "trace": "dot",
+        "layer": "layer 1",
+        "head": "1",
+        "query_position": "1",
+        "query": "<she>",
+        "key_position": "2",
+        "key": 'a,"b"',
+        "weight": "0.750000",
+        "score": "2.500000",
+    }
+    assert rows[3]["score"] == ""
+
+
+def test_txt_has_the_numbers_and_no_colour(tmp_path, trace):
+    export(tmp_path / "x.txt", [trace])
+    text = (tmp_path / "x.txt").read_text("utf-8")
+    assert "\x1b" not in text
+    assert re.search(r"<she> \.25 +\.75 +→ a,\"b\" 0\.75", text)
+
+
+@pytest.mark.parametrize("ending", ["svg", "html"])
+def test_pictures_are_whole_coloured_and_offline(tmp_path, trace, ending):
+    path = tmp_path / f"x.{ending}"
+    export(path, [trace], numbers=True)
+    text = path.read_text("utf-8")
+    addresses = re.findall(r"https?://[^\"' )]+", text)
+    assert set(addresses) <= {"http://www.w3.org/2000/svg"}  # a name, not a place
+    assert "url(http" not in text
+    assert "<she>" not in text  # escaped
+    assert "#fde725" in text  # the end of viridis
+    if ending == "svg":
+        shown = "".join(ElementTree.fromstring(text).itertext()).replace("\xa0", " ")
+    else:
+        shown = unescape(re.sub(r"<[^>]+>", "", text.split("<pre", 1)[1]))
+    for word in ("<she>", "[/b]", ".25", ".75"):
+        assert word in shown
+
+
+def test_every_layer_and_head_is_exported(tmp_path):
+    trace = AttentionTrace(np.full((2, 3, 1, 2), 0.5, np.float32), ("a",), ("b", "c"))
+    export(tmp_path / "x.txt", [trace])
+    text = (tmp_path / "x.txt").read_text("utf-8")
+    assert [f"layer {n}, head {m} of 3" in text for n in (1, 2) for m in (1, 2, 3)] == [True] * 6
+
+
+def test_other_endings_and_places_are_errors(tmp_path, trace):
+    with pytest.raises(UsageError, match=r"--export .*x.pdf: end it in .svg, .html, .csv"):
+        export(tmp_path / "x.pdf", [trace])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot write"):
+        export(tmp_path / "file" / "x.svg", [trace])
+    assert set(FORMATS) == {".svg", ".html", ".csv", ".json", ".txt"}

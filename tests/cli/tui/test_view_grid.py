@@ -1,0 +1,239 @@
+"""What the map draws: labels of every script in line, colours, glyphs, only what is in sight."""
+
+import numpy as np
+import pytest
+from rich.cells import cell_len
+from viewing import Viewed, random_weights, state_of, text_trace, view
+
+from dlcc.cli.draw.grid import number
+from dlcc.cli.draw.labels import display, head_lines, join_pieces, rotated
+from dlcc.cli.tui.widgets.grid import MapGrid
+from dlcc.cli.tui.widgets.ink import PALETTE_NAMES, Ink
+from dlcc.core.trace.trace import AttentionTrace
+
+TRICKY = (
+    "[CLS]",
+    "[/b]",
+    "[red]",
+    "👩\u200d🚀",
+    "e\u0301l",
+    "él",
+    "日本",
+    "\x1b[2J",
+    "a\nb",
+    "",
+    " ",
+)
+
+
+def plain_trace(tokens: tuple[str, ...], **options) -> AttentionTrace:
+    size = len(tokens)
+    return AttentionTrace(random_weights(1, 1, size, size), tokens, tokens, **options)
+
+
+def grid_of(viewed: Viewed) -> MapGrid:
+    return viewed.map.body.grid
+
+
+def drawn(viewed: Viewed) -> list[str]:
+    grid = grid_of(viewed)
+    return [grid.render_line(y).text for y in range(grid.size.height)]
+
+
+@pytest.mark.parametrize(
+    ("token", "shown"),
+    [
+        ("[/b]", "[/b]"),
+        ("e\u0301", "é"),
+        ("q\u0303", "q\u0303"),
+        ("日本", "日本"),
+        ("👩\u200d🚀", "👩\u200d🚀"),
+        ("\x1b[2J", "␛[2J"),
+        ("a\nb", "a␊b"),
+        ("\x7f", "␡"),
+        ("\x9b5n", "�5n"),
+        ("\u202eabc", "�abc"),
+        ("\ud800", "�"),
+        ("", "␣"),
+        ("  ", "␣␣"),
+    ],
+)
+def test_tokens_are_shown_as_they_are_and_never_steer_the_terminal(token, shown):
+    assert display(token) == shown
+
+
+@pytest.mark.parametrize(
+    ("pieces", "word"),
+    [
+        (["stu", "##dent"], "student"),
+        (["▁stu", "dent"], "student"),
+        (["Ġstu", "dent"], "student"),
+        (["stu@@", "dent"], "student"),
+        (["a", "b"], "ab"),
+        (["##", "x"], "##x"),
+    ],
+)
+def test_pieces_join_to_words(pieces, word):
+    assert join_pieces(pieces) == word
+
+
+def test_standing_labels():
+    assert rotated("ab", 4) == ("", "", "a", "b")
+    assert rotated("abcdef", 4) == ("a", "b", "c", "…")
+    assert rotated("e\u0301l", 2) == ("e\u0301", "l")
+
+
+def test_labels_stand_where_lying_would_cut_them():
+    assert head_lines(("ab", "c"), 3, 9) == [["ab ", " c "]]
+    assert head_lines(("ab", "c"), 1, 9) == [["a", " "], ["b", "c"]]
+    assert head_lines(("abcdefgh", "ab", "c", "d"), 6, 9)[0][0] == "abcd… "
+    assert head_lines(("abcd", "efgh"), 1, 3) == [["a", "e"], ["b", "f"], ["…", "…"]]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+@pytest.mark.parametrize("zoom", [0, 1, 2, 3])
+def test_columns_stay_aligned_whatever_the_tokens(size, zoom):
+    async def steps(viewed: Viewed) -> None:
+        grid = grid_of(viewed)
+        grid.zoom = zoom
+        viewed.map.redraw()
+        await viewed.settle()
+        lines = drawn(viewed)
+        assert {cell_len(line) for line in lines} == {grid.size.width}
+        labels = {line.split(">")[0].split(" *")[0].strip() for line in lines}
+        assert {"[/b]", "[red]", "👩\u200d🚀", "日本", "␛[2J"} <= {
+            label.split()[0] for label in labels if label
+        }
+        row = next(line for line in lines if ">" in line)
+        assert cell_len(row[: row.index(">") + 1]) == grid._label_width
+
+    view(state_of(plain_trace(TRICKY)), steps, size=size)
+
+
+def test_only_what_is_in_sight_is_drawn():
+    tokens = tuple(f"w{number}" for number in range(1000))
+
+    async def steps(viewed: Viewed) -> None:
+        grid, state = grid_of(viewed), viewed.state
+        runs: list[int] = []
+        draw = grid._ink.run
+        grid._ink.run = lambda levels: runs.append(len(levels)) or draw(levels)
+        grid.render_line(grid._head_height + 3)
+        assert 0 < sum(runs) <= 80
+        await viewed.press("G", "end")
+        assert (state.row, state.column) == (999, 999)
+        lines = drawn(viewed)
+        assert lines[-1].startswith("w999 >")
+        assert "+" in viewed.text  # the minimap's frame
+        assert viewed.map.body.minimap.display
+        await viewed.press("g", "0")
+        assert any(line.lstrip().startswith("w0 >") for line in drawn(viewed))
+
+    view(state_of(plain_trace(tokens)), steps)
+
+
+def test_a_cursor_move_draws_two_rows_and_the_head_only():
+    async def steps(viewed: Viewed) -> None:
+        grid = grid_of(viewed)
+        lines: list[int] = []
+        draw = MapGrid.render_line
+        grid.render_line = lambda y: lines.append(y) or draw(grid, y)  # type: ignore[method-assign]
+        await viewed.press("down")
+        head = grid._head_height
+        await viewed.until(lambda: len(lines) >= 2)
+        assert set(lines) == {head, head + 1}
+        lines.clear()
+        await viewed.press("right")
+        await viewed.until(lambda: len(lines) > head)
+        assert set(lines) == {*range(head), head + 1}
+
+    view(state_of(text_trace()), steps)
+
+
+@pytest.mark.parametrize("colors", ["truecolor", "256", "standard"])
+def test_stronger_cells_have_other_colours(colors):
+    weights = np.array([[[[0.0, 0.3, 0.7]]]], dtype=np.float32)
+
+    async def steps(viewed: Viewed) -> None:
+        grid = grid_of(viewed)
+        strip = grid.render_line(grid._head_height)
+        backgrounds = [s.style.bgcolor for s in strip if s.style and "." in s.text]
+        assert len(set(backgrounds)) == 3
+
+    view(state_of(AttentionTrace(weights, ("a",), ("x", "y", "z"))), steps, colors=colors)
+
+
+def test_without_colour_glyphs_tell_the_weights():
+    weights = np.array([[[[0.0, 0.3, 0.7]]]], dtype=np.float32)
+
+    async def steps(viewed: Viewed) -> None:
+        assert "glyphs" in viewed.text
+        assert not viewed.map.check_action("palette", ())
+        await viewed.press("minus", "minus")
+        row = next(line for line in drawn(viewed) if ">" in line)
+        assert row.split(">")[1].rstrip() == "[]▒▒██"
+
+    trace = AttentionTrace(weights, ("a",), ("x", "y", "z"))
+    view(state_of(trace), steps, colors=None)
+
+
+def test_a_difference_has_signs_without_colour():
+    ink = Ink("viridis", None, 2, signed=True)
+    levels = ink.levels(np.array([-1.0, 0.0, 1.0]))
+    assert "".join(segment.text for segment in ink.run(levels)) == "-█  +█"
+
+
+@pytest.mark.parametrize("palette", PALETTE_NAMES)
+def test_runs_of_equal_cells_share_a_segment(palette):
+    ink = Ink(palette, "truecolor", 2)
+    segments = ink.run(ink.levels(np.array([0.0, 0.0, 1.0, 1.0, 1.0])))
+    assert [len(segment.text) for segment in segments] == [4, 6]
+    assert ink.run(ink.levels(np.array([]))) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "width", "text"),
+    [
+        (0.4432, 3, ".44"),
+        (0.4432, 6, "0.4432"),
+        (0.4432, 5, ".4432"),
+        (1.0, 3, "1.0"),
+        (0.999, 3, "1.0"),
+        (12.3, 3, "12"),
+        (-0.4432, 3, "-.4"),
+        (-0.25, 6, "-.2500"),
+        (0.0, 3, ".00"),
+    ],
+)
+def test_numbers_fit_their_cells(value, width, text):
+    assert number(value, width) == text
+    assert len(number(value, width)) <= width
+
+
+def test_highlights_point_out_row_and_column():
+    async def steps(viewed: Viewed) -> None:
+        def underlined() -> bool:
+            grid = grid_of(viewed)
+            strip = grid.render_line(grid._head_height)
+            return any(s.style and s.style.underline for s in strip)
+
+        assert underlined()
+        await viewed.press("c")
+        assert not underlined()
+        assert "|" in drawn(viewed)[grid_of(viewed)._head_height + 2]
+        await viewed.press("c")
+        assert underlined()
+
+    view(state_of(text_trace()), steps)
+
+
+def test_the_mouse_moves_the_cursor_and_a_second_click_explains():
+    async def steps(viewed: Viewed) -> None:
+        grid = grid_of(viewed)
+        x = grid._label_width + 3 * grid.cell_width + 1
+        await viewed.pilot.click(MapGrid, offset=(x, grid._head_height + 2))
+        assert (viewed.state.row, viewed.state.column) == (2, 3)
+        await viewed.pilot.click(MapGrid, offset=(x, grid._head_height + 2), times=2)
+        assert "How this cell came about" in viewed.text
+
+    view(state_of(text_trace()), steps)

@@ -1,0 +1,37 @@
+"""Temperature and calibration error against values worked out by hand."""
+
+import math
+
+import pytest
+import torch
+
+from dlcc.core.train.calibration import calibration_error, fit_temperature, log_loss
+
+
+@pytest.mark.parametrize("temperature", [0.25, 1.0, 3.0])
+def test_the_temperature_that_was_put_in_is_found(temperature: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(20_000, 3, generator=generator) * 2
+    labels = torch.multinomial(logits.softmax(1), 1, generator=generator).squeeze(1)
+    assert fit_temperature(logits * temperature, labels) == pytest.approx(temperature, rel=0.05)
+
+
+def test_the_temperature_lowers_the_log_loss() -> None:
+    logits, labels = torch.tensor([[9.0, 0.0], [9.0, 0.0], [9.0, 0.0]]), torch.tensor([0, 0, 1])
+    best = fit_temperature(logits, labels)
+    assert best == pytest.approx(9 / math.log(1.5), rel=1e-3)  # (2 + 1) of (3 + 2): odds of 1.5
+    assert log_loss(logits, labels, best) < log_loss(logits, labels)
+
+
+def test_calibration_error_is_the_weighted_gap_of_the_bins() -> None:
+    probabilities = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.0, 1.0]])
+    labels = torch.tensor([0, 1, 1, 1])
+    # 0.9 twice, right once: gap 0.4, weight 2; 0.6 right: gap 0.4; 1.0 right: gap 0.
+    assert calibration_error(probabilities, labels, bins=10) == pytest.approx(0.3)
+    assert calibration_error(torch.tensor([[0.0, 1.0]]), torch.tensor([1])) == 0
+
+
+def test_without_a_mistake_some_doubt_remains() -> None:
+    logits, labels = torch.tensor([[0.0, 1.0]] * 8), torch.tensor([1] * 8)
+    certain = (logits / fit_temperature(logits, labels)).softmax(1)[0, 1].item()
+    assert certain == pytest.approx(9 / 10, abs=1e-3)

@@ -1,0 +1,224 @@
+"""`fit`: it learns, stops, resumes to the same weights, and refuses what it cannot go on from."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dlcc.core.errors import DataError, DlccError, UsageError
+from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core.train.checkpoint import best_of, load_checkpoint
+from dlcc.core.train.config import OPTIMIZERS, FitConfig, learning_rate_at
+from dlcc.core.train.events import EpochEnded, Finished, Started, Stepped
+from dlcc.core.train.fit import fit
+from dlcc.core.train.runtime import seeded_generator
+
+
+class LineTask:
+    """Fit y = 2x - 1 with dropout in the way, so that random numbers matter."""
+
+    kind = "line"
+    metric = "error"
+    higher_is_better = False
+    files: dict[str, bytes] = {"vocab.json": b"[]"}  # noqa: RUF012
+    about: dict[str, Any] = {"data": "made here"}  # noqa: RUF012
+
+    def __init__(self, pause: float = 0.0) -> None:
+        torch.manual_seed(0)
+        self.model = nn.Sequential(nn.Linear(1, 16), nn.Dropout(0.1), nn.Linear(16, 1))
+        self.config = {"width": 16}
+        self.pause = pause
+
+    def batches(self, epoch: int) -> list[Tensor]:
+        x = torch.rand(6, 32, 1, generator=seeded_generator(0, epoch)) * 2 - 1
+        return list(x)
+
+    def loss(self, batch: Tensor) -> tuple[Tensor, int]:
+        time.sleep(self.pause)
+        return nn.functional.mse_loss(self.model(batch), 2 * batch - 1), len(batch)
+
+    def validate(self) -> dict[str, float]:
+        x = torch.linspace(-1, 1, 21)[:, None]
+        return {"error": (self.model(x) - 2 * x + 1).abs().mean().item()}
+
+    def sample(self) -> str:
+        return f"f(0) = {self.model(torch.zeros(1, 1)).item():.2f}"
+
+    def traces(self) -> list[AttentionTrace]:
+        return []
+
+
+CONFIG = FitConfig(epochs=5, learning_rate=0.05, ema_decay=0.9, bfloat16=False)
+
+
+def weights_of(folder: Path) -> dict[str, Tensor]:
+    return load_checkpoint(folder, "line").weights
+
+
+def read_lines(run: Path) -> list[str]:
+    return (run / "metrics.jsonl").read_text().splitlines()
+
+
+def test_it_learns_and_says_so(tmp_path: Path) -> None:
+    config = FitConfig(epochs=40, learning_rate=0.05, bfloat16=False)
+    events = list(fit(LineTask(), config, tmp_path / "run"))
+    assert isinstance(events[0], Started)
+    assert events[0].num_parameters == 49
+    assert sum(isinstance(event, Stepped) for event in events) == 240
+    epochs = [event for event in events if isinstance(event, EpochEnded)]
+    assert epochs[-1].metrics["error"] < 0.15 < epochs[0].metrics["error"]
+    assert events[-1].reason == "epochs"
+    lines = [json.loads(line) for line in read_lines(tmp_path / "run")]
+    assert [line["epoch"] for line in lines] == list(range(1, 41))
+    best = load_checkpoint(tmp_path / "run/best", "line")
+    assert best.about["metrics"]["error"] == min(line["error"] for line in lines)
+    assert best.files == {"vocab.json": b"[]"}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("stop_after", [1, 6, 14])
+def test_stopped_and_resumed_it_ends_with_the_same_weights(
+    tmp_path: Path, stop_after: int, optimizer: str
+) -> None:
+    config = replace(CONFIG, optimizer=optimizer)
+    list(fit(LineTask(), config, tmp_path / "whole"))
+    left = iter([False] * (stop_after - 1) + [True] * 100)
+    *_, end = fit(LineTask(), config, tmp_path / "parts", should_stop=lambda: next(left))
+    assert isinstance(end, Finished)
+    assert end.reason == "stopped"
+    *_, end = fit(LineTask(), config, tmp_path / "parts", resume=True)
+    assert end.reason == "epochs"
+    for name in ("last", "best"):
+        whole, parts = weights_of(tmp_path / "whole" / name), weights_of(tmp_path / "parts" / name)
+        assert all(torch.equal(whole[key], parts[key]) for key in whole)
+    epochs = [json.loads(line)["epoch"] for line in read_lines(tmp_path / "parts")]
+    assert epochs == [1, 2, 3, 4, 5]
+
+
+def test_muon_takes_the_linear_weights_and_leaves_the_rest_to_adamw(tmp_path: Path) -> None:
+    begun = LineTask().model.state_dict()
+    moved = {}
+    for optimizer in OPTIMIZERS:
+        config = FitConfig(epochs=1, learning_rate=0.01, optimizer=optimizer, bfloat16=False)
+        list(fit(LineTask(), config, tmp_path / optimizer, should_stop=lambda: True))
+        after = weights_of(tmp_path / optimizer / "last")
+        moved[optimizer] = {name: after[name] - begun[name] for name in begun}
+    for name in ("0.bias", "2.bias"):
+        assert torch.equal(moved["muon"][name], moved["adamw"][name])
+    for name in ("0.weight", "2.weight"):  # AdamW's first step has one size everywhere
+        sizes = {optimizer: moved[optimizer][name].abs() for optimizer in OPTIMIZERS}
+        assert sizes["adamw"].std() < 0.05 * sizes["adamw"].mean()
+        assert sizes["muon"].std() > 0.2 * sizes["muon"].mean()
+
+
+def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_weights(tmp_path: Path) -> None:
+    script = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from pathlib import Path; from dataclasses import replace\n"
+        "from test_fit import CONFIG, LineTask, fit\n"
+        "config = replace(CONFIG, checkpoint_seconds=0)\n"
+        f"for _ in fit(LineTask(0.02), config, Path({str(tmp_path / 'killed')!r})): print('.')\n"
+    )
+    process = subprocess.Popen([sys.executable, "-uc", script], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    for _ in range(9):
+        process.stdout.readline()
+    time.sleep(0.013)
+    process.send_signal(signal.SIGKILL)
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL
+    list(fit(LineTask(), CONFIG, tmp_path / "whole"))
+    list(fit(LineTask(), CONFIG, tmp_path / "killed", resume=True))
+    whole, killed = weights_of(tmp_path / "whole/last"), weights_of(tmp_path / "killed/last")
+    assert all(torch.equal(whole[key], killed[key]) for key in whole)
+
+
+def test_a_run_folder_is_not_trained_over(tmp_path: Path) -> None:
+    list(fit(LineTask(), FitConfig(epochs=1), tmp_path))
+    with pytest.raises(UsageError, match="--resume"):
+        list(fit(LineTask(), FitConfig(epochs=1), tmp_path))
+
+
+def test_resuming_needs_a_whole_checkpoint_of_the_same_model(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no checkpoint"):
+        list(fit(LineTask(), CONFIG, tmp_path / "none", resume=True))
+    list(fit(LineTask(), FitConfig(epochs=1), tmp_path))
+    for name, value in (("config", {"width": 17}), ("files", {"vocab.json": b'["a"]'})):
+        other = LineTask()
+        setattr(other, name, value)
+        with pytest.raises(DataError, match="another model"):
+            list(fit(other, CONFIG, tmp_path, resume=True))
+    state = tmp_path / "last/training_state.safetensors"
+    damaged = bytearray(state.read_bytes())
+    damaged[-3] ^= 1
+    state.write_bytes(damaged)
+    with pytest.raises(DataError, match="damaged"):
+        list(fit(LineTask(), CONFIG, tmp_path, resume=True))
+
+
+def test_resuming_needs_the_same_split_and_the_same_averaging(tmp_path: Path) -> None:
+    task = LineTask()
+    task.about = {"data": {"file": "a.csv", "split_hash": "one"}}
+    list(fit(task, replace(CONFIG, epochs=1), tmp_path))
+    other = LineTask()
+    other.about = {"data": {"file": "a.csv", "split_hash": "two"}}
+    with pytest.raises(DataError, match="split otherwise"):
+        list(fit(other, CONFIG, tmp_path, resume=True))
+    moved = LineTask()
+    moved.about = {"data": {"file": "b.csv", "split_hash": "one"}}
+    with pytest.raises(DataError, match="--ema-decay"):
+        list(fit(moved, replace(CONFIG, ema_decay=0.0), tmp_path, resume=True))
+    list(fit(moved, CONFIG, tmp_path, resume=True))
+
+
+def test_patience_and_minutes_end_it_early(tmp_path: Path) -> None:
+    task = LineTask()
+    task.validate = lambda: {"error": 1.0}  # type: ignore[method-assign]
+    *_, end = fit(task, FitConfig(epochs=50, patience=2), tmp_path / "patience")
+    assert end.reason == "patience"
+    *_, end = fit(LineTask(0.01), FitConfig(epochs=999, minutes=0.004), tmp_path / "minutes")
+    assert end.reason == "minutes"
+    assert (tmp_path / "minutes/best/model.safetensors").exists()
+
+
+def test_a_loss_that_is_no_number_is_an_error(tmp_path: Path) -> None:
+    task = LineTask()
+    task.loss = lambda batch: (task.model(batch).sum() * float("nan"), 1)  # type: ignore[method-assign]
+    with pytest.raises(DlccError, match="lower --learning-rate"):
+        list(fit(task, FitConfig(), tmp_path))
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    config = FitConfig(learning_rate=2.0, warmup=0.1)
+    assert learning_rate_at(config, 0.05) == pytest.approx(1.0)
+    assert learning_rate_at(config, 0.1) == pytest.approx(2.0)
+    assert learning_rate_at(config, 0.55) == pytest.approx(1.0)
+    assert learning_rate_at(config, 1.0) == pytest.approx(0.0)
+    assert learning_rate_at(FitConfig(schedule="linear", warmup=0), 0.25) == pytest.approx(0.75e-3)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": 0}, {"minutes": -1}, {"learning_rate": 0}, {"schedule": "sine"}]
+)
+def test_a_wrong_setting_names_its_flag(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="--" + next(iter(wrong)).replace("_", "-")):
+        FitConfig(**wrong)
+
+
+def test_interrupted_writing_leaves_the_older_checkpoint(tmp_path: Path) -> None:
+    list(fit(LineTask(), FitConfig(epochs=1), tmp_path))
+    for name in ("best", "last"):
+        os.rename(tmp_path / name, tmp_path / f".{name}.old")
+    assert load_checkpoint(best_of(tmp_path), "line").config == {"width": 16}
+    with pytest.raises(UsageError, match="--resume"):
+        list(fit(LineTask(), FitConfig(epochs=1), tmp_path))
+    list(fit(LineTask(), FitConfig(epochs=2), tmp_path, resume=True))

@@ -1,0 +1,101 @@
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from dlcc.core.errors import DataError
+from dlcc.core.translate.data import Sentence, read_pairs, split_pairs
+
+LINES = "Go.\tVe.\tremark\nGo.\tVete.\n\nHi.\t¡Hola!\nGo.\tVe.\n"
+FOUND = [Sentence("Go.", ("Ve.", "Vete.")), Sentence("Hi.", ("¡Hola!",))]
+
+
+def _zip(path: Path, **members: str) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in members.items():
+            archive.writestr(name.replace("SLASH", "/").replace("DOT", "."), text)
+    return path
+
+
+def test_reads_a_file_a_folder_and_a_zip(tmp_path: Path) -> None:
+    file = tmp_path / "data" / "spa.txt"
+    file.parent.mkdir()
+    file.write_text(LINES, encoding="utf-8")
+    (file.parent / "_about.txt").write_text("not pairs")
+    archive = _zip(tmp_path / "spa-eng.zip", spaDOTtxt=LINES, _aboutDOTtxt="not pairs")
+    assert read_pairs(file) == read_pairs(file.parent) == read_pairs(archive) == FOUND
+
+
+def test_reverse_translates_from_the_second_column(tmp_path: Path) -> None:
+    file = tmp_path / "a.tsv"
+    file.write_text("Go.\tVe.\nLeave.\tVe.\n")
+    assert read_pairs(file, reverse=True) == [Sentence("Ve.", ("Go.", "Leave."))]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.tsv", b"one\ttwo\nonly one\n", "line 2, has one column"),
+        ("a.tsv", b"one\ttwo\nx\t\xff\xfe\n", "line 2 is not UTF-8"),
+        ("a.tsv", b"", "holds no sentence pair"),
+        ("a.tsv", b"\t\n \t \n", "holds no sentence pair"),
+        ("a.zip", b"PK\x03\x04rest is lost", "damaged or no archive"),
+        ("a.zip", b"no zip at all", "damaged or no archive"),
+    ],
+)
+def test_a_bad_file_is_refused(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(DataError, match=message):
+        read_pairs(tmp_path / name)
+
+
+def test_a_zip_that_reaches_outside_is_not_read(tmp_path: Path) -> None:
+    archive = _zip(tmp_path / "a.zip", DOTDOTSLASHspaDOTtxt=LINES)
+    with pytest.raises(DataError, match="outside its folder"):
+        read_pairs(archive)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_a_truncated_or_flipped_zip_is_refused(tmp_path: Path) -> None:
+    archive = _zip(tmp_path / "a.zip", spaDOTtxt="".join(f"{n}\t{n * 7}\n" for n in range(999)))
+    whole = archive.read_bytes()
+    for damaged in (whole[: len(whole) // 2], whole[:60] + b"\x00\xff\x00" + whole[63:]):
+        archive.write_bytes(damaged)
+        with pytest.raises(DataError, match="damaged"):
+            read_pairs(archive)
+
+
+def test_a_folder_needs_exactly_one_file_of_pairs(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no file of pairs"):
+        read_pairs(tmp_path)
+    for name in ("a.tsv", "b.tsv"):
+        (tmp_path / name).write_text(LINES)
+    with pytest.raises(DataError, match=r"2 files of pairs \(a.tsv, b.tsv\)"):
+        read_pairs(tmp_path)
+    with pytest.raises(DataError, match="cannot read"):
+        read_pairs(tmp_path / "missing.tsv")
+
+
+def test_the_split_shares_no_sentence_and_depends_on_the_seed_alone() -> None:
+    sentences = [Sentence(f"Number {n}.", (str(n),)) for n in range(200)]
+    sentences += [Sentence(f"number {n}!", (str(n),)) for n in range(0, 200, 2)]
+    split = split_pairs(sentences, 3)
+    parts = [{s.source.lower().strip(".!") for s in part} for part in _parts(split)]
+    assert [len(part) for part in _parts(split)] == [255, 15, 30]
+    assert sum(map(len, parts)) == len(set.union(*parts))
+    assert _same(split, split_pairs(sentences[::-1], 3))
+    assert split.test_hash == split_pairs(sentences[::-1], 3).test_hash
+    assert split.test_hash != split_pairs(sentences, 4).test_hash
+
+
+def test_two_sentences_cannot_be_split() -> None:
+    with pytest.raises(DataError, match="2 different sentences"):
+        split_pairs([Sentence("A", ("a",)), Sentence("a!", ("a",)), Sentence("B", ("b",))], 0)
+
+
+def _parts(split):  # type: ignore[no-untyped-def]
+    return split.train, split.validation, split.test
+
+
+def _same(one, other):  # type: ignore[no-untyped-def]
+    return [set(p) for p in _parts(one)] == [set(p) for p in _parts(other)]

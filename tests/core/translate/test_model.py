@@ -1,0 +1,174 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dlcc.core.errors import UsageError
+from dlcc.core.translate.codec import BOS, EOS, PAD, pad
+from dlcc.core.translate.model import ATTENTIONS, BidirectionalGRU, Seq2Seq, Seq2SeqConfig
+from dlcc.core.translate.search import beam_search, greedy_search, longest_target
+
+SOURCES = [[5, 6, 7, 8], [9, 10], [11, 12, 13, 14, 15, 16]]
+TARGETS = [[20, 21], [22, 23, 24, 25, 26], [27]]
+
+
+def _model(attention: str = "dot-product", **sizes: int) -> Seq2Seq:
+    torch.manual_seed(0)
+    config = {"embed_dim": 16, "hidden_dim": 32, "dropout": 0.0} | sizes
+    return Seq2Seq(Seq2SeqConfig(40, attention=attention, **config), PAD)  # type: ignore[arg-type]
+
+
+def _overfit(model: Seq2Seq, steps: int = 80) -> float:
+    source, target = pad(SOURCES), pad([[BOS, *row, EOS] for row in TARGETS])
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
+    for _ in range(steps):
+        logits = model(source, target[:, :-1])
+        loss = F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=PAD)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    model.eval()
+    return loss.item()
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_learns_one_batch_by_heart_and_finds_it_again(attention: str) -> None:
+    model = _model(attention)
+    assert _overfit(model) < 0.05
+    assert [list(h.tokens) for h in greedy_search(model, pad(SOURCES))] == TARGETS
+    best = [hypotheses[0] for hypotheses in beam_search(model, pad(SOURCES), 3, 1.0)]
+    assert [list(h.tokens) for h in best] == TARGETS
+    assert all(h.finished for h in best)
+
+
+def test_the_bidirectional_layer_agrees_with_pytorchs_own() -> None:
+    torch.manual_seed(1)
+    ours, theirs = BidirectionalGRU(8, 12), nn.GRU(8, 6, batch_first=True, bidirectional=True)
+    for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
+        getattr(theirs, name).data = getattr(ours.forwards, name).data
+        getattr(theirs, f"{name}_reverse").data = getattr(ours.backwards, name).data
+    inputs, lengths = torch.randn(3, 7, 8), torch.tensor([7, 4, 1])
+    packed = nn.utils.rnn.pack_padded_sequence(inputs, lengths, batch_first=True)
+    wanted, ends = theirs(packed)
+    wanted, _ = nn.utils.rnn.pad_packed_sequence(wanted, batch_first=True)
+    found, summary = ours(inputs, lengths)
+    for row, length in enumerate(lengths):
+        torch.testing.assert_close(found[row, :length], wanted[row, :length])
+    torch.testing.assert_close(summary, torch.cat([ends[0], ends[1]], -1))
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_padding_changes_nothing(attention: str) -> None:
+    model = _model(attention).eval()
+    target = torch.tensor([[BOS, 22, 23]])
+    together = model(pad(SOURCES), target.expand(3, -1))
+    for row, source in enumerate(SOURCES):
+        alone = model(torch.tensor([source]), target)
+        torch.testing.assert_close(together[row : row + 1], alone)
+
+
+@pytest.mark.parametrize("attention", ["dot-product", "trainable", "additive"])
+def test_weights_are_probabilities_over_the_source_alone(attention: str) -> None:
+    model = _model(attention).eval()
+    weights = model.decode(model.encode(pad(SOURCES)), torch.full((3, 2), BOS)).weights
+    assert weights is not None
+    assert weights.shape == (3, 2, 6)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(3, 2))
+    assert weights[1, :, 2:].eq(0).all()
+
+
+def test_attention_none_has_the_same_sizes_and_no_weights() -> None:
+    with_attention, without = _model(), _model("none")
+    assert [p.shape for p in with_attention.parameters()] == [p.shape for p in without.parameters()]
+    memory = without.encode(pad(SOURCES))
+    assert without.decode(memory, torch.full((3, 1), BOS)).weights is None
+
+
+def test_step_by_step_is_the_same_as_at_once() -> None:
+    model = _model().eval()
+    memory, target = model.encode(pad(SOURCES)), torch.tensor([[BOS, 22, 23]] * 3)
+    at_once, state, steps = model.decode(memory, target).logits, None, []
+    for place in range(3):
+        decoded = model.decode(memory, target[:, place : place + 1], state)
+        state = decoded.state
+        steps.append(decoded.logits)
+    torch.testing.assert_close(torch.cat(steps, 1), at_once)
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_any_number_of_layers_and_untied_embeddings(layers: int) -> None:
+    config = Seq2SeqConfig(
+        40, embed_dim=16, hidden_dim=32, encoder_layers=layers, decoder_layers=layers, tied=False
+    )
+    model = Seq2Seq(config, PAD)
+    assert model(pad(SOURCES), torch.full((3, 4), BOS)).shape == (3, 4, 40)
+    assert model.source_embedding is not model.target_embedding
+
+
+def test_tied_embeddings_are_one_table() -> None:
+    model = _model()
+    assert model.output.weight is model.source_embedding.weight is model.target_embedding.weight
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"hidden_dim": 7}, "--hidden-dim 7"),
+        ({"attention": "hard"}, "--attention hard"),
+        ({"dropout": 1.0}, "--dropout 1.0"),
+        ({"decoder_layers": 0}, "--decoder-layers 0"),
+    ],
+)
+def test_impossible_sizes_are_refused(sizes: dict, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Seq2SeqConfig(40, **sizes)
+
+
+def _log_probability(model: Seq2Seq, source: Tensor, tokens: tuple[int, ...]) -> float:
+    logits = model(source, torch.tensor([[BOS, *tokens]]))[0]
+    logits[:, [PAD, BOS]] = -torch.inf
+    wanted = torch.tensor([*tokens, EOS])
+    return -F.cross_entropy(logits, wanted, reduction="sum").item()
+
+
+def test_scores_are_the_models_own_and_a_wider_beam_is_no_worse() -> None:
+    model = _model()
+    _overfit(model, 25)
+    source = pad(SOURCES[:1])
+    greedy = greedy_search(model, source)[0]
+    assert greedy.finished
+    assert greedy.score == pytest.approx(_log_probability(model, source, greedy.tokens), abs=1e-4)
+    found = beam_search(model, source, 5, 0.0)[0]
+    assert found[0].score >= greedy.score - 1e-4
+    assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
+    for hypothesis in found:
+        wanted = _log_probability(model, source, hypothesis.tokens)
+        assert hypothesis.score == pytest.approx(wanted, abs=1e-4)
+
+
+def test_beam_search_in_a_batch_is_the_same_as_alone() -> None:
+    model = _model()
+    _overfit(model, 15)
+    together = beam_search(model, pad(SOURCES), 4, 1.0)
+    for source, found in zip(SOURCES, together, strict=True):
+        alone = beam_search(model, pad([source]), 4, 1.0)[0]
+        assert alone[0].tokens == found[0].tokens
+        assert alone[0].score == pytest.approx(found[0].score, abs=1e-4)
+
+
+def test_a_prefix_is_kept() -> None:
+    model = _model()
+    _overfit(model)
+    forced = greedy_search(model, pad(SOURCES[:1]), torch.tensor([[23]]))[0]
+    assert forced.tokens[0] == 23
+
+
+def test_a_model_that_never_ends_is_cut_off() -> None:
+    model = _model().eval()
+    with torch.no_grad():
+        model.output.bias[EOS] = -1e4
+    longest = longest_target(len(SOURCES[0]))
+    greedy = greedy_search(model, pad(SOURCES[:1]))[0]
+    beam = beam_search(model, pad(SOURCES[:1]), 2, 1.0)[0][0]
+    assert (len(greedy.tokens), greedy.finished) == (longest, False)
+    assert (len(beam.tokens), beam.finished) == (longest, False)

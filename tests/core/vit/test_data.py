@@ -1,0 +1,244 @@
+"""Picture data: layouts, splits that leak nothing, the cache, CIFAR-10's own archives."""
+
+import pickle
+import tarfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dlcc.core.errors import DataError, UsageError
+from dlcc.core.files import paths
+from dlcc.core.vit import data as images
+from dlcc.core.vit.data import ImageData, load_images
+
+
+def picture(value: int, size: tuple[int, int] = (8, 8)) -> bytes:
+    buffer = BytesIO()
+    Image.new("RGB", size, (value, value, 255 - value)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_folder(folder: Path, layout: dict[str, int], size: tuple[int, int] = (8, 8)) -> Path:
+    """`count` pictures in each sub-folder, each of its own colour."""
+    value = 0
+    for name, count in layout.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            (folder / name / f"{number:03}.png").write_bytes(picture(value % 256, size))
+            value += 1
+    return folder
+
+
+def sizes(data: ImageData) -> tuple[int, int, int]:
+    return len(data.train), len(data.validation), len(data.test)
+
+
+def test_train_and_test_folders(tmp_path: Path) -> None:
+    layout = {"x/train/cat": 20, "x/train/dog": 10, "x/test/cat": 3, "x/test/dog": 2}
+    data = load_images(write_folder(tmp_path, layout), 8)
+    assert data.classes == ("cat", "dog")
+    assert sizes(data) == (27, 3, 5)
+    assert data.validation.labels.bincount().tolist() == [2, 1]
+    assert all("test" in name for name in data.test.names)
+    assert data.train.pixels.shape == (27, 3, 8, 8)
+    names = [*data.train.names, *data.validation.names, *data.test.names]
+    assert len(set(names)) == 35
+    for part in (data.train, data.validation, data.test):
+        for name, label in zip(part.names, part.labels.tolist(), strict=True):
+            assert data.classes[label] in name
+
+
+def test_pixels_belong_to_their_names(tmp_path: Path) -> None:
+    data = load_images(write_folder(tmp_path, {"a": 20, "b": 20}), 8)
+    for part in (data.train, data.validation, data.test):
+        for name, pixels in zip(part.names, part.pixels, strict=True):
+            value = int(name[2:5]) + 20 * (name[0] == "b")
+            assert pixels[:, 0, 0].tolist() == [value, value, 255 - value]
+
+
+def test_class_folders_alone_get_a_test_part_whatever_the_seed(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, {"a": 50, "b": 30})
+    first, second = load_images(folder, 8, 0.2, seed=0), load_images(folder, 8, 0.2, seed=1)
+    assert sizes(first) == (58, 14, 8)
+    assert first.test.names == second.test.names
+    assert first.validation.names != second.validation.names
+    assert first.split_hash != second.split_hash
+    assert first.split_hash == load_images(folder, 8, 0.2, seed=0).split_hash
+
+
+def test_a_validation_folder_is_used(tmp_path: Path) -> None:
+    layout = {f"{part}/{name}": 4 for part in ("train", "val", "test") for name in "ab"}
+    assert sizes(load_images(write_folder(tmp_path / "x", layout), 8)) == (8, 8, 8)
+    layout = {f"{part}/{name}": 10 for part in ("train", "val") for name in "ab"}
+    assert sizes(load_images(write_folder(tmp_path / "y", layout), 8)) == (18, 2, 20)
+
+
+def test_an_archive_gives_the_same_as_its_folder(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "f", {"a": 9, "b": 9})
+    archive = tmp_path / "f.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for file in sorted(folder.rglob("*.png"), reverse=True):
+            tar.add(file, file.relative_to(folder).as_posix())
+    assert load_images(folder, 8).split_hash == load_images(archive, 8).split_hash
+
+
+def test_small_pictures_stay_small_and_others_are_cut_to_the_size(tmp_path: Path) -> None:
+    assert (
+        load_images(write_folder(tmp_path / "s", {"a": 4, "b": 4}), 98).train.pixels.shape[2] == 8
+    )
+    large = write_folder(tmp_path / "l", {"a": 4, "b": 4}, (40, 30))
+    assert load_images(large, 16).train.pixels.shape[1:] == (3, 16, 16)
+    (large / "a" / "other.png").write_bytes(picture(1, (12, 12)))
+    assert load_images(large, 16).train.pixels.shape[1:] == (3, 16, 16)
+
+
+def test_an_unreadable_picture_is_left_out_and_told_of(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, {"a": 5, "b": 5})
+    (folder / "a" / "bad.jpg").write_text("no picture")
+    (folder / "readme.txt").write_text("not looked at")
+    (folder / "b" / "lock.png").symlink_to(tmp_path / "gone")
+    (folder / "logo.png").write_bytes(picture(1))
+    data = load_images(folder, 8)
+    assert sum(sizes(data)) == 10
+    assert len(data.skipped) == 1
+    assert "a/bad.jpg" in data.skipped[0]
+    assert load_images(folder, 8).skipped == data.skipped
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        ({}, "no pictures in class folders"),
+        ({"only": 5}, "1 class .only."),
+        ({"train/a": 4, "train/b": 4, "test/c": 2}, "class c has no picture to train on"),
+        ({"a": 1, "b": 1}, "too few"),
+    ],
+)
+def test_data_that_cannot_be_learned_from(
+    tmp_path: Path, layout: dict[str, int], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        load_images(write_folder(tmp_path, layout), 8)
+
+
+def test_wrong_shares_and_missing_paths(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--validation 1"):
+        load_images(tmp_path, 8, 1.0)
+    with pytest.raises(DataError, match="no such file"):
+        load_images(tmp_path / "none", 8)
+
+
+def test_pictures_are_decoded_once_and_again_when_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_folder(tmp_path, {"a": 5, "b": 5})
+    decoded: list[str] = []
+    real = images.decode_picture
+
+    def counting(data: bytes, name: str, at_least: int | None = None) -> Image.Image:
+        decoded.append(name)
+        return real(data, name, at_least)
+
+    monkeypatch.setattr(images, "decode_picture", counting)
+    first = load_images(folder, 8)
+    second = load_images(folder, 8)
+    assert len(decoded) == 10
+    assert torch.equal(first.train.pixels, second.train.pixels)
+    (folder / "a" / "000.png").write_bytes(picture(99))
+    load_images(folder, 8)
+    assert len(decoded) == 20
+    for cached in paths.cache_dir().rglob("*.safetensors"):
+        data = bytearray(cached.read_bytes())
+        data[-5] ^= 1
+        cached.write_bytes(bytes(data))
+    load_images(folder, 8)
+    assert len(decoded) == 30
+    for cached in paths.cache_dir().rglob("*.safetensors"):
+        cached.write_bytes(cached.read_bytes()[:100])
+    assert sum(sizes(load_images(folder, 8))) == 10
+    assert len(decoded) == 40
+
+
+def cifar_rows(count: int, seed: int) -> tuple[np.ndarray, list[int]]:
+    random = np.random.default_rng(seed)
+    rows = random.integers(0, 256, (count, 3072), dtype=np.uint8)
+    return rows, [n % 10 for n in range(count)]
+
+
+def cifar_archive(path: Path, kind: str) -> Path:
+    names = [*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]
+    with tarfile.open(path, "w:gz") as archive:
+        for seed, name in enumerate(names):
+            rows, labels = cifar_rows(40, seed)
+            if kind == "python":
+                parts = {"batch_label": name, "labels": labels, "data": rows, "filenames": ["x"]}
+                data, name = pickle.dumps(parts, protocol=2), f"cifar-10-batches-py/{name}"
+            else:
+                with_labels = np.concatenate((np.array(labels, np.uint8)[:, None], rows), 1)
+                data, name = with_labels.tobytes(), f"cifar-10-batches-bin/{name}.bin"
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, BytesIO(data))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["python", "binary"])
+def test_the_official_archives(tmp_path: Path, kind: str) -> None:
+    data = load_images(cifar_archive(tmp_path / "cifar.tar.gz", kind), 32)
+    assert data.classes[3] == "cat"
+    assert sizes(data) == (180, 20, 40)
+    rows, labels = cifar_rows(40, 5)
+    assert torch.equal(data.test.pixels, torch.from_numpy(rows).view(40, 3, 32, 32))
+    assert data.test.labels.tolist() == labels
+
+
+def test_a_hostile_pickle_is_read_but_never_run(tmp_path: Path) -> None:
+    class Hostile:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (Path(tmp_path / "ran"),)  # type: ignore[return-value]
+
+    archive = tmp_path / "cifar.tar.gz"
+    data = pickle.dumps({"labels": [1], "data": Hostile()}, protocol=2)
+    with tarfile.open(archive, "w:gz") as tar:
+        member = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
+        member.size = len(data)
+        tar.addfile(member, BytesIO(data))
+    with pytest.raises(DataError, match="data_batch_1 is damaged"):
+        load_images(archive, 32)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_part_that_is_missing_or_cut_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "cifar-10-batches-bin"
+    folder.mkdir()
+    (folder / "data_batch_1.bin").write_bytes(bytes(3073 * 2))
+    with pytest.raises(DataError, match="no test part"):
+        load_images(tmp_path, 32)
+    (folder / "test_batch.bin").write_bytes(bytes(3000))
+    with pytest.raises(DataError, match=r"test_batch\.bin is damaged"):
+        load_images(tmp_path, 32)
+
+
+def test_without_data_torchvision_downloads_and_verifies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchvision.datasets import CIFAR10, utils
+
+    def fake(url: str, root: Path, filename: str, md5: str) -> None:
+        assert (url, md5) == (CIFAR10.url, CIFAR10.tgz_md5)
+        root.mkdir(parents=True, exist_ok=True)
+        cifar_archive(root / filename, "python")
+
+    monkeypatch.setattr(utils, "download_url", fake)
+    assert sizes(load_images(None, 32)) == (180, 20, 40)
+
+    def offline(*_: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(utils, "download_url", offline)
+    with pytest.raises(DataError, match=r"no network.*--data"):
+        load_images(None, 32)
