@@ -6,13 +6,15 @@ from pathlib import Path
 from dlcc.core.errors import DataError
 from dlcc.core.files.tables import read_rows
 from dlcc.core.sentiment.data import Corpus, Review
+from dlcc.core.sentiment.mixture import letters
 
 _COLUMNS = ("text", "label", "probability")
 
 
 def with_answers(corpus: Corpus, path: Path) -> Corpus:
     """Train on a model's answers as well, each with its probability. Texts that validate or test
-    are left out, and those without an answer.
+    are left out (where there are several sources, however they are spelled), and those without an
+    answer.
 
     Args:
         corpus: what is trained on so far.
@@ -22,7 +24,8 @@ def with_answers(corpus: Corpus, path: Path) -> Corpus:
     Raises:
         DataError: no such columns, a class that the corpus lacks, or what is no probability.
     """
-    known = {review.text for review in (*corpus.validation, *corpus.test)}
+    spelling = letters if len(corpus.sources) > 1 else str
+    known = {spelling(review.text) for review in (*corpus.validation, *corpus.test)}
     answers = []
     for line, _, (text, label, probability) in read_rows(path, "text", dict.fromkeys(_COLUMNS, "")):
         where = f"{path}, line {line}"
@@ -33,7 +36,7 @@ def with_answers(corpus: Corpus, path: Path) -> Corpus:
                 f"{where}: the class {label!r} is none of {', '.join(corpus.labels)}, which are "
                 f"trained"
             )
-        if text not in known:
+        if spelling(text) not in known:
             share = _probability(probability, where)
             answers.append(Review(text, label, f"{path.name}:{line}", text, share))
     return replace(corpus, train=(*corpus.train, *answers))

@@ -1,8 +1,11 @@
 """Reviews to token numbers: HTML tags stripped, lower case, subwords or whole words.
 
-The rules live in the tokenizer itself, so that every token knows its place in the text as written.
+Text that was cut into tokens before ("does n't", "-lrb-", as in the Penn Treebank) reads as typed
+text does. The rules live in the tokenizer itself, so that every token knows its place in the text
+as written.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +23,24 @@ LONG_TEXTS = ("windows", "ends")
 
 _TAG = r"</?[A-Za-z!][^<>]*>"
 _ENTITY = r"&(amp|nbsp|quot|lt|gt|#\d+);"
-_QUOTE = "[’‘`]"
+# Patterns of lower-case text and what each becomes: one spelling for what is typed and for what was
+# cut into tokens. A space before "n't" or a comma needs no rule, since words are cut there anyway.
+_SPELLING = (
+    ("[’‘`]", "'"),
+    ("''|[“”„]", '"'),
+    ("-l[rc]b-", "("),
+    ("-r[rc]b-", ")"),
+    ("-lsb-", "["),
+    ("-rsb-", "]"),
+    (r"\\(?=[/*])", ""),
+    (r"(?<=n)\s+(?='t\b)", ""),  # don 't
+    (r"(?<=\b(gon|wan))\s+(?=na\b)|(?<=\bgot)\s+(?=ta\b)|(?<=\b(gim|lem))\s+(?=me\b)", ""),
+    (r"(?<=\bcan)n(?=ot\b)", " n"),
+    (r"(?<=[!?])\s+\.(?!\S)", ""),
+    (r"(?<=\.)\s+(?=\.)|(?<=!)\s+(?=!)|(?<=\?)\s+(?=\?)", ""),
+    ("-{2,}|[–—]", "-"),
+)
+_ONE_CHARACTER = re.compile("-[lr][rcs]b-|-{2,}|[’‘`']{2}", re.IGNORECASE)
 # "don't" becomes "do" and "n't", as in GloVe's texts; dots, marks of exclamation and of question
 # in a row are one token.
 _WORD = r"\w+(?=n't\b)|n't\b|'(s|m|d|ll|re|ve)\b|\w+|\.{2,}|!{2,}|\?{2,}|[^\w\s]"
@@ -83,6 +103,7 @@ class ReviewCodec:
         for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
             first, last = spans.get(word, (start, end))
             spans[word] = (min(first, start), max(last, end))
+        _widen(spans, text)
         numbers = {word: number for number, word in enumerate(spans)}
         return ReviewTokens(
             tuple(encoding.ids),
@@ -112,6 +133,11 @@ class ReviewCodec:
     def files(self) -> dict[str, bytes]:
         """What a checkpoint keeps of it."""
         return {"tokenizer.json": self.tokenizer.to_str().encode()}
+
+    def renewed(self) -> "ReviewCodec":
+        """The same vocabulary with the rules of today, for a training that starts from weights
+        whose own rules may be older."""
+        return ReviewCodec(_with_rules(Tokenizer.from_str(self.tokenizer.to_str())))
 
     @classmethod
     def from_files(cls, files: dict[str, bytes]) -> "ReviewCodec":
@@ -157,18 +183,31 @@ def _learn_subwords(texts: Sequence[str], size: int) -> Tokenizer:
 
 def _cutter(model: models.Model) -> Tokenizer:
     """A tokenizer that cleans a text and cuts it into words for `model`."""
-    tokenizer = Tokenizer(model)
+    return _with_rules(Tokenizer(model))
+
+
+def _with_rules(tokenizer: Tokenizer) -> Tokenizer:
+    """`tokenizer` with the rules of today, by which a text is cleaned and cut into words."""
     tokenizer.normalizer = normalizers.Sequence(
         [
             normalizers.Replace(Regex(_TAG), " "),
             normalizers.Replace(Regex(_ENTITY), " "),
             normalizers.NFC(),
-            normalizers.Replace(Regex(_QUOTE), "'"),
             normalizers.Lowercase(),
+            *(normalizers.Replace(Regex(pattern), new) for pattern, new in _SPELLING),
         ]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_WORD), "removed", invert=True)
     return tokenizer
+
+
+def _widen(spans: dict[int, tuple[int, int]], text: str) -> None:
+    """What became one character stands in the text with all of its own."""
+    for match in _ONE_CHARACTER.finditer(text):
+        start, end = match.span()
+        inside = [word for word, span in spans.items() if start <= span[0] < span[1] <= end]
+        if len(inside) == 1:  # more of them where older rules cut it up
+            spans[inside[0]] = match.span()
 
 
 def _letters(texts: Iterable[str]) -> list[str]:

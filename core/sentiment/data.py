@@ -23,7 +23,7 @@ OFFICIAL = RemoteFile(
 """The Large Movie Review Dataset (Maas et al. 2011)."""
 
 UNLABELLED = "unsup"  # the official archive's folder of reviews without a label
-_PARTS = ("train", "test")
+_PARTS = ("train", "validation", "test")
 _OFFICIAL_NAME = re.compile(r"(\d+)_\d+")
 _BLOCK = 100  # neighbouring numbers of the official files that stay together
 _BY_FILM = "reviews of one film stay on one side of the validation split"
@@ -32,6 +32,7 @@ _BY_NUMBER = (
     f"{_BLOCK} neighbouring numbers together, since reviews of one film are neighbours"
 )
 _BY_TEXT = "equal texts stay on one side of the validation split"
+_GIVEN = "the data names the texts that validate"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,20 @@ class Review:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where a stretch of a corpus is from."""
+
+    name: str
+    """Of the file or folder, without what follows its first dot."""
+    share: float
+    """How often an epoch has a text of it, in the mean."""
+    train: int
+    """How many training texts it gives; sources follow one another in their order."""
+    validation: int
+    """How many validation texts it gives, likewise."""
+
+
+@dataclass(frozen=True)
 class Corpus:
     """Texts to learn from and to test on."""
 
@@ -65,6 +80,8 @@ class Corpus:
     """In words: what was kept on one side of the split."""
     split_hash: str
     """Of the names and labels in the validation part."""
+    sources: tuple[Source, ...] = ()
+    """Where its texts are from; of a training text beyond them, an epoch has it once."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +106,10 @@ def load_corpus(path: Path, config: SplitConfig) -> Corpus:
     """Read and split labelled texts.
 
     Args:
-        path: the official archive or folder, class folders of .txt files (also in train/ and
-            test/, also as .tar.gz or .zip), or a .csv, .tsv or .jsonl file.
-        config: columns and split.
+        path: the official archive or folder, class folders of .txt files (also in train/,
+            validation/ and test/, also as .tar.gz or .zip), a .csv, .tsv or .jsonl file, or a
+            folder with such files named train, validation and test.
+        config: columns and split; the split is not needed where there is a validation part.
 
     Raises:
         DataError: nothing there, fewer than two classes, a class without examples, a text that is
@@ -102,12 +120,16 @@ def load_corpus(path: Path, config: SplitConfig) -> Corpus:
     labels = tuple(sorted(counts))
     if len(labels) < 2:
         raise DataError(f"{path} has the classes {list(labels)}: at least two are needed to train")
-    for label in sorted({review.label for review in parts.get("test", ())} - set(labels)):
-        raise DataError(f"{path}: the class {label} has test examples but none to train on")
-    for label in labels:
-        if counts[label] < 2:
-            raise DataError(f"{path}: the class {label} has a single example; give two or more")
-    train, validation = _split(parts["train"], config)
+    for part in ("validation", "test"):
+        for label in sorted({review.label for review in parts.get(part, ())} - set(labels)):
+            raise DataError(f"{path}: the class {label} has {part} examples but none to train on")
+    if parts.get("validation"):
+        train, validation, grouping = parts["train"], parts["validation"], _GIVEN
+    else:
+        for label in labels:
+            if counts[label] < 2:
+                raise DataError(f"{path}: the class {label} has a single example; give two or more")
+        train, validation = _split(parts["train"], config)
     names = "\n".join(sorted(f"{review.name}\t{review.label}" for review in validation))
     return Corpus(
         labels,
@@ -121,14 +143,23 @@ def load_corpus(path: Path, config: SplitConfig) -> Corpus:
 
 
 def read_parts(path: Path, config: SplitConfig) -> tuple[dict[str, list[Review]], str]:
-    """Labelled texts as they stand: the parts `train`, `test` and `unsup`, as far as there are any,
-    and in words what a split keeps together.
+    """Labelled texts as they stand: the parts `train`, `validation`, `test` and `unsup`, as far as
+    there are any, and in words what a split keeps together.
 
     Raises:
         DataError: as of `load_corpus`, but for what concerns the classes.
     """
-    is_table = path.suffix.lower() in TABLES
-    return _from_table(path, config) if is_table else _from_files(path)
+    if path.suffix.lower() in TABLES:
+        return {"train": _from_table(path, config)}, _BY_TEXT
+    tables = {name: table for name in _PARTS if (table := _table_of(path, name))}
+    if "train" in tables:
+        return {name: _from_table(table, config) for name, table in tables.items()}, _BY_TEXT
+    return _from_files(path)
+
+
+def _table_of(folder: Path, name: str) -> Path | None:
+    found = (folder / f"{name}{suffix}" for suffix in TABLES)
+    return next((table for table in found if table.is_file()), None)
 
 
 def text_files(folder: Path) -> list[Path]:
@@ -167,14 +198,14 @@ def untested_texts(path: Path, column: str | None = None) -> list[str]:
     return [review.text for name in ("train", UNLABELLED) for review in parts.get(name, ())]
 
 
-def _from_table(path: Path, config: SplitConfig) -> tuple[dict[str, list[Review]], str]:
+def _from_table(path: Path, config: SplitConfig) -> list[Review]:
     reviews = []
     columns = {config.label_column: "--label-column"}
     for line, text, (label,) in read_rows(path, config.text_column, columns):
         if not label:
             raise DataError(f"{path}, line {line}: no label in the column {config.label_column}")
         reviews.append(Review(text, label, f"{path.name}:{line}", text))
-    return {"train": reviews}, _BY_TEXT
+    return reviews
 
 
 def _from_files(path: Path) -> tuple[dict[str, list[Review]], str]:
@@ -195,7 +226,8 @@ def _from_files(path: Path) -> tuple[dict[str, list[Review]], str]:
     parts: dict[str, list[Review]] = {"train": []}
     official = False
     for name in sorted(names):
-        part = "test" if name.parent.parent.name == "test" else "train"
+        folder = name.parent.parent.name
+        part = folder if folder in _PARTS else "train"
         number = _OFFICIAL_NAME.fullmatch(name.stem)
         official = official or number is not None
         group = _group(files[name], name, number, films.get(name.parent, []))

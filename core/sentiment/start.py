@@ -98,7 +98,7 @@ def from_checkpoint(
         UsageError: `changes` would need other weights.
     """
     checkpoint = load_checkpoint(best_of(folder), masked_words.KIND, KIND)
-    codec = ReviewCodec.from_files(checkpoint.files)
+    codec = ReviewCodec.from_files(checkpoint.files).renewed()
     try:
         before = EncoderConfig(**checkpoint.config["encoder"])
     except (KeyError, TypeError) as error:

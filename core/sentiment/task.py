@@ -54,7 +54,11 @@ class ClassifyConfig:
 
 
 class ClassifyTask:
-    """Learn the labels of a corpus; validated as `Classifier` answers."""
+    """Learn the labels of a corpus; validated as `Classifier` answers.
+
+    Of a corpus of several sources, the accuracy is the mean of theirs, so that a small one counts
+    as much as a large one; log loss and calibration error are those of all texts together.
+    """
 
     kind = KIND
     metric = "accuracy"
@@ -72,6 +76,7 @@ class ClassifyTask:
         self.answers = Classifier(model, codec, corpus.labels)
         self.config = {"encoder": asdict(model.encoder.config), "labels": list(corpus.labels)}
         self.files = codec.files()
+        self.sources = corpus.sources
         self.targets = target_shares(corpus.train, corpus.labels)
         length = model.encoder.config.max_length
         texts = [review.text for review in corpus.train]
@@ -81,12 +86,27 @@ class ClassifyTask:
 
     def batches(self, epoch: int) -> Sequence[list[int]]:
         generator = seeded_generator(self.how.seed, epoch)
-        order = torch.randperm(len(self.ids), generator=generator).tolist()
+        drawn = self._drawn(generator)
+        order = drawn[torch.randperm(len(drawn), generator=generator)].tolist()
         # Sorting by length keeps the drawn order among equals, so batches differ each epoch.
         lengths = [len(self.ids[number]) for number in order]
         found = buckets(lengths, self.how.batch_tokens)
         shuffled = torch.randperm(len(found), generator=generator).tolist()
         return [[order[place] for place in found[number]] for number in shuffled]
+
+    def _drawn(self, generator: torch.Generator) -> Tensor:
+        """Numbers of an epoch's texts: of each source, its share of them."""
+        shares = [(source.train, source.share) for source in self.sources]
+        rest = len(self.ids) - sum(count for count, _ in shares)
+        parts, start = [], 0
+        for count, share in (*shares, (rest, 1.0)):
+            numbers = torch.arange(start, start + count)
+            parts += [numbers] * int(share)
+            more = round(share % 1 * count)
+            if more:
+                parts.append(numbers[torch.randperm(count, generator=generator)[:more]])
+            start += count
+        return torch.cat(parts)
 
     def loss(self, batch: list[int]) -> tuple[Tensor, int]:
         device = self.answers.device
@@ -112,7 +132,16 @@ class ClassifyTask:
         logits = self.answers.logits(self.validation)
         self.answers.temperature = fit_temperature(logits, self.validation_labels)
         self.about["temperature"] = self.answers.temperature
-        return scores(self.answers, logits, self.validation_labels)
+        found = scores(self.answers, logits, self.validation_labels)
+        if len(self.sources) < 2:
+            return found
+        sizes = [source.validation for source in self.sources]
+        right = (logits.argmax(1) == self.validation_labels).float().split(sizes)
+        each = {
+            f"accuracy_{source.name}": part.mean().item()
+            for source, part in zip(self.sources, right, strict=True)
+        }
+        return {**found, "accuracy": sum(each.values()) / len(each), **each}
 
     def sample(self) -> str:
         logits = self.answers.logits(self.answers.codec.encode_many([EXAMPLE]))

@@ -2,6 +2,7 @@
 
 import pytest
 from sentiment_samples import codec, corpus
+from tokenizers import normalizers
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.sentiment.codec import MASK, SPECIAL_TOKENS, ReviewCodec, buckets, ends, windows
@@ -24,6 +25,36 @@ def test_words_stand_where_the_text_has_them(english: ReviewCodec) -> None:
     words = "Wow !!! It ’s GREAT I ca n't stop".split()
     assert words_of(english, text) == words
     assert english.encode(text).ids == english.encode("wow!!! it's great i can't stop").ids
+
+
+CUT_AND_TYPED = [
+    ("It does n't work -lrb- at all -rrb- .", "It doesn't work (at all)."),
+    ("i don 't care , i ca n't , and can not", "I don't care, I can't, and cannot"),
+    ("`` great '' they say ; the ` best ' ,", '"Great" they say; the ‘best’,'),
+    ("wow ! ! ! . fine . . . is it ? ?", "Wow!!! Fine... is it??"),
+    ("it 's gon na be -- lem me see -- 50 \\/ 50", "It's gonna be — lemme see – 50/50"),
+    ("what i 'd call -lsb- that -rsb-", "What I'd call [that]"),
+]
+
+
+@pytest.mark.parametrize(("cut", "typed"), CUT_AND_TYPED)
+def test_text_cut_into_tokens_reads_as_typed_text_does(cut: str, typed: str) -> None:
+    both = ReviewCodec.learn([cut, typed] * 2, "words", 60)
+    assert UNK not in both.encode(typed).ids
+    assert both.encode(cut).ids == both.encode(typed).ids
+    kept = "".join(words_of(both, cut)).replace(" ", "")
+    assert kept == cut.replace("! .", "!").replace(" ", "").replace("\\", "")
+
+
+def test_a_codec_with_older_rules_keeps_them_until_it_is_renewed(english: ReviewCodec) -> None:
+    old = ReviewCodec.from_files(english.files())
+    old.tokenizer.normalizer = normalizers.Lowercase()
+    again = ReviewCodec.from_files(old.files())
+    assert words_of(again, "-lrb- <b>great") == ["-", "lrb", "-", "<", "b", ">", "great"]
+    renewed = again.renewed()
+    assert renewed.vocabulary() == english.vocabulary()
+    assert renewed.files() == english.files()
+    assert again.files() == old.files()
 
 
 @pytest.mark.parametrize(

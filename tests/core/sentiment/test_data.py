@@ -13,6 +13,7 @@ from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.tables import read_rows
 from dlcc.core.sentiment.answers import with_answers
 from dlcc.core.sentiment.data import SplitConfig, load_corpus, read_texts, untested_texts
+from dlcc.core.sentiment.mixture import load_corpora
 
 SPLIT = SplitConfig(validation_share=0.3)
 
@@ -116,6 +117,84 @@ def test_jsonl_and_other_columns(tmp_path: Path) -> None:
     corpus = load_corpus(path, SplitConfig("body", "stars", 0.3))
     assert corpus.labels == ("0", "1")
     assert read_texts(path, "body") == [f"text {n}" for n in range(20)]
+
+
+def table(path: Path, *texts: str, labels: str = "ab") -> Path:
+    path.parent.mkdir(exist_ok=True)
+    rows = "".join(f'"{text}",{labels[n % len(labels)]}\n' for n, text in enumerate(texts))
+    path.write_text("text,label\n" + rows)
+    return path
+
+
+def numbered(name: str, count: int = 40) -> list[str]:
+    return [f"{name} number {number}" for number in range(count)]
+
+
+def test_a_validation_part_of_its_own_takes_the_place_of_a_share(tmp_path: Path) -> None:
+    for part, count in (("train", 30), ("validation", 6), ("test", 2)):
+        table(tmp_path / "tables" / f"{part}.csv", *numbered(part, count))
+        for label in "ab":
+            (tmp_path / "folders" / part / label).mkdir(parents=True)
+            for number in range(count // 2):
+                file = tmp_path / "folders" / part / label / f"{number}.txt"
+                file.write_text(f"{part} {label} {number}")
+    for kind in ("tables", "folders"):
+        corpus = load_corpus(tmp_path / kind, SPLIT)
+        assert [len(part) for part in (corpus.train, corpus.validation, corpus.test)] == [30, 6, 2]
+        assert all(review.text.startswith("validation") for review in corpus.validation)
+        assert corpus.grouping == "the data names the texts that validate"
+    table(tmp_path / "tables/validation.csv", "x", labels="c")
+    with pytest.raises(DataError, match="class c has validation examples but none to train on"):
+        load_corpus(tmp_path / "tables", SPLIT)
+
+
+def test_sources_follow_one_another_and_split_as_each_alone(tmp_path: Path) -> None:
+    paths = [table(tmp_path / f"{name}.csv", *numbered(name)) for name in ("films", "phones")]
+    alone = [load_corpus(path, SPLIT) for path in paths]
+    both = load_corpora([(paths[0], 1), (paths[1], 2.5)], SPLIT)
+    assert both.train == alone[0].train + alone[1].train
+    assert both.validation == alone[0].validation + alone[1].validation
+    assert [(source.name, source.share) for source in both.sources] == [
+        ("films", 1),
+        ("phones", 2.5),
+    ]
+    sizes = [(source.train, source.validation) for source in both.sources]
+    assert sizes == [(len(corpus.train), len(corpus.validation)) for corpus in alone]
+    assert both.split_hash not in {corpus.split_hash for corpus in alone}
+    (one,) = (load_corpora([(path, 1)], SPLIT) for path in paths[:1])
+    assert (one.train, one.split_hash) == (alone[0].train, alone[0].split_hash)
+
+
+def test_what_validates_in_one_source_is_trained_on_in_none(tmp_path: Path) -> None:
+    films = table(tmp_path / "films.csv", *numbered("films"))
+    held = load_corpus(films, SPLIT).validation[0].text
+    cut = f"{held.upper()} ! ."
+    others = table(
+        tmp_path / "others.csv", *numbered("others"), *[f"{cut}{' ' * n}" for n in (0, 1)]
+    )
+    corpus = load_corpora([(films, 1), (others, 1)], SPLIT)
+    assert not any(review.text.startswith(cut) for review in corpus.train)
+    assert corpus.sources[1].train + corpus.sources[1].validation in (40, 41, 42)
+    assert len(corpus.train) == sum(source.train for source in corpus.sources)
+    answers = tmp_path / "answers.csv"
+    answers.write_text(f"text,label,probability\n{cut},a,0.9\n{held},a,0.9\nnew,a,0.9\n")
+    assert [review.text for review in with_answers(corpus, answers).train[-2:]] == [
+        corpus.train[-1].text,
+        "new",
+    ]
+
+
+def test_sources_that_do_not_go_together(tmp_path: Path) -> None:
+    films = table(tmp_path / "films.csv", *numbered("films"))
+    others = table(tmp_path / "others.csv", *numbered("others"), labels="01")
+    twin = table(tmp_path / "more" / "films.tsv", "x")
+    with pytest.raises(DataError, match="films has a, b; others has 0, 1"):
+        load_corpora([(films, 1), (others, 1)], SPLIT)
+    with pytest.raises(UsageError, match="two sources are called films"):
+        load_corpora([(films, 1), (twin, 1)], SPLIT)
+    for share in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="give a share above 0"):
+            load_corpora([(films, share)], SPLIT)
 
 
 def test_answers_are_learned_but_never_those_to_texts_that_validate_or_test(

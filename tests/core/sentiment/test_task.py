@@ -10,7 +10,7 @@ from sentiment_samples import SIZES, codec, corpus, model, trained, trained_run
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.sentiment.codec import MASK
-from dlcc.core.sentiment.data import Review
+from dlcc.core.sentiment.data import Review, Source
 from dlcc.core.sentiment.model import EncoderConfig, MaskedWordModel
 from dlcc.core.sentiment.pretrain import MaskedWordConfig, MaskedWordTask
 from dlcc.core.sentiment.start import from_checkpoint
@@ -53,6 +53,46 @@ def test_an_epoch_has_every_text_once_in_batches_of_neighbours() -> None:
     assert sum(spread) / len(spread) < 6
     assert batches == task.batches(3)
     assert batches != task.batches(4)
+
+
+def two_sources(*shares: float) -> ClassifyTask:
+    whole = corpus()
+    counts = (len(whole.train) // 4, len(whole.validation) // 4)
+    rest = (len(whole.train) - counts[0] - 10, len(whole.validation) - counts[1])
+    sources = (Source("first", shares[0], *counts), Source("second", shares[1], *rest))
+    config = ClassifyConfig(batch_tokens=600)
+    return ClassifyTask(model(), codec(), replace(whole, sources=sources), config, {})
+
+
+def test_an_epoch_has_each_source_by_its_share_and_once_what_is_of_none() -> None:
+    task = two_sources(2.5, 0.5)
+    first, second = (source.train for source in task.sources)
+
+    def counts(epoch: int) -> list[int]:
+        drawn = [number for batch in task.batches(epoch) for number in batch]
+        return [drawn.count(number) for number in range(len(task.ids))]
+
+    found = counts(0)
+    assert set(found[:first]) == {2, 3}
+    assert sum(found[:first]) == round(2.5 * first)
+    assert sum(found[first : first + second]) == round(0.5 * second)
+    assert max(found[first : first + second]) == 1
+    assert found[first + second :] == [1] * 10
+    assert counts(0) == found != counts(1)
+
+
+def test_each_source_is_validated_and_the_mean_decides() -> None:
+    task = two_sources(1, 1)
+    task.model.eval()
+    with torch.no_grad():
+        found = task.validate()
+        right = task.answers.logits(task.validation).argmax(1) == task.validation_labels
+    count = task.sources[0].validation
+    first, second = right[:count].float().mean().item(), right[count:].float().mean().item()
+    assert found["accuracy_first"] == pytest.approx(first)
+    assert found["accuracy_second"] == pytest.approx(second)
+    assert found[task.metric] == pytest.approx((first + second) / 2)
+    assert first != second
 
 
 def _rows(task: ClassifyTask, batches: list[list[int]]) -> list[list[list[int]]]:
