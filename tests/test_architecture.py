@@ -18,12 +18,19 @@ LIGHT = {
     *("train.events", "attend.mechanisms", "files.vectors", "attend.trained"),
 }
 MODELS = {
-    *("nn.attention", "nn.layers", "translate.model", "sentiment.model"),
+    *(
+        "nn.attention",
+        "nn.layers",
+        "nn.batches",
+        "nn.recurrent",
+        "translate.model",
+        "sentiment.model",
+    ),
     *("vit.model", "vit.stem", "vit.backbones", "vit.cutmix"),
 }
 TRAINING_MAY = {
     *("errors", "files.paths", "trace.trace", "train.runtime", "train.events", "train.task"),
-    *("train.config", "train.optimizers", "train.checkpoint"),
+    *("train.config", "train.optimizers", "train.checkpoint", "nn.layers"),
 }
 
 

@@ -119,10 +119,10 @@ def compare(
     from dlcc.cli.commands.sentiment import load_classifier
     from dlcc.cli.draw.sentiment_tables import print_comparison
     from dlcc.core.errors import UsageError
+    from dlcc.core.nn.layers import count_parameters
     from dlcc.core.sentiment.model import ARCHITECTURES
     from dlcc.core.sentiment.score import LENGTHS, accuracy_at
     from dlcc.core.sentiment.speed import measure_speed
-    from dlcc.core.sentiment.start import count_parameters
 
     if (transformer is None) != (gru is None):
         raise UsageError("compare needs a trained Transformer and a trained GRU, or neither")
@@ -149,7 +149,10 @@ def compare(
         for row in rows:
             speed = measure_speed(model, row["length"], batch_tokens, seconds)
             row |= {f"{name}_train": speed.train, f"{name}_infer": speed.infer}
-    sizes = {name: count_parameters(model) for name, model in zip(names, models, strict=True)}
+    sizes = {
+        name: count_parameters(model.parameters())
+        for name, model in zip(names, models, strict=True)
+    }
     if json_output:
         print(json.dumps({"parameters": sizes, "rows": rows}))
     else:

@@ -175,9 +175,11 @@ def _evaluate(
 
 def _training(translator: "Translator") -> str:
     """How long a model was trained, in words."""
+    from dlcc.core.nn.layers import count_parameters
+
     about = translator.about
     metrics = about.get("metrics", {})
-    size = sum(parameter.numel() for parameter in translator.model.parameters())
+    size = count_parameters(translator.model.parameters())
     return (
         f"{size:,} parameters, best after epoch {metrics.get('epoch', '?')} and "
         f"{about.get('seconds', 0) / 60:.0f} minutes, validation BLEU {metrics.get('bleu', 0):.1f}"

@@ -3,15 +3,12 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from dlcc.cli.commands.vit_data import Data
 from dlcc.cli.options import Debug, Device, Json, Quiet
-
-if TYPE_CHECKING:
-    from dlcc.core.vit.task import VisionTask
 
 
 @dataclass(frozen=True)
@@ -94,6 +91,7 @@ def _outcome(
     from dlcc.cli.commands.runs import trained
     from dlcc.cli.commands.vit_presets import EITHER_MIX
     from dlcc.cli.commands.vit_setup import choose, fit_config_of, make_task
+    from dlcc.core.nn.layers import count_parameters
     from dlcc.core.vit.classifier import PictureClassifier
     from dlcc.core.vit.score import score
 
@@ -116,17 +114,13 @@ def _outcome(
     return Outcome(
         kind,
         seed,
-        _parameters(task),
+        count_parameters(task.model.parameters()),
         len(lines),
         lines[-1]["seconds"] / 60,
         max(line["accuracy"] for line in lines),
         score(best, task.data.test).accuracy,
         [(line["seconds"] / 60, line["accuracy"]) for line in lines],
     )
-
-
-def _parameters(task: "VisionTask") -> int:
-    return sum(parameter.numel() for parameter in task.model.parameters())
 
 
 def _print(outcomes: list[Outcome]) -> None:

@@ -122,6 +122,11 @@ class EncoderBlock(nn.Module):
         return added
 
 
+def count_parameters(parameters: Iterable[Tensor]) -> int:
+    """How many numbers they hold."""
+    return sum(parameter.numel() for parameter in parameters)
+
+
 @contextmanager
 def recorded_projections(blocks: Iterable[nn.Module]) -> Iterator[dict[str, list[Tensor]]]:
     """Collect what the attention of each `EncoderBlock` compares, while the context is open.

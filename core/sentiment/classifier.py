@@ -13,11 +13,11 @@ from torch import Tensor
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.paths import asset
-from dlcc.core.sentiment.codec import LONG_TEXTS, ReviewCodec, buckets, ends, windows
+from dlcc.core.nn.batches import PAD_STEP, batches_by_length, pad
+from dlcc.core.sentiment.codec import LONG_TEXTS, ReviewCodec, ends, windows
 from dlcc.core.sentiment.model import EncoderConfig, SentimentModel
 from dlcc.core.train.checkpoint import best_of, load_checkpoint, load_weights
 from dlcc.core.train.runtime import autocast
-from dlcc.core.translate.codec import PAD_STEP, pad
 
 KIND = "sentiment"
 _BATCH_TOKENS = 4096  # more than that falls out of the processor's cache
@@ -134,7 +134,7 @@ class Classifier:
                 pieces.append([ids[place] for place in places])
         found = torch.zeros(len(pieces), len(self.labels))
         done = 0
-        for batch in buckets([len(piece) for piece in pieces], _BATCH_TOKENS):
+        for batch in batches_by_length([len(piece) for piece in pieces], _BATCH_TOKENS, PAD_STEP):
             found[batch] = self.batch_logits([pieces[place] for place in batch])
             done += len(batch)
             if progress:

@@ -14,7 +14,7 @@ import numpy as np
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.translate.codec import SPECIAL, UNK, padded_length
+from dlcc.core.nn.batches import SPECIAL, UNK
 
 MASK = len(SPECIAL)
 SPECIAL_TOKENS = (*SPECIAL, "<mask>")
@@ -236,23 +236,3 @@ def windows(ids: Sequence[int], length: int) -> list[tuple[int, int]]:
     last = len(ids) - length
     starts = [round(number * last / (count - 1)) for number in range(count)]
     return [(start, start + length) for start in starts]
-
-
-def buckets(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
-    """Numbers of texts, batch by batch: neighbours in length, at most `max_tokens` a batch when
-    padded as `padded_length` has it.
-
-    Args:
-        lengths: of the texts, in tokens.
-        max_tokens: texts × longest of a batch; a single longer text is a batch of its own.
-    """
-    batches: list[list[int]] = []
-    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
-        batch = batches[-1] if batches else None
-        # In rising order the newest text is the longest of its batch.
-        width = padded_length(max(1, lengths[number]))
-        if batch is None or (len(batch) + 1) * width > max_tokens:
-            batches.append([number])
-        else:
-            batch.append(number)
-    return batches

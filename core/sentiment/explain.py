@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from dlcc.core.errors import UsageError
+from dlcc.core.nn.batches import PAD
 from dlcc.core.sentiment.classifier import Classifier
 from dlcc.core.sentiment.codec import MASK, ReviewTokens
 from dlcc.core.trace import maps
-from dlcc.core.translate.codec import PAD
 
 STEPS = tuple(step / 20 for step in range(11))
 """Shares of the words that `deletion` takes away: 0, 5, 10, ... 50 %."""

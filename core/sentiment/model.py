@@ -14,10 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlcc.core.errors import UsageError
+from dlcc.core.nn.batches import PAD, padded_length
 from dlcc.core.nn.dropout import dropout
-from dlcc.core.nn.layers import BlockConfig, EncoderBlock, sinusoidal_positions
-from dlcc.core.translate.codec import PAD, padded_length
-from dlcc.core.translate.model import BidirectionalGRU
+from dlcc.core.nn.layers import (
+    BlockConfig,
+    EncoderBlock,
+    count_parameters,
+    sinusoidal_positions,
+)
+from dlcc.core.nn.recurrent import BidirectionalGRU
 
 ARCHITECTURES = ("transformer", "gru")
 
@@ -190,7 +195,7 @@ class MaskedWordModel(nn.Module):
 
 def gru_width(config: EncoderConfig) -> int:
     """Output width of the GRU layers that come nearest to the blocks' number of parameters."""
-    target = sum(p.numel() for p in EncoderBlock(_block_config(config)).parameters())
+    target = count_parameters(EncoderBlock(_block_config(config)).parameters())
     target *= config.num_layers
 
     def size(half: int) -> int:

@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.nn.batches import EOS, SPECIAL
 from dlcc.core.sentiment.codec import MASK, ReviewCodec
 from dlcc.core.sentiment.model import MaskedWordModel
 from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.runtime import seeded_generator
-from dlcc.core.translate.codec import EOS, SPECIAL
 
 KIND = "masked-words"
 _EXAMPLE = "the plot was thin, but i could not <mask> smiling"

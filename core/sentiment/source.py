@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from dlcc.core.nn.batches import PAD
 from dlcc.core.nn.layers import recorded_projections
 from dlcc.core.sentiment.classifier import Classifier
 from dlcc.core.trace.trace import AttentionTrace
-from dlcc.core.translate.codec import PAD
 
 
 @torch.no_grad()

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from dlcc.core.nn.batches import SPECIAL
 from dlcc.core.sentiment.model import SentimentModel
 from dlcc.core.train.runtime import autocast
-from dlcc.core.translate.codec import SPECIAL
 
 
 @dataclass(frozen=True)

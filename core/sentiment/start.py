@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.vectors import Progress, look_up
@@ -131,11 +130,6 @@ def _what(checkpoint: Checkpoint) -> str:
     command, seconds = checkpoint.about.get("command"), checkpoint.about.get("seconds", 0)
     how = f" of {command}, after {seconds / 60:.0f} minutes" if command else ""
     return f"{checkpoint.kind} checkpoint ({shown}){how}"
-
-
-def count_parameters(model: nn.Module) -> int:
-    """Learned numbers of a model."""
-    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def held_out(texts: Sequence[str]) -> tuple[list[str], list[str]]:

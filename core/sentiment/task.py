@@ -12,15 +12,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlcc.core.errors import UsageError
+from dlcc.core.nn.batches import PAD, PAD_STEP, batches_by_length, pad
 from dlcc.core.sentiment.classifier import KIND, Classifier
-from dlcc.core.sentiment.codec import MASK, ReviewCodec, buckets, ends
+from dlcc.core.sentiment.codec import MASK, ReviewCodec, ends
 from dlcc.core.sentiment.data import Corpus, Review
 from dlcc.core.sentiment.model import SentimentModel
 from dlcc.core.sentiment.source import trace_of
 from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.calibration import calibrated_scores, fit_temperature
 from dlcc.core.train.runtime import seeded_generator
-from dlcc.core.translate.codec import PAD, PAD_STEP, pad
 
 EXAMPLE = "The plot was thin, but I could not stop smiling."
 
@@ -90,7 +90,7 @@ class ClassifyTask:
         order = drawn[torch.randperm(len(drawn), generator=generator)].tolist()
         # Sorting by length keeps the drawn order among equals, so batches differ each epoch.
         lengths = [len(self.ids[number]) for number in order]
-        found = buckets(lengths, self.how.batch_tokens)
+        found = batches_by_length(lengths, self.how.batch_tokens, PAD_STEP)
         shuffled = torch.randperm(len(found), generator=generator).tolist()
         return [[order[place] for place in found[number]] for number in shuffled]
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.files.paths import write_atomically
+from dlcc.core.nn.layers import count_parameters
 from dlcc.core.trace.trace import save_traces
 from dlcc.core.train.checkpoint import (
     Checkpoint,
@@ -107,7 +108,7 @@ class _Trainer:
             len(batches),
             at.step,
             config.epochs,
-            sum(p.numel() for p in self.parameters),
+            count_parameters(self.parameters),
             str(self.device),
             config.bfloat16 and has_fast_bfloat16(self.device),
         )

@@ -10,18 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from torch import Tensor
 
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.nn.batches import EOS, SPECIAL, UNK
 
-PAD, BOS, EOS, UNK = range(4)
-SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 VOCABULARIES = ("subwords", "words")
-PAD_STEP = 32
-"""Batches of long texts are padded to multiples of this many tokens: a CPU's matrix kernels are
-made anew for every shape, and kept."""
 
 _SPACE = "▁"  # stands for the space before a token, as in sentencepiece
 _TOKEN = rf"'\w+|{_SPACE}?\w+|{_SPACE}?[^\w{_SPACE}]"
@@ -46,22 +40,6 @@ def split_words(text: str) -> list[str]:
 def split_sentences(text: str) -> list[str]:
     """The sentences of a cleaned text."""
     return _SENTENCE_END.split(text)
-
-
-def padded_length(length: int, step: int = PAD_STEP) -> int:
-    """`length` rounded up to a multiple of `step`."""
-    return -(-length // step) * step
-
-
-def pad(sequences: Sequence[Sequence[int]], step: int = 1) -> Tensor:
-    """Token numbers as one int64 tensor [B, T], filled up with `PAD` on the right.
-
-    Args:
-        sequences: of any lengths, B of them.
-        step: T is the longest length, rounded up to a multiple of this.
-    """
-    length = padded_length(max(map(len, sequences)), step)
-    return torch.tensor([[*row, *[PAD] * (length - len(row))] for row in sequences])
 
 
 @dataclass(frozen=True)

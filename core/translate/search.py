@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dlcc.core.translate.codec import BOS, EOS, PAD
+from dlcc.core.nn.batches import BOS, EOS, PAD
 from dlcc.core.translate.model import Seq2Seq
 
 

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.nn.attention import AdditiveAttention, TrainableDotProductAttention
+from dlcc.core.nn.batches import EOS, SPECIAL
 from dlcc.core.trace.trace import AttentionTrace
-from dlcc.core.translate.codec import EOS, SPECIAL, Codec
+from dlcc.core.translate.codec import Codec
 from dlcc.core.translate.model import Seq2Seq
 from dlcc.core.translate.translator import KIND, Translation, Translator
 

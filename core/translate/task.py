@@ -11,9 +11,10 @@ from torch import Tensor
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.vectors import look_up
+from dlcc.core.nn.batches import BOS, EOS, PAD, batches_by_length, pad
 from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.runtime import autocast, seeded_generator
-from dlcc.core.translate.codec import BOS, EOS, PAD, Codec, pad
+from dlcc.core.translate.codec import Codec
 from dlcc.core.translate.data import Sentence, Split
 from dlcc.core.translate.metrics import bleu
 from dlcc.core.translate.model import Seq2Seq, Seq2SeqConfig
@@ -96,17 +97,11 @@ class TranslationTask:
             source, target = self.examples[number]
             return len(source), len(target) + 2 * noise[number]
 
-        batches: list[list[int]] = [[]]
-        longest = 0
-        for number in sorted(range(len(self.examples)), key=length):
-            source, target = self.examples[number]
-            longest = max(longest, len(source), len(target) + 1)
-            if batches[-1] and longest * (len(batches[-1]) + 1) > self.data.batch_tokens:
-                batches.append([])
-                longest = max(len(source), len(target) + 1)
-            batches[-1].append(number)
-        order = torch.randperm(len(batches), generator=generator).tolist()
-        return [batches[place] for place in order]
+        longer = [max(len(source), len(target) + 1) for source, target in self.examples]
+        order = sorted(range(len(longer)), key=length)
+        batches = batches_by_length(longer, self.data.batch_tokens, order=order)
+        shuffled = torch.randperm(len(batches), generator=generator).tolist()
+        return [batches[place] for place in shuffled]
 
     def loss(self, batch: list[int]) -> tuple[Tensor, int]:
         """Mean cross-entropy of the target tokens, and how many there are."""

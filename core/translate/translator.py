@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.nn.batches import BOS, PAD, batches_by_length, pad
 from dlcc.core.train.checkpoint import load_checkpoint, load_weights
 from dlcc.core.train.runtime import autocast
-from dlcc.core.translate.codec import BOS, PAD, Codec, Tokens, clean, pad, split_sentences
+from dlcc.core.translate.codec import Codec, Tokens, clean, split_sentences
 from dlcc.core.translate.model import Decoded, Memory, Seq2Seq, Seq2SeqConfig
 from dlcc.core.translate.search import Hypothesis, beam_search, greedy_search
 
@@ -139,11 +140,12 @@ class Translator:
     def _translate(self, sources: Sequence[str], options: SearchOptions) -> list[Translation]:
         cut_up = self._encode(sources)
         readable = [n for n, tokens in enumerate(cut_up) if self.codec.can_read(tokens)]
-        readable.sort(key=lambda n: len(cut_up[n].ids))
+        lengths = [len(tokens.ids) for tokens in cut_up]
+        readable.sort(key=lengths.__getitem__)
         results: dict[int, list[Hypothesis]] = {}
         # bfloat16 only pays for large products; a few sentences are done in float32.
         with autocast(self.device, len(readable) >= _MANY):
-            for batch in _batches(readable, cut_up, options.beam):
+            for batch in batches_by_length(lengths, _BATCH_TOKENS // options.beam, order=readable):
                 source = pad([cut_up[n].ids for n in batch]).to(self.device)
                 results.update(zip(batch, self._search(source, options), strict=True))
         return [
@@ -225,14 +227,3 @@ def _joined(line: str, parts: Sequence[Translation]) -> Translation:
         problem="; ".join(part.problem for part in parts if part.problem),
         parts=tuple(parts),
     )
-
-
-def _batches(numbers: Sequence[int], cut_up: Sequence[Tokens], beam: int) -> list[list[int]]:
-    """`numbers`, sorted by length, in batches of a limited number of tokens."""
-    batches: list[list[int]] = []
-    for number in numbers:
-        length = len(cut_up[number].ids) * beam
-        if not batches or length * (len(batches[-1]) + 1) > _BATCH_TOKENS:
-            batches.append([])
-        batches[-1].append(number)
-    return batches

@@ -88,10 +88,9 @@ def measure(way: str, ids: list[list[int]], steps: int, threads: int) -> dict[st
 def bucketed(model, ids: list[list[int]]) -> None:  # type: ignore[no-untyped-def]
     import torch.nn.functional as F
 
-    from dlcc.core.sentiment.codec import buckets
-    from dlcc.core.translate.codec import PAD_STEP, pad
+    from dlcc.core.nn.batches import PAD_STEP, batches_by_length, pad
 
-    for batch in buckets([len(row) for row in ids], 8192):
+    for batch in batches_by_length([len(row) for row in ids], 8192, PAD_STEP):
         tokens = pad([ids[number] for number in batch], PAD_STEP)
         targets = tokens[:, 0] % 2
         F.cross_entropy(model(tokens), targets, reduction="sum").div(len(ids)).backward()

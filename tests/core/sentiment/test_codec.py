@@ -1,12 +1,12 @@
-"""Reviews to tokens: HTML, contractions, places in the text, unknown words, windows, buckets."""
+"""Reviews to tokens: HTML, contractions, places in the text, unknown words, windows."""
 
 import pytest
 from sentiment_samples import codec, corpus
 from tokenizers import normalizers
 
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.sentiment.codec import MASK, SPECIAL_TOKENS, ReviewCodec, buckets, ends, windows
-from dlcc.core.translate.codec import PAD, PAD_STEP, UNK, pad
+from dlcc.core.nn.batches import PAD, UNK
+from dlcc.core.sentiment.codec import MASK, SPECIAL_TOKENS, ReviewCodec, ends, windows
 
 ENGLISH = ["It's a GREAT film, isn't it?<br /><br />I can't stop smiling... wow!!! 3 < 4"] * 2
 
@@ -141,20 +141,6 @@ def test_windows_cover_all_of_a_text(count: int) -> None:
     assert set().union(*(range(*window) for window in found)) == set(range(count))
     assert all(end - start == min(8, count) for start, end in found)
     assert len(found) == max(1, -(-count // 8))
-
-
-def test_buckets_hold_neighbours_in_length_within_the_limit() -> None:
-    lengths = [50, 10, 90, 30, 300, 30, 80, 0]
-    found = buckets(lengths, 200)
-    assert sorted(number for batch in found for number in batch) == list(range(8))
-    assert found[-1] == [4]  # longer than a batch: alone
-    for batch in found[:-1]:
-        padded = pad([[1] * lengths[number] for number in batch], PAD_STEP)
-        assert padded.shape[1] % PAD_STEP == 0
-        assert padded.numel() <= 200
-    assert len(found) == 4  # four padded to 32 tokens, two to 96, one to 96, one to 320
-    flat = [lengths[number] for batch in found for number in batch]
-    assert flat == sorted(flat)
 
 
 def test_padding_is_no_token(english: ReviewCodec) -> None:

@@ -1,19 +1,8 @@
 import pytest
-import torch
 
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.translate.codec import (
-    BOS,
-    EOS,
-    PAD,
-    UNK,
-    Casing,
-    Codec,
-    clean,
-    pad,
-    split_sentences,
-    split_words,
-)
+from dlcc.core.nn.batches import BOS, EOS, PAD, UNK
+from dlcc.core.translate.codec import Casing, Codec, clean, split_sentences, split_words
 
 SOURCES = ["I saw Tom.", "We know Tom and Mary.", "Is the book old?", "The old book is Tom's."] * 3
 TARGETS = ["Vi a Tom.", "Conocemos a Tom y Mary.", "¿Es viejo el libro?", "¡El libro viejo!"] * 3
@@ -26,12 +15,6 @@ def codec() -> Codec:
 
 def test_clean_composes_straightens_and_joins() -> None:
     assert clean(" A\u0301rbol\t’x’ \n “y”\u200b ") == "Árbol 'x' \"y\""
-
-
-def test_pad_fills_on_the_right() -> None:
-    assert pad([[5], [6, 7, 8]]).tolist() == [[5, PAD, PAD], [6, 7, 8]]
-    assert pad([[5]]).dtype == torch.int64
-    assert pad([[5], [6, 7, 8]], 4).tolist() == [[5, PAD, PAD, PAD], [6, 7, 8, PAD]]
 
 
 def test_casing_keeps_words_that_are_capitalised_inside_sentences() -> None:

@@ -1,11 +1,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from dlcc.core.errors import UsageError
-from dlcc.core.translate.codec import BOS, EOS, PAD, pad
-from dlcc.core.translate.model import ATTENTIONS, BidirectionalGRU, Seq2Seq, Seq2SeqConfig
+from dlcc.core.nn.batches import BOS, EOS, PAD, pad
+from dlcc.core.translate.model import ATTENTIONS, Seq2Seq, Seq2SeqConfig
 from dlcc.core.translate.search import beam_search, greedy_search, longest_target
 
 SOURCES = [[5, 6, 7, 8], [9, 10], [11, 12, 13, 14, 15, 16]]
@@ -39,22 +39,6 @@ def test_learns_one_batch_by_heart_and_finds_it_again(attention: str) -> None:
     best = [hypotheses[0] for hypotheses in beam_search(model, pad(SOURCES), 3, 1.0)]
     assert [list(h.tokens) for h in best] == TARGETS
     assert all(h.finished for h in best)
-
-
-def test_the_bidirectional_layer_agrees_with_pytorchs_own() -> None:
-    torch.manual_seed(1)
-    ours, theirs = BidirectionalGRU(8, 12), nn.GRU(8, 6, batch_first=True, bidirectional=True)
-    for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
-        getattr(theirs, name).data = getattr(ours.forwards, name).data
-        getattr(theirs, f"{name}_reverse").data = getattr(ours.backwards, name).data
-    inputs, lengths = torch.randn(3, 7, 8), torch.tensor([7, 4, 1])
-    packed = nn.utils.rnn.pack_padded_sequence(inputs, lengths, batch_first=True)
-    wanted, ends = theirs(packed)
-    wanted, _ = nn.utils.rnn.pad_packed_sequence(wanted, batch_first=True)
-    found, summary = ours(inputs, lengths)
-    for row, length in enumerate(lengths):
-        torch.testing.assert_close(found[row, :length], wanted[row, :length])
-    torch.testing.assert_close(summary, torch.cat([ends[0], ends[1]], -1))
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
