@@ -163,7 +163,7 @@ def _print(result: dict[str, Any], trace: "AttentionTrace", draw: bool) -> None:
     from rich.text import Text
 
     from dlcc.cli.console import stdout
-    from dlcc.cli.draw.grid import fit
+    from dlcc.cli.draw.labels import fit
     from dlcc.cli.draw.palette import color_system
     from dlcc.cli.draw.pictures import attention_pictures
 

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.style import Style
 from rich.text import Text
 
-from dlcc.cli.draw.grid import fit
+from dlcc.cli.draw.labels import fit
 from dlcc.core.trace.cell import CellExplanation, explain_cell
 from dlcc.core.trace.trace import AttentionTrace
 

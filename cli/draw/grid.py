@@ -5,7 +5,6 @@ that would take many blocks of columns, cells are one column wide and the keys a
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import groupby
 
 import numpy as np
@@ -14,6 +13,7 @@ from rich.console import Group
 from rich.style import Style
 from rich.text import Text
 
+from dlcc.cli.draw.labels import fit, graphemes, number, rotated
 from dlcc.cli.draw.palette import PALETTES, Palette
 from dlcc.core.trace.trace import AttentionTrace
 
@@ -103,31 +103,6 @@ def row_looks(trace: AttentionTrace, layer: int = 0, head: int = 0) -> list[str]
     return [_look(trace, row) for row in trace.weights[layer, head]]
 
 
-def fit(text: str, width: int, align: str = "left") -> str:
-    """`text` in exactly `width` cells: cut with an ellipsis, or filled with blanks."""
-    if cell_len(text) > width:
-        kept = ""
-        for part in graphemes(text):
-            if cell_len(kept + part) > width - 1:
-                break
-            kept += part
-        text = f"{kept}…"
-    fill = " " * (width - cell_len(text))
-    return fill + text if align == "right" else text + fill
-
-
-def graphemes(text: str) -> list[str]:
-    """Characters as a reader counts them: accents and joined emoji stay with their base."""
-    parts: list[str] = []
-    for character in text:
-        joined = parts and (parts[-1].endswith("\u200d") or cell_len(character) == 0)
-        if joined or (parts and "\U0001f3fb" <= character <= "\U0001f3ff"):
-            parts[-1] += character
-        else:
-            parts.append(character)
-    return parts
-
-
 @dataclass(frozen=True)
 class _Layout:
     widths: list[int]  # cells of each key's column
@@ -169,13 +144,12 @@ def _header(
         for number in range(start + 10 - start % 10, stop + 1, 10):
             ruler += str(number).rjust(number - start - len(ruler))
         return [_line(margin + ruler)]
+    words = trace.key[start:stop]
     if not layout.upright:
-        words = zip(trace.key[start:stop], layout.widths[start:stop], strict=True)
-        return [_line(margin + "".join(fit(word, width) for word, width in words))]
-    parts = [graphemes(word) for word in trace.key[start:stop]]
-    parts = [p if len(p) <= _LABEL_HEIGHT else [*p[: _LABEL_HEIGHT - 1], "…"] for p in parts]
-    height = max(map(len, parts))
-    upright = [[""] * (height - len(p)) + p for p in parts]
+        columns = zip(words, layout.widths[start:stop], strict=True)
+        return [_line(margin + "".join(fit(word, width) for word, width in columns))]
+    height = min(max(len(graphemes(word)) for word in words), _LABEL_HEIGHT)
+    upright = [rotated(word, height) for word in words]
     width = layout.widths[start]
     return [
         _line(margin + "".join(fit(column[row], width) for column in upright))
@@ -209,19 +183,6 @@ def _append_cells(
             cells.append((style.palette.glyph(part, width - gap) + " " * gap, Style.null()))
     for look, run in groupby(cells, key=lambda cell: cell[1]):
         line.append("".join(text for text, _ in run), look)
-
-
-@lru_cache(maxsize=4096)
-def number(value: float, width: int) -> str:
-    """`value` in at most `width` (3 or more) characters: .44, -.44, 1.0, 0.4432."""
-    for digits in (4, 3, 2, 1):
-        text = f"{value:.{digits}f}"
-        short = text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
-        if len(text) <= width and width > 4:
-            return text
-        if len(short) <= width:
-            return short
-    return f"{value:.0f}"[:width]
 
 
 def _look(trace: AttentionTrace, row: np.ndarray) -> str:

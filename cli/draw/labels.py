@@ -1,18 +1,39 @@
-"""Tokens as a terminal can show them: one line, known width, nothing that steers the terminal."""
+"""Tokens and numbers as a terminal can show them: of known width, with nothing that steers it."""
 
 import unicodedata
 from functools import lru_cache
 
-from rich.cells import cell_len
-
-from dlcc.cli.draw import grid as render
+from rich.cells import cell_len, chop_cells, split_graphemes
 
 _JOINER = "\u200d"  # holds an emoji together
-_PIECE_STARTS = ("##", "▁", "Ġ")
-_PIECE_END = "@@"
 _READABLE = 5  # cells that a cut label needs
 
-fit = lru_cache(maxsize=65536)(render.fit)
+
+@lru_cache(maxsize=65536)
+def fit(text: str, width: int, align: str = "left") -> str:
+    """`text` in exactly `width` cells: cut with an ellipsis, or filled with blanks."""
+    if cell_len(text) > width:
+        text = (chop_cells(text, width - 1)[0] if width > 1 else "") + "…"
+    fill = " " * (width - cell_len(text))
+    return fill + text if align == "right" else text + fill
+
+
+@lru_cache(maxsize=4096)
+def number(value: float, width: int) -> str:
+    """`value` in at most `width` (3 or more) characters: .44, -.44, 1.0, 0.4432."""
+    for digits in (4, 3, 2, 1):
+        text = f"{value:.{digits}f}"
+        short = text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+        if len(text) <= width and width > 4:
+            return text
+        if len(short) <= width:
+            return short
+    return f"{value:.0f}"[:width]
+
+
+def graphemes(text: str) -> list[str]:
+    """Characters as a reader counts them: accents and joined emoji stay with their base."""
+    return [text[start:end] for start, end, _ in split_graphemes(text)[0]]
 
 
 @lru_cache(maxsize=65536)
@@ -35,21 +56,10 @@ def _visible(character: str) -> str:
     return character
 
 
-def join_pieces(pieces: list[str]) -> str:
-    """The word that subword pieces make, without the marks that tokenisers put on them."""
-    word = ""
-    for number, piece in enumerate(pieces):
-        for mark in _PIECE_STARTS:
-            if piece != mark and (number or mark != "##"):
-                piece = piece.removeprefix(mark)
-        word += piece.removesuffix(_PIECE_END) if number < len(pieces) - 1 else piece
-    return display(word)
-
-
 @lru_cache(maxsize=65536)
 def rotated(text: str, height: int) -> tuple[str, ...]:
     """`text` from top to bottom, one character a line, resting on the last of `height` lines."""
-    letters = render.graphemes(text)
+    letters = graphemes(text)
     if len(letters) > height:
         letters = [*letters[: height - 1], "…"]
     return (*[""] * (height - len(letters)), *letters)
@@ -57,7 +67,7 @@ def rotated(text: str, height: int) -> tuple[str, ...]:
 
 def has_wide(text: str) -> bool:
     """Whether a character of `text` takes two cells."""
-    return any(cell_len(part) > 1 for part in render.graphemes(text))
+    return any(cells > 1 for *_, cells in split_graphemes(text)[0])
 
 
 def head_lines(labels: tuple[str, ...], width: int, most: int) -> list[list[str]]:

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from dlcc.cli.draw.grid import fit
+from dlcc.cli.draw.labels import fit
 from dlcc.cli.draw.palette import PALETTES, color_system
 from dlcc.core.sentiment.classifier import Answer
 from dlcc.core.sentiment.codec import ReviewTokens

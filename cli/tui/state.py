@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dlcc.cli.draw.labels import display, join_pieces
+from dlcc.cli.draw.labels import display
 from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace, load_traces
+from dlcc.core.trace.words import join_pieces, joined, token_groups
 
 ROLLOUT = "rollout"
 HIGHLIGHTS = ("row", "column", "cross", "cell")
@@ -137,11 +138,8 @@ class ViewState:
     def _groups(
         self, trace: AttentionTrace, tokens: tuple[str, ...], words: tuple[int, ...]
     ) -> maps.Groups:
-        groups = maps.word_groups(words if self.words else (), len(tokens))
-        if not self.hide_special:
-            return groups
-        special = set(trace.special)
-        return maps.kept_groups(groups, [token not in special for token in tokens]) or groups
+        special = trace.special if self.hide_special else ()
+        return token_groups(tokens, words if self.words else (), special)
 
     def _treated(self, values: np.ndarray, queries: maps.Groups, keys: maps.Groups) -> np.ndarray:
         if not self.words and not self.hide_special:
@@ -262,15 +260,13 @@ def can_merge(trace: AttentionTrace) -> bool:
     """Whether some word of a trace has more than one token, or a token the mark of a tokeniser."""
     words = (trace.query_words, trace.key_words)
     several = any(a == b for side in words for a, b in itertools.pairwise(side))
-    return several or any(
-        join_pieces([token]) != display(token) for token in (*trace.query, *trace.key)
-    )
+    return several or any(join_pieces([token]) != token for token in (*trace.query, *trace.key))
 
 
 def _labels(tokens: tuple[str, ...], groups: maps.Groups, words: bool) -> tuple[str, ...]:
     if not words:
         return tuple(display(tokens[group[0]]) for group in groups)
-    return tuple(join_pieces([tokens[place] for place in group]) for group in groups)
+    return tuple(map(display, joined(tokens, groups)))
 
 
 def _place(groups: maps.Groups, position: int) -> int:

@@ -1,13 +1,16 @@
-"""A trace of subwords as a trace of words. Needs numpy alone."""
+"""Subwords as the words that they make. Needs numpy alone."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from dlcc.core.trace.maps import Groups, merge, word_groups
+from dlcc.core.trace.maps import Groups, kept_groups, merge, word_groups
 from dlcc.core.trace.trace import AttentionTrace
 
-_WORD_START = "▁"
+_WORD_STARTS = ("▁", "Ġ")
+_PIECE_START = "##"
+_PIECE_END = "@@"
 
 
 def by_word(trace: AttentionTrace) -> AttentionTrace:
@@ -16,15 +19,14 @@ def by_word(trace: AttentionTrace) -> AttentionTrace:
     Special tokens, such as the end of the sentence, are left out of the rows. What belongs to
     single tokens (scores, tensors, details by step) is left out too.
     """
-    queries = word_groups(trace.query_words, len(trace.query))
-    queries = tuple(g for g in queries if trace.query[g[0]] not in trace.special) or queries
-    keys = word_groups(trace.key_words, len(trace.key))
+    queries = token_groups(trace.query, trace.query_words, trace.special)
+    keys = token_groups(trace.key, trace.key_words)
     weights = [[merge(head, queries, keys) for head in layer] for layer in trace.weights]
     return replace(
         trace,
         weights=np.array(weights, dtype=np.float32),
-        query=_joined(trace.query, queries),
-        key=_joined(trace.key, keys),
+        query=joined(trace.query, queries),
+        key=joined(trace.key, keys),
         query_words=(),
         key_words=(),
         scores=None,
@@ -33,6 +35,33 @@ def by_word(trace: AttentionTrace) -> AttentionTrace:
     )
 
 
-def _joined(tokens: tuple[str, ...], groups: Groups) -> tuple[str, ...]:
-    words = ("".join(tokens[place] for place in group) for group in groups)
-    return tuple(word.removeprefix(_WORD_START) for word in words)
+def token_groups(
+    tokens: Sequence[str], words: Sequence[int] = (), special: Collection[str] = ()
+) -> Groups:
+    """Positions by word, less those of `special` tokens unless there are no others.
+
+    Args:
+        tokens: what stands at each position.
+        words: the number of each position's word; without them each position stands alone.
+        special: tokens to leave out.
+    """
+    groups = word_groups(words, len(tokens))
+    return kept_groups(groups, [token not in special for token in tokens]) or groups
+
+
+def joined(tokens: Sequence[str], groups: Groups) -> tuple[str, ...]:
+    """The word that the tokens of each group make."""
+    return tuple(join_pieces([tokens[place] for place in group]) for group in groups)
+
+
+def join_pieces(pieces: Sequence[str]) -> str:
+    """The word that subword pieces make, without the marks that tokenisers put on them."""
+    if len(pieces) > 1 and pieces[0] in _WORD_STARTS:
+        pieces = pieces[1:]  # a start that stands apart from its letters
+    word = ""
+    for number, piece in enumerate(pieces):
+        for mark in _WORD_STARTS if number == 0 else (*_WORD_STARTS, _PIECE_START):
+            if piece != mark:
+                piece = piece.removeprefix(mark)
+        word += piece.removesuffix(_PIECE_END) if number < len(pieces) - 1 else piece
+    return word

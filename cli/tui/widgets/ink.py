@@ -4,7 +4,7 @@ import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 
-from dlcc.cli.draw.grid import number
+from dlcc.cli.draw.labels import number
 from dlcc.cli.draw.palette import PALETTES, Palette
 from dlcc.cli.tui.state import GLYPHS
 

@@ -10,13 +10,11 @@ from rich.console import Console
 from dlcc.cli.draw.grid import (
     GridStyle,
     attention_grid,
-    fit,
-    graphemes,
     grid_lines,
-    number,
     row_looks,
     side_by_side,
 )
+from dlcc.cli.draw.labels import fit, graphemes, number
 from dlcc.cli.draw.palette import PALETTES
 from dlcc.core.trace.trace import AttentionTrace
 

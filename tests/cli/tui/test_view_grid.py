@@ -5,11 +5,11 @@ import pytest
 from rich.cells import cell_len
 from viewing import Viewed, random_weights, state_of, text_trace, view
 
-from dlcc.cli.draw.grid import number
-from dlcc.cli.draw.labels import display, head_lines, join_pieces, rotated
+from dlcc.cli.draw.labels import display, head_lines, number, rotated
 from dlcc.cli.tui.widgets.grid import MapGrid
 from dlcc.cli.tui.widgets.ink import PALETTE_NAMES, Ink
 from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core.trace.words import join_pieces
 
 TRICKY = (
     "[CLS]",
@@ -71,6 +71,8 @@ def test_tokens_are_shown_as_they_are_and_never_steer_the_terminal(token, shown)
         (["stu@@", "dent"], "student"),
         (["a", "b"], "ab"),
         (["##", "x"], "##x"),
+        (["▁", "x"], "x"),
+        (["▁"], "▁"),
     ],
 )
 def test_pieces_join_to_words(pieces, word):
