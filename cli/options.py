@@ -3,9 +3,11 @@
 Imported by every command before anything heavy: typer only.
 """
 
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,6 +40,36 @@ def at_most_one(**flags: bool) -> None:
         from dlcc.core.errors import UsageError
 
         raise UsageError(f"{' and '.join(given)}: give one of them")
+
+
+_COMMANDS = {
+    "attend": ("attend",),
+    "sentiment": ("sentiment",),
+    "translate": ("translate",),
+    "vit": ("vit", "predict"),
+}
+"""The sources that have a command of their own, which takes their options."""
+
+
+def command_of(made_by: Mapping[str, Any]) -> str | None:
+    """The command line that makes a trace again; None where the trace does not say how.
+
+    Args:
+        made_by: the trace's, as `core.sources.made_by` has it; older ones hold the command itself.
+    """
+    name, asked, options = (made_by.get(part) for part in ("source", "asked", "options"))
+    if isinstance(made_by.get("command"), str):
+        return str(made_by["command"])
+    if not isinstance(name, str) or not isinstance(asked, list):
+        return None
+    answers, flags = [str(answer) for answer in asked], []
+    if name in _COMMANDS and isinstance(options, dict):
+        for option, value in options.items():
+            flag = f"--{'no-' if value is False else ''}{option}"
+            flags += [flag] if isinstance(value, bool) else [flag, str(value)]
+    dashed = any(answer.startswith("-") for answer in answers)
+    rest = [*flags, "--", *answers] if dashed else [*answers, *flags]
+    return shlex.join(["dlcc", *_COMMANDS.get(name, ("look", name)), *rest])
 
 
 Debug = Annotated[

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,16 @@ def transferring(what: str) -> Iterator[Callable[[int, int | None], None]]:
 
     with _bar(what, DownloadColumn(), None) as update:
         yield lambda done, total: update(completed=done, total=total)
+
+
+@contextmanager
+def reading(path: Path | None) -> Iterator[Callable[[int, int | None], None] | None]:
+    """A progress bar on stderr for reading `path`, where there is one."""
+    if path is None:
+        yield None
+        return
+    with transferring(f"reading {path.name}") as progress:
+        yield progress
 
 
 @contextmanager

@@ -16,6 +16,7 @@ SCREEN = {"typer", "rich", "textual"}
 LIGHT = {
     *("errors", "files.paths", "trace.trace", "trace.maps", "trace.cell", "trace.words"),
     *("train.events", "attend.mechanisms", "files.vectors", "attend.trained"),
+    *("sources", "attend.source"),
 }
 MODELS = {
     *(
@@ -117,6 +118,19 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 
 def test_attention_on_sentences_loads_no_torch() -> None:
     assert not modules_loaded_by("attend", "--json") & {"torch", "textual", "torchvision"}
+
+
+def test_sources_are_known_without_their_models() -> None:
+    script = (
+        "import sys\n"
+        "from dlcc.core import sources\n"
+        "names = sources.names()\n"
+        "assert not [name for name in sys.modules if name.endswith('.source')]\n"
+        "assert all(sources.source(name).title for name in names)\n"
+        "print(*names, 'torch' in sys.modules)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout == "attend sentiment translate vit False\n"
 
 
 def test_a_saved_trace_opens_without_torch(tmp_path: Path) -> None:

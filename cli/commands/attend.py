@@ -1,6 +1,6 @@
 """`dlcc attend`: attention on one or two sentences with word vectors."""
 
-from pathlib import Path
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,8 +10,12 @@ from dlcc.cli.groups import DEFAULT, DefaultCommand
 from dlcc.cli.options import Debug, Embeddings, Export, Json, Quiet, Save, Seed, at_most_one
 
 if TYPE_CHECKING:
-    from dlcc.cli.draw.palette import Palette
+    from dlcc.core.attend.mechanisms import AttendConfig
+    from dlcc.core.attend.source import Sentences
+    from dlcc.core.attend.trained import TrainedAttention
     from dlcc.core.trace.trace import AttentionTrace
+
+_NAMED = 8  # words without a vector, at most, in the warning
 
 app = typer.Typer(help="Attention from scratch on one or two sentences.")
 app.command("train")(attend_train.train)
@@ -79,7 +83,7 @@ def attend(
     ] = "viridis",
     tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
     save: Save = None,
-    export: Export = None,
+    export_to: Export = None,
     json_output: Json = False,
     seed: Seed = 0,
     quiet: Quiet = False,
@@ -91,74 +95,149 @@ def attend(
 
     See also: dlcc attend train --help
     """
-    from dlcc.cli.commands.attend_traces import configs_of, find_cell, make_traces
+    from dlcc.cli.draw.cell import print_cells
+    from dlcc.cli.draw.export import check_ending, export, keep, print_json
+    from dlcc.cli.draw.grid import print_grids
     from dlcc.cli.draw.palette import chosen_palette
-    from dlcc.cli.made_by import keep
+    from dlcc.cli.progress import reading
+    from dlcc.core.attend.source import read_sentences, traces_of
     from dlcc.core.attend.trained import load_trained
 
     at_most_one(json=json_output, tui=tui)
     colours = chosen_palette(palette)
-    if export is not None:
-        from dlcc.cli.draw.export import check_ending
-
-        check_ending(export)
+    if export_to is not None:
+        check_ending(export_to)
     trained = None if load is None else load_trained(load)
-    configs = configs_of(mechanism, heads, not no_scale, temperature, mask, seed, trained)
-    traces = make_traces(query, key, configs, embeddings, trained, load)
-    cell = None if explain is None else find_cell(explain, traces[0])
-    keep(traces, save, export, lambda path: _export(path, traces, colours, numbers))
+    configs = _configs(mechanism, heads, not no_scale, temperature, mask, seed, trained)
+    texts = _texts(query, key)
+    with reading(embeddings) as progress:
+        sentences = read_sentences(texts, embeddings, progress)
+    _warn(sentences, configs, trained, load)
+    traces = traces_of(sentences, configs, trained, load)
+    if trained is None:
+        _note_untrained(configs)
+    cell = None if explain is None else _find_cell(explain, traces[0])
+    keep(traces, save, export_to, lambda path: export(path, traces, colours, numbers))
     if json_output:
-        _print_json(traces, cell)
+        print_json(traces, cell)
     elif cell is not None:
-        _print_explanations(traces, cell)
+        print_cells(traces, *cell)
     elif not tui:
-        _print_grids(traces, colours, numbers)
+        print_grids(traces, colours, numbers)
     if tui:
         from dlcc.cli.tui.app import view_traces
 
         view_traces(traces)
 
 
-def _export(path: Path, traces: "list[AttentionTrace]", palette: "Palette", numbers: bool) -> None:
-    from dlcc.cli.draw.export import export
+def _texts(query: str | None, key: str | None) -> list[str]:
+    """One or two sentences: the chapter's pair where none is given, stdin for -."""
+    from dlcc.core.attend.mechanisms import BOOK_KEY, BOOK_QUERY
 
-    export(path, traces, palette, numbers)
-
-
-def _print_json(traces: "list[AttentionTrace]", cell: tuple[int, int] | None) -> None:
-    import json
-
-    from dlcc.cli.draw.cell import cell_as_json
-    from dlcc.cli.draw.export import traces_as_json
-
-    result = traces_as_json(traces)
-    if cell is not None:
-        for trace, values in zip(traces, result["traces"], strict=True):
-            values["explanation"] = [cell_as_json(trace, n, *cell) for n in range(trace.num_heads)]
-    print(json.dumps(result, ensure_ascii=False))
+    given = [BOOK_QUERY, BOOK_KEY] if query is None else [query, *([] if key is None else [key])]
+    return [sys.stdin.read() if text == "-" else text for text in given]
 
 
-def _print_explanations(traces: "list[AttentionTrace]", cell: tuple[int, int]) -> None:
-    from dlcc.cli.console import stdout
-    from dlcc.cli.draw.cell import explanation
+def _configs(
+    names: list[str] | None,
+    heads: int | None,
+    scaled: bool,
+    temperature: float,
+    mask: str,
+    seed: int,
+    trained: "TrainedAttention | None",
+) -> "list[AttendConfig]":
+    """One configuration a mechanism, from the options as they were given."""
+    from dlcc.core.attend.mechanisms import AttendConfig
+    from dlcc.core.attend.source import mechanisms_of
+    from dlcc.core.errors import UsageError
 
-    console = stdout()
-    for number, trace in enumerate(traces):
-        for head in range(trace.num_heads):
-            if number or head:
-                console.print()
-            console.print(explanation(trace, 0, head, *cell))
-
-
-def _print_grids(traces: "list[AttentionTrace]", palette: "Palette", numbers: bool) -> None:
-    from dlcc.cli.console import stdout
-    from dlcc.cli.draw.grid import GridStyle, grid_lines, side_by_side
-    from dlcc.cli.draw.palette import color_system
-
-    console = stdout()
-    top = max(float(trace.weights.max()) for trace in traces)  # one scale for all of them
-    style = GridStyle(palette, color_system(console), numbers, console.width, top)
-    grids = [
-        grid_lines(trace, 0, head, style) for trace in traces for head in range(trace.num_heads)
+    usual = ["dot"] if trained is None else list(trained.mechanisms)
+    mechanisms = mechanisms_of(names) if names else usual
+    if heads is not None and "multihead" not in mechanisms:
+        raise UsageError(f"--heads {heads}: only with --mechanism multihead")
+    if trained is not None and mechanisms == ["dot"]:
+        raise UsageError("--load: --mechanism dot has no weights to load")
+    if not scaled and mechanisms == ["additive"]:
+        raise UsageError("--no-scale: additive attention has no √D to leave out")
+    return [
+        AttendConfig(name, 2 if heads is None else heads, scaled, temperature, mask, seed)
+        for name in mechanisms
     ]
-    console.print(side_by_side(grids, console.width))
+
+
+def _warn(
+    sentences: "Sentences",
+    configs: "list[AttendConfig]",
+    trained: "TrainedAttention | None",
+    load: str | None,
+) -> None:
+    """Say which words have no vector, and whether the attention was trained with other ones."""
+    from dlcc.cli.console import warn
+
+    words, mechanisms = sentences.words, {config.mechanism for config in configs}
+    if words.missing:
+        named = ", ".join(repr(word) for word in words.missing[:_NAMED])
+        more = len(words.missing) - _NAMED
+        text = f"no vector for {named}" + (f" and {more} more" if more > 0 else "")
+        text += f" in {words.source}: taken as zeros."
+        if mechanisms & {"dot", "trainable"}:
+            text += (
+                " As a query such a word scores 0 with every key, so that its row is even; as a "
+                "key it scores 0 with every query, which still draws weight."
+            )
+        if mechanisms & {"additive", "multihead"}:
+            text += " In additive and multi-head attention the biases alone speak for it."
+        warn(text)
+    if trained is not None and trained.about.get("embeddings", words.source) != words.source:
+        warn(f"--load {load} was trained with {trained.about['embeddings']}, not {words.source}")
+
+
+def _note_untrained(configs: "list[AttendConfig]") -> None:
+    from dlcc.cli.console import note
+
+    untrained = [config.mechanism for config in configs if config.mechanism != "dot"]
+    if untrained:
+        note(
+            f"{', '.join(untrained)}: untrained, with weights drawn from the seed. For trained "
+            "ones: --load relations, or dlcc attend train --save FILE and --load FILE"
+        )
+
+
+def _find_cell(text: str, trace: "AttentionTrace") -> tuple[int, int]:
+    """The cell that `she:her` or `7:8` (positions from 1) names."""
+    from dlcc.cli.console import note
+    from dlcc.core.errors import UsageError
+
+    for place, character in enumerate(text):
+        if character != ":":
+            continue
+        pair = (text[:place], trace.query), (text[place + 1 :], trace.key)
+        found = [_positions(word, tokens) for word, tokens in pair]
+        if all(found):
+            sides = zip(("query", "key"), pair, found, strict=True)
+            for side, (word, _), positions in sides:
+                if len(positions) > 1:
+                    places = ", ".join(str(n + 1) for n in positions)
+                    note(
+                        f"{word!r} stands at {places} of the {side}: the first is taken; name one "
+                        "by position"
+                    )
+            return found[0][0], found[1][0]
+    raise UsageError(
+        f"--explain {text}: give QUERY:KEY, a word or position of each sentence; the query has "
+        f"{_numbered(trace.query)}, the key {_numbered(trace.key)}"
+    )
+
+
+def _positions(word: str, tokens: tuple[str, ...]) -> list[int]:
+    found = [n for n, token in enumerate(tokens) if token == word]
+    found = found or [n for n, token in enumerate(tokens) if token.lower() == word.lower()]
+    if not found and word.isdecimal() and 1 <= int(word) <= len(tokens):
+        found = [int(word) - 1]
+    return found
+
+
+def _numbered(tokens: tuple[str, ...]) -> str:
+    shown = " ".join(f"{n} {token}" for n, token in enumerate(tokens[:30], 1))
+    return shown + (" ..." if len(tokens) > 30 else "")

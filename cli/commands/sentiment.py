@@ -1,6 +1,8 @@
 """`dlcc sentiment`: classify texts and say why."""
 
+import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +15,8 @@ from dlcc.cli.groups import DEFAULT, DefaultCommand
 from dlcc.cli.options import Checkpoint, Debug, Device, Export, Json, Quiet, Save, at_most_one
 
 if TYPE_CHECKING:
-    from dlcc.cli.draw.words import Explained
     from dlcc.core.sentiment.classifier import Answer, Classifier
+    from dlcc.core.sentiment.explain import Explained
     from dlcc.core.trace.trace import AttentionTrace
 
 app = typer.Typer(help="Classify texts with a Transformer, and see why.")
@@ -24,6 +26,7 @@ app.command("eval")(evaluate)
 app.command()(compare)
 
 _BAR_FROM = 100  # texts
+_FEW = 20  # texts that are explained unasked, and the most whose attention is shown
 
 
 @app.command(DEFAULT, cls=DefaultCommand, hidden=True)
@@ -72,7 +75,7 @@ def sentiment(
     csv: Annotated[bool, typer.Option("--csv", help="Print the result as CSV.")] = False,
     tui: Annotated[bool, typer.Option("--tui", help="Open the attention in the viewer.")] = False,
     save: Save = None,
-    export: Export = None,
+    export_to: Export = None,
     json_output: Json = False,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -82,55 +85,57 @@ def sentiment(
 
     Without TEXT and --file, stdin gives a text a line.
     """
+    from dlcc.cli.draw.export import check_ending, export, keep
+    from dlcc.cli.draw.grid import print_grids
+    from dlcc.core.errors import UsageError
+    from dlcc.core.sentiment.source import NO_ATTENTION, SentimentSource
+
     at_most_one(json=json_output, csv=csv, tui=tui)
     given, names = _texts(texts or [], file, column)
     if (layer or head) and not (attention or tui):
-        from dlcc.core.errors import UsageError
-
         raise UsageError("--layer and --head choose the grid: add --attention or --tui")
-    from dlcc.cli.commands import sentiment_why  # after the cheap complaints: it loads torch
-    from dlcc.cli.made_by import keep
-
-    if export is not None:
-        from dlcc.cli.draw.export import check_ending
-
-        check_ending(export)
-    answers = load_classifier(checkpoint, device, long)
-    found = _answered(answers, given)
+    if export_to is not None:
+        check_ending(export_to)
+    source = SentimentSource(checkpoint, device, long)
+    found = _answered(source.classifier, given)
     if min_probability:
         found, names = _probable(found, names, min_probability)
-    why = sentiment_why.explained(answers, found, explain)
-    traces = []
-    if attention or tui or save or export:
-        traces = sentiment_why.traces(answers, found, why, checkpoint)
-        sentiment_why.check_grid(traces, layer, head)
-    _say_what_matters(answers, found)
-    _print(found, names, why, answers, json_output, csv)
+    shows = attention or tui or save is not None or export_to is not None
+    if shows and len(found) > _FEW:
+        raise UsageError(f"attention of {len(found):,} texts: choose at most {_FEW}")
+    explains = explain != "none" and (explain is not None or len(found) <= _FEW)
+    why: list[Explained | None] = []
+    traces: list[AttentionTrace] = []
+    for answer in found:
+        explainer = source.explainer(answer) if explains or shows else None
+        explained = explainer.explained(explain) if explainer and explains else None
+        why.append(explained)
+        if explainer and shows:
+            trace = source.trace(answer.text, explainer, explained.method if explained else None)
+            traces += [trace] if trace else []
+    if shows:
+        if not traces:
+            raise UsageError(NO_ATTENTION)
+        _check_grid(traces[0], layer, head)
+    _say_what_matters(source.classifier, found)
+    _print(found, names, why, source.classifier.labels, json_output, csv)
     if attention and not json_output and not csv:
-        sentiment_why.print_grid(traces, layer, head)
-    keep(traces, save, export, lambda path: _export(path, traces))
+        for trace in traces:
+            print_grids([trace], layer=(layer or trace.num_layers) - 1, heads=[(head or 1) - 1])
+    keep(traces, save, export_to, lambda path: export(path, traces))
     if tui:
         from dlcc.cli.tui.app import view_traces
 
-        view_traces(traces, layer=layer or traces[0].num_layers, head=head or 1)
+        view_traces(traces, source, layer=layer or traces[0].num_layers, head=head or 1)
 
 
-def _export(path: Path, traces: "list[AttentionTrace]") -> None:
-    from dlcc.cli.draw.export import export
+def _check_grid(trace: "AttentionTrace", layer: int | None, head: int | None) -> None:
+    """Raise UsageError unless a trace has such a layer and head, numbered from 1."""
+    from dlcc.core.errors import UsageError
 
-    export(path, traces)
-
-
-def load_classifier(checkpoint: Path | None, device: str, long: str) -> "Classifier":
-    """The classifier in `checkpoint`, or the bundled one.
-
-    Raises:
-        DataError: there is none, or it is damaged.
-    """
-    from dlcc.core.sentiment.classifier import Classifier, bundled
-    from dlcc.core.train.runtime import choose_device
-
-    return Classifier.load(checkpoint or bundled(), choose_device(device), long)
+    for flag, value, most in (("layer", layer, trace.num_layers), ("head", head, trace.num_heads)):
+        if value is not None and not 1 <= value <= most:
+            raise UsageError(f"--{flag} {value}: from 1 to {most}")
 
 
 def _texts(
@@ -166,13 +171,14 @@ def _texts(
     return found, None
 
 
-def _answered(answers: "Classifier", texts: list[str]) -> "list[Answer]":
+def _answered(classifier: "Classifier", texts: list[str]) -> "list[Answer]":
+    """The answers, with a bar where they take a moment, and with the tokens of a few."""
     if len(texts) < _BAR_FROM:
-        return answers.answer(texts)
+        return classifier.answer(texts, keep_tokens=len(texts) <= _FEW)
     from dlcc.cli.progress import counting
 
     with counting("texts", len(texts)) as progress:
-        return answers.answer(texts, progress)
+        return classifier.answer(texts, progress)
 
 
 def _probable(
@@ -190,21 +196,21 @@ def _probable(
     return [found[place] for place in kept], names and [names[place] for place in kept]
 
 
-def _say_what_matters(answers: "Classifier", found: "list[Answer]") -> None:
+def _say_what_matters(classifier: "Classifier", found: "list[Answer]") -> None:
     from dlcc.cli.console import note, warn
 
-    long = [answer for answer in found if answer.num_tokens > answers.max_length]
-    if len(found) == 1 and long and answers.long_texts == "windows":
+    long = [answer for answer in found if answer.num_tokens > classifier.max_length]
+    if len(found) == 1 and long and classifier.long_texts == "windows":
         note(
             f"{long[0].num_tokens:,} tokens, read in {long[0].num_stretches} windows of "
-            f"{answers.max_length}: their logits are averaged"
+            f"{classifier.max_length}: their logits are averaged"
         )
     elif long:
         how = {
-            "windows": f"read in windows of {answers.max_length} tokens, logits averaged",
-            "ends": f"only their ends read: {answers.max_length // 4} tokens and the last "
-            f"{answers.max_length - answers.max_length // 4}",
-        }[answers.long_texts]
+            "windows": f"read in windows of {classifier.max_length} tokens, logits averaged",
+            "ends": f"only their ends read: {classifier.max_length // 4} tokens and the last "
+            f"{classifier.max_length - classifier.max_length // 4}",
+        }[classifier.long_texts]
         note(f"{len(long):,} of {len(found):,} texts are longer than the model takes: {how}")
     if empty := sum(answer.label is None for answer in found):
         warn(f"{empty:,} of {len(found):,} texts hold no word: no label for them")
@@ -219,7 +225,7 @@ def _print(
     found: "list[Answer]",
     names: list[str] | None,
     why: "list[Explained | None]",
-    answers: "Classifier",
+    labels: Sequence[str],
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -227,17 +233,15 @@ def _print(
     from dlcc.cli.draw import words as sentiment_view
 
     if as_json:
-        import json
-
         results = [
-            sentiment_view.as_json(answer, answers.labels, each)
+            sentiment_view.as_json(answer, labels, each)
             for answer, each in zip(found, why, strict=True)
         ]
         for result, name in zip(results, names or (), strict=False):
             result["file"] = name
-        print(json.dumps({"labels": answers.labels, "results": results}, ensure_ascii=False))
+        print(json.dumps({"labels": labels, "results": results}, ensure_ascii=False))
     elif as_csv:
-        sentiment_view.print_csv(found, answers.labels, names)
+        sentiment_view.print_csv(found, labels, names)
     elif len(found) == 1:
         sentiment_view.print_answer(stdout(), found[0], why[0])
     else:

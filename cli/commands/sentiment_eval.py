@@ -58,13 +58,13 @@ def evaluate(
     """Score a classifier on labelled texts."""
     import json
 
-    from dlcc.cli.commands.sentiment import load_classifier
     from dlcc.cli.draw.sentiment_tables import print_evaluation, print_faithfulness
     from dlcc.core.sentiment.explain import STEPS
     from dlcc.core.sentiment.faithfulness import faithfulness as measure
     from dlcc.core.sentiment.score import evaluate as score
+    from dlcc.core.sentiment.source import SentimentSource
 
-    answers = load_classifier(checkpoint, device, long)
+    answers = SentimentSource(checkpoint, device, long).classifier
     reviews, part = _reviews(answers, data, column, label_column, part, seed)
     if faithfulness:
         texts = [review.text for review in _drawn(reviews, limit or _EXPLAINED, seed)]
@@ -116,19 +116,19 @@ def compare(
     """
     import json
 
-    from dlcc.cli.commands.sentiment import load_classifier
     from dlcc.cli.draw.sentiment_tables import print_comparison
     from dlcc.core.errors import UsageError
     from dlcc.core.nn.layers import count_parameters
     from dlcc.core.sentiment.model import ARCHITECTURES
     from dlcc.core.sentiment.score import LENGTHS, accuracy_at
+    from dlcc.core.sentiment.source import SentimentSource
     from dlcc.core.sentiment.speed import measure_speed
 
     if (transformer is None) != (gru is None):
         raise UsageError("compare needs a trained Transformer and a trained GRU, or neither")
     models, answers = [], []
     if transformer and gru:
-        answers = [load_classifier(folder, device, "ends") for folder in (transformer, gru)]
+        answers = [SentimentSource(f, device, "ends").classifier for f in (transformer, gru)]
         models = [each.model for each in answers]
         kinds = tuple(model.encoder.config.architecture for model in models)
         if kinds != ARCHITECTURES:

@@ -238,7 +238,7 @@ def _from(
 def _anew(
     corpus: "Corpus", sizes: dict[str, Any], words: Words, seed: int
 ) -> "tuple[SentimentModel, ReviewCodec, str]":
-    from dlcc.cli.commands.attend_traces import reading
+    from dlcc.cli.progress import reading
     from dlcc.core.sentiment.codec import ReviewCodec
     from dlcc.core.sentiment.start import BUNDLED_VECTORS, from_scratch, from_vectors
 

@@ -1,8 +1,12 @@
 """`dlcc translate`: translate text; its further commands stand in their own files."""
 
+import json
+import sys
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +15,8 @@ from dlcc.cli.groups import DEFAULT, DefaultCommand
 from dlcc.cli.options import Checkpoint, Debug, Device, Export, Json, Quiet, Save, at_most_one
 
 if TYPE_CHECKING:
-    from dlcc.core.translate.translator import SearchOptions, Translation, Translator
+    from dlcc.core.translate.source import TranslateSource
+    from dlcc.core.translate.translator import Translation, Translator
 
 app = typer.Typer(help="Translate with a GRU and attention.")
 app.command()(translate_train.train)
@@ -20,6 +25,7 @@ app.command()(translate_eval.compare)
 app.command()(translate_eval.alignments)
 
 _CHUNK = 1000  # lines that are translated before they are printed
+_NAMED = 5  # lines with unknown words, at most
 
 
 @app.command(DEFAULT, cls=DefaultCommand, hidden=True)
@@ -55,7 +61,7 @@ def translate(
     ] = "viridis",
     tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
     save: Save = None,
-    export: Export = None,
+    export_to: Export = None,
     json_output: Json = False,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -65,71 +71,60 @@ def translate(
 
     A first word that names a command, such as train, is that command: put -- before it.
     """
-    from dlcc.cli.draw.palette import chosen_palette
-    from dlcc.cli.made_by import keep
+    from dlcc.cli.console import stdout
+    from dlcc.cli.draw.export import check_ending, export, keep
+    from dlcc.cli.draw.grid import GridStyle, attention_grid
+    from dlcc.cli.draw.palette import chosen_palette, color_system
     from dlcc.core.errors import UsageError
+    from dlcc.core.trace.words import by_word
 
     at_most_one(json=json_output, tui=tui)
     colours = chosen_palette(palette)
-    if export is not None:
-        from dlcc.cli.draw.export import check_ending
-
-        check_ending(export)
-    from dlcc.cli import console as screen
-    from dlcc.cli.commands import translate_show
-    from dlcc.core.translate.translator import SearchOptions
-
+    if export_to is not None:
+        check_ending(export_to)
     lines = _lines(text, file)
     if n_best < 1:
         raise UsageError(f"--n-best {n_best}: at least 1")
+    from dlcc.core.translate.source import TranslateSource
+    from dlcc.core.translate.translator import SearchOptions  # loads torch: after cheap complaints
+
     options = SearchOptions(beam, length_penalty)
     if n_best > beam:
         options = SearchOptions(n_best, length_penalty)
-    translator = load(checkpoint, device)
+    source = TranslateSource(checkpoint, device, options)
+    translator, console = source.translator, stdout()
+    alone = len(lines) == 1 and console.is_terminal and translator.model.config.attention != "none"
+    draws = (alone if attention is None else attention) and not json_output and not tui
+    shows = draws or tui or save is not None or export_to is not None
     done: list[Translation] = []
-    for chunk in _translated(translator, lines, options):
-        if not json_output and not tui:
-            for translation in chunk:
-                _print(translation, n_best)
-        done += chunk
-    translate_show.say_problems(done)
+    results = []
+    for chunk in _translated(source, lines, keep_steps=shows or json_output):
+        if json_output:
+            results += [_as_json(translator, each, n_best) for each in chunk]
+        elif not tui:
+            for each in chunk:
+                _print(each, n_best)
+        done += chunk if shows else [replace(each, parts=(), steps=None) for each in chunk]
+    _say_problems(done)
     if json_output:
-        translate_show.print_json(translator, done, n_best)
-    draws = attention
-    if attention is None and translator.model.config.attention != "none":
-        draws = [bool(t.text) for t in done] == [True] and screen.stdout().is_terminal
-    draws = draws and not json_output and not tui
-    if draws or save is not None or export is not None or tui:
-        traces = translate_show.traces_of(translator, done, checkpoint, options)
-        keep(
-            traces,
-            save,
-            export,
-            lambda path: translate_show.export(path, traces, colours, numbers),
-        )
-        if draws:
-            translate_show.draw(traces, colours, numbers)
-        if tui:
-            from dlcc.cli.tui.app import view_traces
+        print(json.dumps({"translations": results}, ensure_ascii=False))
+    if not shows or (alone and attention is None and not done[0].text):
+        return
+    traces = source.traces_of(done)
+    words = [by_word(trace) for trace in traces]
+    keep(traces, save, export_to, lambda path: export(path, words, colours, numbers))
+    style = GridStyle(colours, color_system(console), numbers, console.width)
+    for trace in words if draws else ():
+        console.print()
+        console.print(attention_grid(trace, style=style))
+    if tui:
+        from dlcc.cli.tui.app import view_traces
 
-            view_traces(traces, translate_show.viewer_actions(translator, checkpoint))
-
-
-def load(folder: Path | None, device: str) -> "Translator":
-    """The translator in a checkpoint folder or a run folder, or the bundled one."""
-    from dlcc.core.files.paths import asset
-    from dlcc.core.train.checkpoint import best_of
-    from dlcc.core.train.runtime import choose_device
-    from dlcc.core.translate.translator import Translator
-
-    folder = asset("translate") if folder is None else best_of(folder)
-    return Translator.load(folder, choose_device(device))
+        view_traces(traces, source)
 
 
 def _lines(text: list[str] | None, file: Path | None) -> list[str]:
     """The sentences to translate, one a line."""
-    import sys
-
     from dlcc.core.errors import UsageError
     from dlcc.core.files.paths import read_bytes
     from dlcc.core.files.tables import lines_of, readable
@@ -148,16 +143,15 @@ def _lines(text: list[str] | None, file: Path | None) -> list[str]:
 
 
 def _translated(
-    translator: "Translator", lines: list[str], options: "SearchOptions"
+    source: "TranslateSource", lines: list[str], keep_steps: bool
 ) -> "Iterator[list[Translation]]":
     """The translations in order, as many at a time as are printed at once."""
-    import time
-
     from dlcc.cli.console import note
 
     begun = time.monotonic()
     for start in range(0, len(lines), _CHUNK):
-        yield translator.translate(lines[start : start + _CHUNK], options)
+        chunk = lines[start : start + _CHUNK]
+        yield source.translator.translate(chunk, source.options, keep_steps)
     seconds = time.monotonic() - begun
     if len(lines) > 1:
         note(f"{len(lines):,} lines in {seconds:.1f} s, {len(lines) / seconds:,.0f} a second")
@@ -169,3 +163,47 @@ def _print(translation: "Translation", n_best: int) -> None:
         return
     for text, score in translation.others[:n_best]:
         print(f"{score:.3f}\t{text}")
+
+
+def _say_problems(done: "list[Translation]") -> None:
+    """Say on stderr what could not be translated, or not well."""
+    from dlcc.cli.console import note, warn
+
+    empty, strange = 0, []
+    for number, translation in enumerate(done, 1):
+        where = f"line {number}: " if len(done) > 1 else ""
+        if not translation.source and where:
+            empty += 1
+        elif translation.problem:
+            warn(where + translation.problem)
+        if translation.unknown and translation.text:
+            strange.append(f"{where}not in the training data: {', '.join(translation.unknown)}")
+    for line in strange[:_NAMED]:
+        note(line)
+    if len(strange) > _NAMED:
+        note(f"{len(strange) - _NAMED} further lines have words that were not in the training data")
+    if empty:
+        note(f"{empty} empty line{'s' if empty > 1 else ''} kept empty")
+
+
+def _as_json(translator: "Translator", translation: "Translation", n_best: int) -> dict[str, Any]:
+    from dlcc.core.translate.source import steps_of
+
+    result: dict[str, Any] = {
+        "source": translation.source,
+        "translation": translation.text,
+        "score": round(translation.score, 4),
+        "source_tokens": translation.source_tokens.texts,
+        "tokens": [translator.codec.piece(token) for token in translation.tokens],
+        "n_best": [
+            {"translation": text, "score": round(score, 4)}
+            for text, score in translation.others[:n_best]
+        ],
+        "unknown": translation.unknown,
+        "problem": translation.problem,
+    }
+    if translation.parts:
+        result["parts"] = [_as_json(translator, part, n_best) for part in translation.parts]
+    if translation.tokens and translation.steps is not None:
+        result |= steps_of(translator, translation.steps)
+    return result

@@ -118,12 +118,12 @@ def alignments(
 
     from rich.table import Table
 
-    from dlcc.cli.commands.translate import load
     from dlcc.cli.console import stdout
     from dlcc.core.translate.alignment import alignment_errors, read_alignments
+    from dlcc.core.translate.source import TranslateSource
 
     pairs = read_alignments(file)
-    errors = alignment_errors(load(checkpoint, device), pairs)
+    errors = alignment_errors(TranslateSource(checkpoint, device).translator, pairs)
     if json_output:
         print(json.dumps(asdict(errors)))
         return
@@ -145,16 +145,16 @@ def _evaluate(
     device: str,
 ) -> "tuple[tuple[Sentence, ...], list[TranslationScores], list[Translator]]":
     """Evaluate several models on the part that all of them were kept from."""
-    from dlcc.cli.commands.translate import load
     from dlcc.cli.commands.translate_data import find_data
     from dlcc.cli.console import note
     from dlcc.core.errors import DataError
     from dlcc.core.translate import score as translation_scores
     from dlcc.core.translate.data import read_pairs, split_pairs
+    from dlcc.core.translate.source import TranslateSource
     from dlcc.core.translate.translator import SearchOptions
 
     options = SearchOptions(beam, length_penalty)
-    translators = [load(folder, device) for folder in folders]
+    translators = [TranslateSource(folder, device).translator for folder in folders]
     abouts = [translator.about for translator in translators]
     if any(about.get("reverse") != abouts[0].get("reverse") for about in abouts):
         raise DataError("the two models translate in opposite directions")

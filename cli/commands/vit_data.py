@@ -1,4 +1,4 @@
-"""What every `dlcc vit` command reads: pictures and trained models."""
+"""What every `dlcc vit` command reads: pictures."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from dlcc.core.vit.classifier import PictureClassifier
     from dlcc.core.vit.data import ImageData
 
 Data = Annotated[
@@ -37,26 +36,3 @@ def load_data(path: Path | None, size: int, validation: float, seed: int) -> "Im
     if data.skipped:
         warn(f"{len(data.skipped)} pictures were left out; the first: {data.skipped[0]}")
     return data
-
-
-def load_classifier(checkpoint: Path | None, device: str) -> "PictureClassifier":
-    """The model of a checkpoint, or the bundled one.
-
-    Raises:
-        DataError: none there, or none is bundled.
-    """
-    from dlcc.core.errors import DataError
-    from dlcc.core.files.paths import asset
-    from dlcc.core.train.runtime import choose_device
-    from dlcc.core.vit.classifier import PictureClassifier
-
-    where = choose_device(device)
-    if checkpoint is None:
-        try:
-            checkpoint = asset("vit")
-        except DataError:
-            raise DataError(
-                "no picture classifier is bundled: train one with dlcc vit train, and name its "
-                "run with --checkpoint"
-            ) from None
-    return PictureClassifier.load(checkpoint, where)

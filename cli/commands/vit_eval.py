@@ -32,14 +32,14 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Score a classifier on labelled pictures."""
-    from dlcc.cli.commands.vit_data import load_classifier
     from dlcc.cli.progress import counting
     from dlcc.core.errors import UsageError
     from dlcc.core.vit.score import score
+    from dlcc.core.vit.source import PictureSource
 
     if part not in _PARTS:
         raise UsageError(f"--part {part}: choose one of {', '.join(_PARTS)}")
-    answers = load_classifier(checkpoint, device)
+    answers = PictureSource(checkpoint, device).classifier
     pictures = labelled(answers, data, part)
     done = 0
     with counting("pictures", len(pictures)) as count:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from dlcc.core.trace.trace import AttentionTrace
-    from dlcc.core.vit.classifier import PictureClassifier
 
 _BAR = 30  # cells of a probability of 1
 _TOP = 5  # classes that are printed unasked
@@ -41,9 +40,11 @@ def predict(
     head: Annotated[int | None, typer.Option(help="One head's attention, from 1.")] = None,
     tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
     save: Save = None,
-    export: Annotated[
+    export_to: Annotated[
         Path | None,
-        typer.Option(help="Write the picture with its attention: .png or .html.", metavar="FILE"),
+        typer.Option(
+            "--export", help="Write the picture with its attention: .png or .html.", metavar="FILE"
+        ),
     ] = None,
     json_output: Json = False,
     device: Device = "auto",
@@ -51,35 +52,36 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Say what pictures show."""
-    from dlcc.cli.commands.vit_data import load_classifier
     from dlcc.cli.console import stdout
-    from dlcc.cli.draw.picture_export import check_ending
-    from dlcc.cli.made_by import keep
+    from dlcc.cli.draw.export import keep
+    from dlcc.cli.draw.picture_export import check_ending, export_pictures
     from dlcc.core.errors import DataError
+    from dlcc.core.vit.source import PictureSource
 
     at_most_one(json=json_output, tui=tui)
     method = method or ("gradient" if layer is None and head is None else "last")
-    if export is not None:
-        check_ending(export)
+    if export_to is not None:
+        check_ending(export_to)
     images, problems = _read(pictures)
-    answers = load_classifier(checkpoint, device)
+    source = PictureSource(checkpoint, device)
     draw = stdout().is_terminal and not json_output if attention is None else attention
+    shows = tui or save is not None or export_to is not None
     results: list[dict[str, Any]] = []
     traces: list[AttentionTrace] = []
     for path, image in images:
-        trace = _trace(answers, image, path, checkpoint, top)
-        traces.append(trace)
-        results.append(_answer(path, trace, method, layer, head, top))
+        trace = source.trace(image, path, top)
+        traces += [trace] if shows else []  # many of them would fill the memory
+        results.append(_answer(path, trace, method, layer, head))
         if not json_output and not tui:
             _print(results[-1], trace, draw)
     if json_output:
         print(json.dumps(results, ensure_ascii=False))
     if traces:
-        keep(traces, save, export, lambda path: _export(path, traces, results))
+        keep(traces, save, export_to, lambda path: export_pictures(path, traces, results))
     if tui and traces:
         from dlcc.cli.tui.app import view_traces
 
-        view_traces(traces, layer=layer or 1, head=head or 1)
+        view_traces(traces, source, layer=layer or 1, head=head or 1)
     if problems:
         raise DataError(f"{problems} of {len(pictures)} pictures could not be read")
 
@@ -102,38 +104,12 @@ def _read(paths: list[Path]) -> "tuple[list[tuple[Path, Image]], int]":
     return images, problems
 
 
-def _trace(
-    answers: "PictureClassifier", image: "Image", path: Path, checkpoint: Path | None, top: int
-) -> "AttentionTrace":
-    from dataclasses import replace
-
-    import torch
-
-    from dlcc.cli.made_by import by_model
-    from dlcc.core.vit.pictures import square
-    from dlcc.core.vit.source import trace_of
-
-    pixels = torch.from_numpy(square(image, answers.model.config.image_size))
-    trace = trace_of(answers, pixels, top=top)
-    made_by = by_model(answers.about, checkpoint, "vit", "predict", str(path))
-    details = {**trace.details, "file": path.name}
-    return replace(trace, title=f"{path.name}: {trace.title}", details=details, made_by=made_by)
-
-
-def trace_of_file(answers: "PictureClassifier", path: Path) -> "AttentionTrace":
-    """What the bundled model looks at in a picture file."""
-    from dlcc.core.vit.pictures import read_picture
-
-    return _trace(answers, read_picture(path), path, None, _TOP)
-
-
 def _answer(
     path: Path,
     trace: "AttentionTrace",
     method: str,
     layer: int | None,
     head: int | None,
-    top: int,
 ) -> dict[str, Any]:
     """JSON values: the answers, and how much each patch counted."""
     from dlcc.core.vit.source import patch_relevance
@@ -184,9 +160,3 @@ def _print(result: dict[str, Any], trace: "AttentionTrace", draw: bool) -> None:
         console.print(Text(f"  what counted ({result['method']}):", style="dim"))
         for line in lines:
             console.print(line, no_wrap=True, crop=False)
-
-
-def _export(path: Path, traces: "list[AttentionTrace]", results: list[dict[str, Any]]) -> None:
-    from dlcc.cli.draw.picture_export import export_pictures
-
-    export_pictures(path, traces, results)

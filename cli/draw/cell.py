@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.style import Style
 from rich.text import Text
 
+from dlcc.cli.console import stdout
 from dlcc.cli.draw.labels import fit
 from dlcc.core.trace.cell import CellExplanation, explain_cell
 from dlcc.core.trace.trace import AttentionTrace
@@ -26,6 +27,16 @@ def explanation(trace: AttentionTrace, layer: int, head: int, query: int, key: i
         title += f", head {head + 1} of {trace.num_heads}"
     lines = [Text(title, Style(bold=True)), *_score_lines(cell), *_row_lines(trace, cell, key)]
     return Group(*lines, *_output_lines(cell))
+
+
+def print_cells(traces: list[AttentionTrace], query: int, key: int) -> None:
+    """Print one cell of every head of the traces' first layers."""
+    console = stdout()
+    for number, trace in enumerate(traces):
+        for head in range(trace.num_heads):
+            if number or head:
+                console.print()
+            console.print(explanation(trace, 0, head, query, key))
 
 
 def _score_lines(cell: CellExplanation) -> list[Text]:

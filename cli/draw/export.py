@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from dlcc.cli.console import note
+from dlcc.cli.draw.cell import cell_as_json
 from dlcc.cli.draw.palette import PALETTES, Palette
+from dlcc.cli.options import command_of
 from dlcc.core.errors import UsageError
 from dlcc.core.files.paths import write_atomically
-from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core.trace.trace import AttentionTrace, save_traces
 
 _WIDTH = 160
 # Rich's own page formats load a font from the network.
@@ -69,6 +72,31 @@ def check_ending(path: Path) -> None:
         raise UsageError(f"--export {path}: end it in {', '.join(FORMATS)}")
 
 
+def keep(
+    traces: list[AttentionTrace],
+    save: Path | None,
+    export: Path | None,
+    write: Callable[[Path], None],
+) -> None:
+    """Save traces, and have `write` export them, where a path is given; say so on stderr."""
+    if save is not None:
+        save_traces(save, traces)
+        note(f"saved {save}: dlcc view {save}")
+    if export is not None:
+        write(export)
+        note(f"wrote {export}")
+
+
+def print_json(traces: list[AttentionTrace], cell: tuple[int, int] | None = None) -> None:
+    """Print traces as JSON, with the explanation of one (query, key) of each head if it is asked
+    for."""
+    result = traces_as_json(traces)
+    if cell is not None:
+        for trace, values in zip(traces, result["traces"], strict=True):
+            values["explanation"] = [cell_as_json(trace, n, *cell) for n in range(trace.num_heads)]
+    print(json.dumps(result, ensure_ascii=False))
+
+
 def traces_as_json(traces: list[AttentionTrace]) -> dict[str, Any]:
     """JSON values of traces: tokens, weights and scores [L, H, Q, K]; null is a masked score."""
     return {"traces": [_trace_as_json(trace) for trace in traces]}
@@ -86,7 +114,7 @@ def _trace_as_json(trace: AttentionTrace) -> dict[str, Any]:
         "mechanism": trace.mechanism,
         "scale": trace.scale,
         "details": trace.details,
-        "made_by": trace.made_by,
+        "made_by": {"command": command_of(trace.made_by), **trace.made_by},
     }
 
 

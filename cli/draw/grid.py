@@ -4,6 +4,7 @@ Wide enough, the keys' words stand above their columns. Else they are turned upr
 that would take many blocks of columns, cells are one column wide and the keys are numbered.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -13,8 +14,9 @@ from rich.console import Group
 from rich.style import Style
 from rich.text import Text
 
+from dlcc.cli.console import stdout
 from dlcc.cli.draw.labels import fit, graphemes, number, rotated
-from dlcc.cli.draw.palette import PALETTES, Palette
+from dlcc.cli.draw.palette import PALETTES, Palette, color_system
 from dlcc.core.trace.trace import AttentionTrace
 
 _LABEL_WIDTH = 16  # of a row's word, at most
@@ -62,6 +64,26 @@ def side_by_side(grids: list[list[Text]], width: int) -> Group:
         for number, grid in enumerate(grids):
             lines += [Text()] * (number > 0) + grid
     return Group(*lines)
+
+
+def print_grids(
+    traces: list[AttentionTrace],
+    palette: Palette = PALETTES["viridis"],
+    numbers: bool = False,
+    layer: int = 0,
+    heads: Iterable[int] | None = None,
+) -> None:
+    """Print the heads, all when None, of one layer of each trace, side by side where they fit."""
+    console = stdout()
+    maps = [
+        (trace, head)
+        for trace in traces
+        for head in (range(trace.num_heads) if heads is None else heads)
+    ]
+    top = max(float(trace.weights[layer, head].max()) for trace, head in maps)  # one scale for all
+    style = GridStyle(palette, color_system(console), numbers, console.width, top)
+    grids = [grid_lines(trace, layer, head, style) for trace, head in maps]
+    console.print(side_by_side(grids, console.width))
 
 
 def grid_lines(trace: AttentionTrace, layer: int, head: int, style: GridStyle) -> list[Text]:

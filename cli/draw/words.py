@@ -3,7 +3,6 @@
 import csv
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,22 +12,12 @@ from rich.text import Text
 from dlcc.cli.draw.labels import fit
 from dlcc.cli.draw.palette import PALETTES, color_system
 from dlcc.core.sentiment.classifier import Answer
-from dlcc.core.sentiment.codec import ReviewTokens
+from dlcc.core.sentiment.explain import Explained
 
 _TOP_WORDS = 8
 _DIM = "dim"
 SIGNED = "occlusion"
 """The method whose contributions can be negative."""
-
-
-@dataclass(frozen=True)
-class Explained:
-    """What each word of a text contributes to its label."""
-
-    method: str
-    tokens: ReviewTokens
-    contributions: np.ndarray
-    """[W] float32."""
 
 
 def print_answer(console: Console, answer: Answer, why: Explained | None) -> None:

@@ -4,7 +4,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,27 +26,12 @@ from dlcc.cli.tui.screens.start import StartScreen
 from dlcc.cli.tui.state import Choice, Frame, ViewState
 from dlcc.core.errors import DlccError
 from dlcc.core.files.paths import log_file
+from dlcc.core.sources import Source
 from dlcc.core.trace.trace import AttentionTrace
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 40, 14
 _PATIENCE = 0.3  # seconds of work before the screen speaks of it
 _FEW_COLORS = (None, "standard", "windows")
-
-
-@dataclass(frozen=True)
-class ViewerActions:
-    """What the viewer can have computed; each runs in a thread, and the screen stays alive."""
-
-    attend: Callable[[str, str, str], list[AttentionTrace]] | None = None
-    """(query sentence, key sentence, mechanism) to traces."""
-    translate: Callable[[str], list[AttentionTrace]] | None = None
-    """English sentence to traces."""
-    retranslate: Callable[[AttentionTrace, int, str], list[AttentionTrace]] | None = None
-    """(trace, step, other word) to traces that go on from that word."""
-    sentiment: Callable[[str], list[AttentionTrace]] | None = None
-    """Text to traces."""
-    picture: Callable[[Path], list[AttentionTrace]] | None = None
-    """Picture file to traces."""
 
 
 class SmallScreen(Screen[None]):
@@ -74,12 +58,13 @@ class ViewerApp(App[None]):
     .dialog OptionList { height: auto; max-height: 16; }
     """
 
-    def __init__(self, state: ViewState | None, actions: ViewerActions | None = None) -> None:
+    def __init__(self, state: ViewState | None) -> None:
         self.color_system = color_system(Console(force_terminal=True))
         few = self.color_system in _FEW_COLORS
         super().__init__(ansi_color=True if few else None)  # else shades of grey stand for colours
         self.theme = "ansi-dark" if few else "textual-dark"
-        self.actions = actions or ViewerActions()
+        self.source = None if state is None else state.source
+        """In place of the installed source of its name."""
         self._state = state
         self._newest = 0
         """Number of the latest computation; older ones come too late."""
@@ -88,7 +73,7 @@ class ViewerApp(App[None]):
         if self._state is None:
             self.push_screen(StartScreen())
         else:
-            self.push_screen(MapScreen(self._state, self.actions))
+            self.push_screen(MapScreen(self._state))
 
     def on_resize(self, event: events.Resize) -> None:
         self._fit(event.size)
@@ -116,12 +101,12 @@ class ViewerApp(App[None]):
 
     def open_traces(self, traces: list[AttentionTrace]) -> None:
         """Show traces in place of whatever is shown."""
-        self._show(ViewState([Frame("", traces)]))
+        self._show(ViewState([Frame("", traces)], source=self.source))
 
     def open_path(self, path: Path) -> None:
         """Show a trace file or a run folder, or say why not."""
         try:
-            state = ViewState(frames_of(path), path=path)
+            state = ViewState(frames_of(path), path=path, source=self.source)
         except DlccError as error:
             self.fail(error)
         else:
@@ -131,7 +116,7 @@ class ViewerApp(App[None]):
         self._newest += 1  # what is still computed belongs to what was shown
         while len(self.screen_stack) > 1:
             self.pop_screen()
-        self.push_screen(MapScreen(state, self.actions))
+        self.push_screen(MapScreen(state))
         self._fit(self.size)
 
     # Work behind the screen
@@ -233,7 +218,7 @@ def is_interactive() -> bool:
 
 def view_traces(
     traces: list[AttentionTrace],
-    actions: ViewerActions | None = None,
+    source: Source | None = None,
     *,
     layer: int = 1,
     head: int = 1,
@@ -242,26 +227,18 @@ def view_traces(
 
     Args:
         traces: what to show.
-        actions: what can be computed besides.
+        source: where they come from, in place of the installed source of that name.
         layer: of the first trace, from 1.
         head: of that layer, from 1.
     """
     choice = Choice(0, layer - 1, head - 1)
-    view(ViewState([Frame("", traces)], choice=choice), actions)
+    view(ViewState([Frame("", traces)], choice=choice, source=source))
 
 
-def view(state: ViewState | None, actions: ViewerActions | None = None) -> None:
-    """Open the viewer on a state, or on the start screen.
-
-    What `actions` lacks is done by the models that came with the program.
-    """
+def view(state: ViewState | None) -> None:
+    """Open the viewer on a state, or on the start screen."""
     if is_interactive():
-        from dlcc.cli.commands.view_actions import installed_actions
-
-        given = {
-            name: action for name, action in vars(actions or ViewerActions()).items() if action
-        }
-        app = ViewerApp(state, replace(installed_actions(), **given))
+        app = ViewerApp(state)
         app.run()
         if app._exception is not None:
             _log(app._exception)

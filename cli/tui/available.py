@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def _has_alternatives(screen: "MapScreen") -> bool:
     state = screen.state
     query = state.shown.queries[state.row][0]
-    return bool(screen.actions.retranslate and info.alternatives(state.trace, query))
+    return bool(info.alternatives(state.trace, query) and state.again)
 
 
 _WHEN: dict[str, Callable[["MapScreen"], bool]] = {

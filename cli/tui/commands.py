@@ -4,6 +4,7 @@ import shlex
 from dataclasses import replace
 
 from dlcc.cli.draw.labels import display
+from dlcc.cli.options import command_of
 from dlcc.cli.tui.state import Choice, ViewState
 
 
@@ -12,9 +13,9 @@ def reproducing(state: ViewState) -> str:
     if state.path is not None:
         return " ".join(["dlcc view", shlex.quote(str(state.path)), *view_options(state)])
     choice, minus = state.choice, state.minus
-    made = state.trace.made_by.get("command")
+    made = command_of(state.trace.made_by)
     one_trace = minus is None or minus.trace == choice.trace
-    if not isinstance(made, str) or state.by_hand or not one_trace:
+    if made is None or state.by_hand or not one_trace:
         return f"{' '.join(['dlcc view SAVED.trace', *view_options(state)])}\n(S saves the traces)"
     alone = replace(  # the command makes one trace: the first of its file
         state,

@@ -1,12 +1,16 @@
 """What the viewer shows, apart from any screen: which map, changed how, and where the cursor is."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from dlcc.cli.draw.labels import display
+from dlcc.core import sources
+from dlcc.core.errors import DlccError
+from dlcc.core.sources import Source
 from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace, load_traces
 from dlcc.core.trace.words import join_pieces, joined, token_groups
@@ -85,6 +89,8 @@ class ViewState:
     """Where the traces came from, if they came from a file or a run folder."""
     by_hand: bool = False
     """Whether a word was chosen by hand, which no command does again."""
+    source: Source | None = None
+    """Where the traces come from, if not from the installed source of that name."""
     _cache: dict[tuple[object, ...], ShownMap] = field(default_factory=dict)
 
     @property
@@ -94,6 +100,15 @@ class ViewState:
     @property
     def trace(self) -> AttentionTrace:
         return self.traces[self.choice.trace]
+
+    @property
+    def again(self) -> Callable[[AttentionTrace, int, str], list[AttentionTrace]] | None:
+        """What makes the trace once more with another word in one row, if anything does."""
+        name = self.trace.made_by.get("source", self.trace.kind)
+        try:
+            return getattr(sources.source(str(name), self.source), "again", None)
+        except DlccError:  # none of that name, or one that does not load
+            return None
 
     @property
     def shown(self) -> ShownMap:

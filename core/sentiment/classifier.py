@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.files.paths import asset
 from dlcc.core.nn.batches import PAD_STEP, batches_by_length, pad
-from dlcc.core.sentiment.codec import LONG_TEXTS, ReviewCodec, ends, windows
+from dlcc.core.sentiment.codec import LONG_TEXTS, ReviewCodec, ReviewTokens, ends, windows
 from dlcc.core.sentiment.model import EncoderConfig, SentimentModel
 from dlcc.core.train.checkpoint import best_of, load_checkpoint, load_weights
 from dlcc.core.train.runtime import autocast
@@ -40,6 +39,8 @@ class Answer:
     """How many windows a long text was read in; 1 for any other."""
     mostly_unknown: bool
     """Whether the words suggest another language than the model's."""
+    tokens: ReviewTokens | None = None
+    """The text cut up, where that was to be kept."""
 
     @property
     def probability(self) -> float | None:
@@ -103,9 +104,17 @@ class Classifier:
             return [ends(places, self.max_length)]
         return [places[start:end] for start, end in windows(places, self.max_length)]
 
-    def answer(self, texts: Sequence[str], progress: Progress | None = None) -> list[Answer]:
+    @property
+    def has_attention(self) -> bool:
+        """Whether the model is a Transformer."""
+        return self.model.encoder.config.architecture == "transformer"
+
+    def answer(
+        self, texts: Sequence[str], progress: Progress | None = None, keep_tokens: bool = False
+    ) -> list[Answer]:
         """Classify texts, in their order."""
-        encoded = self.codec.encode_many(texts)
+        kept = [self.codec.encode(text) if keep_tokens else None for text in texts]
+        encoded = [each.ids for each in kept if each] or self.codec.encode_many(texts)
         rows = self.probabilities(self.logits(encoded, progress)).tolist()
         return [
             Answer(
@@ -115,8 +124,9 @@ class Classifier:
                 len(ids),
                 len(self.stretches(len(ids))),
                 self.codec.mostly_unknown(ids),
+                tokens,
             )
-            for text, ids, row in zip(texts, encoded, rows, strict=True)
+            for text, ids, row, tokens in zip(texts, encoded, rows, kept, strict=True)
         ]
 
     @torch.no_grad()
@@ -153,18 +163,3 @@ class Classifier:
     def probabilities(self, logits: Tensor) -> Tensor:
         """Calibrated probabilities of logits [..., C]."""
         return (logits / self.temperature).softmax(-1)
-
-
-def bundled() -> Path:
-    """The folder of the model that comes with the program.
-
-    Raises:
-        DataError: this installation has none.
-    """
-    try:
-        return asset("sentiment/config.json").parent
-    except DataError:
-        raise DataError(
-            "no classifier is bundled: train one with dlcc sentiment train, and name its run with "
-            "--checkpoint"
-        ) from None

@@ -7,7 +7,10 @@ words in random order.
 Shapes: L layers, H heads, T tokens, W words, C classes, S steps.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,88 +18,142 @@ from torch import Tensor
 
 from dlcc.core.errors import UsageError
 from dlcc.core.nn.batches import PAD
+from dlcc.core.nn.layers import recorded_projections
 from dlcc.core.sentiment.classifier import Classifier
 from dlcc.core.sentiment.codec import MASK, ReviewTokens
 from dlcc.core.trace import maps
 
+_OCCLUDED = 300  # words of a text that are masked one by one unasked
+METHODS = ("occlusion", "gradient", "rollout")
 STEPS = tuple(step / 20 for step in range(11))
 """Shares of the words that `deletion` takes away: 0, 5, 10, ... 50 %."""
 
 
-def explain(answers: Classifier, text: ReviewTokens, target: int, method: str) -> np.ndarray:
-    """What each word contributes to class `target`.
+@dataclass(frozen=True)
+class Explained:
+    """What each word of a text contributes to its label."""
+
+    method: str
+    tokens: ReviewTokens
+    contributions: np.ndarray
+    """[W] float32."""
+
+
+@dataclass(frozen=True)
+class Attended:
+    """What one pass with attention through each stretch of a text gave.
+
+    The arrays of tokens are those of the first stretch, of T tokens.
+    """
+
+    gradient: np.ndarray
+    """[W] float32: gradient × attention."""
+    rollout: np.ndarray
+    """[W] float32."""
+    places: Sequence[int]
+    """Where the T tokens stand in the text."""
+    weights: np.ndarray
+    """[L, H, T, T] float32."""
+    tensors: dict[str, np.ndarray]
+    """`query`, `key` and `value` [L, H, T, D] float32."""
+    logits: Tensor
+    """[C]"""
+
+
+class Explainer:
+    """Why a classifier answered as it did to one text.
+
+    A text beyond the model's length is explained as it is read, stretch by stretch.
 
     Args:
-        answers: the classifier.
-        text: the text; beyond the model's length it is explained as it is read, stretch by
-            stretch.
-        target: number of the class.
-        method: `occlusion` (change of the log odds when a word is masked; signed), `gradient`
-            (gradient × attention) or `rollout` (attention alone); the last two are not negative.
-
-    Returns:
-        [W] float32.
-
-    Raises:
-        UsageError: an unknown method, or one that needs attention, on a GRU.
+        classifier: what answered.
+        tokens: the text.
+        target: number of the class to explain.
     """
-    if method not in METHODS:
-        raise UsageError(f"--explain {method}: choose one of {', '.join(METHODS)}, none")
-    has_attention = answers.model.encoder.config.architecture == "transformer"
-    if method != "occlusion" and not has_attention:
-        raise UsageError(f"--explain {method}: a GRU has no attention; use --explain occlusion")
-    found = np.zeros(len(text.spans), np.float32)
-    stretches = answers.stretches(len(text.ids))
-    for places in stretches:
-        ids = [text.ids[place] for place in places]
-        words = np.array([text.words[place] for place in places], dtype=np.int64)
-        if ids:
-            METHODS[method](answers, ids, words, target, found)
-    return found / len(stretches)
 
+    def __init__(self, classifier: Classifier, tokens: ReviewTokens, target: int) -> None:
+        self.classifier, self.tokens, self.target = classifier, tokens, target
 
-def occlusion(
-    answers: Classifier, ids: Sequence[int], words: np.ndarray, target: int, found: np.ndarray
-) -> None:
-    """Add to `found` how much the log odds fall when a word's tokens are masked
-    (Zeiler & Fergus 2014, section 4.2)."""
-    present = np.unique(words)
-    variants = [_without(ids, words, [word]) for word in present]
-    odds = log_odds(answers, answers.logits([ids, *variants]), target).numpy()
-    found[present] += odds[0] - odds[1:]
+    def contributions(self, method: str) -> np.ndarray:
+        """What each word contributes to the class: [W] float32.
 
+        Args:
+            method: `occlusion` (change of the log odds when a word is masked; signed), `gradient`
+                (gradient × attention) or `rollout` (attention alone); the last two are not
+                negative.
 
-def gradient_attention(
-    answers: Classifier, ids: Sequence[int], words: np.ndarray, target: int, found: np.ndarray
-) -> None:
-    """Add to `found` attention weighted by what raises the log odds, through all layers
-    (Chefer et al. 2021, "Generic attention-model explainability", eq. 5 and 6)."""
-    logits, weights = _attend(answers, ids)
-    slopes = torch.autograd.grad(log_odds(answers, logits, target).sum(), weights)
-    layers = torch.cat(weights).detach().cpu().numpy()
-    # The model averages over all tokens.
-    received = maps.relevance(layers, torch.cat(slopes).cpu().numpy()).mean(0)
-    np.add.at(found, words, received)
+        Raises:
+            UsageError: an unknown method, or one that needs attention, on a GRU.
+        """
+        if method not in METHODS:
+            raise UsageError(f"--explain {method}: choose one of {', '.join(METHODS)}, none")
+        if method != "occlusion" and not self.classifier.has_attention:
+            raise UsageError(f"--explain {method}: a GRU has no attention; use --explain occlusion")
+        return self._occlusion if method == "occlusion" else getattr(self.attended, method)
 
+    def explained(self, method: str | None = None) -> Explained:
+        """The contributions by `method`, by the usual one when None: occlusion, of a long text, for
+        which that would take long, gradient × attention."""
+        long = len(self.tokens.spans) > _OCCLUDED and self.classifier.has_attention
+        chosen = method or ("gradient" if long else "occlusion")
+        return Explained(chosen, self.tokens, self.contributions(chosen))
 
-def rollout(
-    answers: Classifier, ids: Sequence[int], words: np.ndarray, target: int, found: np.ndarray
-) -> None:
-    """Add to `found` what reaches the mean over all tokens through attention and residuals
-    (Abnar & Zuidema 2020); the same for every class."""
-    with torch.no_grad():
-        _, weights = _attend(answers, ids)
-    received = maps.rollout(torch.cat(weights).cpu().numpy()).mean(0)
-    np.add.at(found, words, received)
+    @cached_property
+    def attended(self) -> Attended | None:
+        """What comes of one pass with attention; None of a GRU and of a text without a token."""
+        if not self.classifier.has_attention or not self.tokens.ids:
+            return None
+        first: tuple[Any, ...] = ()
+        gradient, rollout = np.zeros((2, len(self.tokens.spans)), np.float32)
+        stretches = self.classifier.stretches(len(self.tokens.ids))
+        for places in stretches:
+            ids, words = self._read(places)
+            logits, weights, slopes, tensors = self._attend(ids)
+            # The model averages over all tokens.
+            np.add.at(gradient, words, maps.relevance(weights, slopes).mean(0))
+            np.add.at(rollout, words, maps.rollout(weights).mean(0))
+            first = first or (places, weights, tensors, logits)
+        return Attended(gradient / len(stretches), rollout / len(stretches), *first)
 
+    def _read(self, places: Sequence[int]) -> tuple[list[int], np.ndarray]:
+        """The tokens at `places`, and the words that they are parts of."""
+        words = np.array([self.tokens.words[place] for place in places], dtype=np.int64)
+        return [self.tokens.ids[place] for place in places], words
 
-_Method = Callable[[Classifier, Sequence[int], np.ndarray, int, np.ndarray], None]
-METHODS: dict[str, _Method] = {
-    "occlusion": occlusion,
-    "gradient": gradient_attention,
-    "rollout": rollout,
-}
-"""By name; each adds the contributions of one stretch's words to those of the whole text."""
+    @cached_property
+    def _occlusion(self) -> np.ndarray:
+        """How much the log odds fall when a word's tokens are masked (Zeiler & Fergus 2014,
+        section 4.2)."""
+        found = np.zeros(len(self.tokens.spans), np.float32)
+        stretches = self.classifier.stretches(len(self.tokens.ids))
+        for places in stretches:
+            ids, words = self._read(places)
+            present = np.unique(words)
+            variants = [ids, *(_without(ids, words, [word]) for word in present)]
+            logits = self.classifier.logits(variants)
+            odds = log_odds(self.classifier, logits, self.target).numpy()
+            found[present] += odds[0] - odds[1:]
+        return found / len(stretches)
+
+    def _attend(
+        self, ids: Sequence[int]
+    ) -> tuple[Tensor, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+        """Logits [C], the attention weights [L, H, T, T] they came from, the slopes of the log odds
+        with respect to these, and what the weights compare.
+
+        Attention weighted by what raises the log odds is Chefer et al. 2021, "Generic
+        attention-model explainability", eq. 5 and 6; rollout is Abnar & Zuidema 2020.
+        """
+        model = self.classifier.model
+        tokens = torch.tensor([list(ids)], device=self.classifier.device)
+        mask = tokens != PAD
+        with torch.enable_grad(), recorded_projections(model.encoder.layers) as parts:
+            hidden, weights = model.encoder(model.encoder.embed(tokens), mask, need_weights=True)
+            logits = model.classify(hidden, mask)
+            odds = log_odds(self.classifier, logits, self.target).sum()
+            slopes = torch.autograd.grad(odds, weights)
+        tensors = {name: _array(each) for name, each in parts.items()}
+        return logits[0].detach().float().cpu(), _array(weights), _array(slopes), tensors
 
 
 def log_odds(answers: Classifier, logits: Tensor, target: int) -> Tensor:
@@ -131,10 +188,5 @@ def _without(ids: Sequence[int], words: np.ndarray, gone: Sequence[int]) -> list
     return np.where(np.isin(words, gone), MASK, np.array(ids, dtype=np.int64)).tolist()
 
 
-def _attend(answers: Classifier, ids: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
-    """Logits [1, C] and, layer by layer, the attention weights [1, H, T, T] they came from."""
-    tokens = torch.tensor([list(ids)], device=answers.device)
-    mask = tokens != PAD
-    encoder = answers.model.encoder
-    hidden, weights = encoder(encoder.embed(tokens), mask, need_weights=True)
-    return answers.model.classify(hidden, mask), weights
+def _array(layers: Sequence[Tensor]) -> np.ndarray:
+    return torch.cat(list(layers)).detach().float().cpu().numpy()

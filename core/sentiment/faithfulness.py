@@ -8,7 +8,7 @@ import torch
 
 from dlcc.core.sentiment.classifier import Classifier, Progress
 from dlcc.core.sentiment.codec import ReviewTokens, ends
-from dlcc.core.sentiment.explain import METHODS, STEPS, deletion, explain
+from dlcc.core.sentiment.explain import METHODS, STEPS, Explainer, deletion
 from dlcc.core.train.runtime import seeded_generator
 
 _RANDOM_ORDERS = 3  # their mean is what a method is held against
@@ -41,16 +41,16 @@ def faithfulness(
         seed: draws the random orders.
         progress: told how many texts are done.
     """
-    has_attention = answers.model.encoder.config.architecture == "transformer"
-    methods = [name for name in METHODS if has_attention or name == "occlusion"]
+    methods = [name for name in METHODS if answers.has_attention or name == "occlusion"]
     curves: dict[str, list[np.ndarray]] = {name: [] for name in (*methods, "random")}
     for number, text in enumerate(texts):
         tokens = _cut(answers.codec.encode(text), answers.max_length)
         if not tokens.ids:
             continue
         target = int(answers.logits([tokens.ids])[0].argmax())
+        explainer = Explainer(answers, tokens, target)
         for method in methods:
-            order = np.argsort(-explain(answers, tokens, target, method), kind="stable")
+            order = np.argsort(-explainer.contributions(method), kind="stable")
             curves[method].append(deletion(answers, tokens, target, order.tolist()))
         generator = seeded_generator(seed, number)
         orders = [

@@ -1,69 +1,141 @@
-"""A classifier's attention on one text, as a trace for pictures and the viewer.
+"""A text classifier's attention on one text, as a trace for pictures and the viewer.
 
-Shapes: L layers, H heads, T tokens, D width of a head, W words.
+The model, and torch, come with the first text.
+
+Shapes: W words.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from dlcc.core.nn.batches import PAD
-from dlcc.core.nn.layers import recorded_projections
-from dlcc.core.sentiment.classifier import Classifier
+from dlcc.core.errors import UsageError
+from dlcc.core.sources import Ask, loaded_once, made_by, model_folder
 from dlcc.core.trace.trace import AttentionTrace
 
+if TYPE_CHECKING:
+    from dlcc.core.sentiment.classifier import Answer, Classifier
+    from dlcc.core.sentiment.explain import Explainer
 
-@torch.no_grad()
+NO_ATTENTION = "there is no attention to show: the model is a GRU, or the text is empty"
+_QUICK = ("gradient", "rollout")  # what comes with the attention
+
+
+class SentimentSource:
+    """A classifier, the bundled one or another.
+
+    Args:
+        checkpoint: a checkpoint or run folder; the bundled one when None.
+        device: auto, or torch's name.
+        long_texts: how texts beyond the model's length are read, as `Classifier` has it.
+    """
+
+    title = "Sentiment: what a classifier looks at in a review"
+    asks: Sequence[Ask] = (
+        Ask(
+            "Review",
+            "The acting is good, but the story is slow and the ending is a waste of time.",
+        ),
+    )
+
+    def __init__(
+        self, checkpoint: Path | None = None, device: str = "auto", long_texts: str = "windows"
+    ) -> None:
+        self.checkpoint, self.device, self.long_texts = checkpoint, device, long_texts
+
+    @loaded_once
+    def classifier(self) -> "Classifier":
+        from dlcc.core.sentiment.classifier import Classifier
+        from dlcc.core.train.runtime import choose_device
+
+        folder = model_folder("sentiment", self.checkpoint)
+        return Classifier.load(folder, choose_device(self.device), self.long_texts)
+
+    def traces(self, text: str) -> list[AttentionTrace]:
+        (answer,) = self.classifier.answer([text], keep_tokens=True)
+        explainer = self.explainer(answer)
+        if explainer is not None:
+            trace = self.trace(text, explainer, explainer.explained().method)
+            if trace is not None:
+                return [trace]
+        raise UsageError(NO_ATTENTION)
+
+    def explainer(self, answer: "Answer") -> "Explainer | None":
+        """What says why a text got its label; None where it got none."""
+        from dlcc.core.sentiment.explain import Explainer
+
+        if answer.label is None:
+            return None
+        tokens = answer.tokens or self.classifier.codec.encode(answer.text)
+        return Explainer(self.classifier, tokens, self.classifier.labels.index(answer.label))
+
+    def trace(
+        self, text: str, explainer: "Explainer", method: str | None = None
+    ) -> AttentionTrace | None:
+        """What is attended to in `text`, with explanations by the quick methods and by `method`."""
+        if not explainer.classifier.has_attention:
+            return None
+        methods = dict.fromkeys([method, *_QUICK] if method else _QUICK)
+        about = self.classifier.about or {}
+        origin = made_by(
+            "sentiment",
+            [text],
+            {
+                "checkpoint": self.checkpoint,
+                "long": None if self.long_texts == "windows" else self.long_texts,
+            },
+            model=about.get("command", ""),
+            seed=about.get("seed", 0),
+        )
+        return trace_of(
+            explainer, text, {name: explainer.contributions(name) for name in methods}, origin
+        )
+
+
+SOURCE = SentimentSource()
+
+
 def trace_of(
-    answers: Classifier,
+    explainer: "Explainer",
     text: str,
     explanations: Mapping[str, np.ndarray] | None = None,
-    made_by: Mapping[str, Any] | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> AttentionTrace | None:
     """All layers and heads on `text`, of a long text on the first stretch that is read.
 
     Args:
-        answers: the classifier.
-        text: what it reads.
+        explainer: of the text.
+        text: as it was written.
         explanations: contributions [W] of the text's words by the method's name.
-        made_by: kept in the trace.
+        origin: how the trace was made.
 
     Returns:
         The trace; None of a GRU, which has no attention, and of a text without a token.
     """
-    encoder = answers.model.encoder
-    tokens = answers.codec.encode(text)
-    places = answers.stretches(len(tokens.ids))[0]
-    ids = [tokens.ids[place] for place in places]
-    words = tuple(tokens.words[place] for place in places)
-    if encoder.config.architecture != "transformer" or not ids:
+    classifier, tokens, found = explainer.classifier, explainer.tokens, explainer.attended
+    if found is None:
         return None
-    numbers = torch.tensor([ids], device=answers.device)
-    with recorded_projections(encoder.layers) as parts:
-        hidden, weights = encoder(encoder.embed(numbers), numbers != PAD, need_weights=True)
-    logits = answers.model.classify(hidden, numbers != PAD)
-    tensors = {name: torch.cat(each).float().cpu().numpy() for name, each in parts.items()}
-    scale = tensors["query"].shape[-1] ** -0.5
-    pieces = np.bincount(words, minlength=len(tokens.spans))
+    words = tuple(tokens.words[place] for place in found.places)
+    pieces = np.maximum(np.bincount(words, minlength=len(tokens.spans)), 1)
+    tensors = dict(found.tensors)
     for name, values in (explanations or {}).items():
-        tensors[f"explanation.{name}"] = (values / np.maximum(pieces, 1))[list(words)].astype(
-            np.float32
-        )
-    probability, label = answers.probabilities(logits.float().cpu())[0].max(0)
-    shown = tuple(answers.codec.tokenizer.id_to_token(token) for token in ids)
+        tensors[f"explanation.{name}"] = (values / pieces)[list(words)].astype(np.float32)
+    scale = tensors["query"].shape[-1] ** -0.5
+    probability, label = classifier.probabilities(found.logits).max(0)
+    shown = tuple(classifier.codec.tokenizer.id_to_token(tokens.ids[n]) for n in found.places)
     return AttentionTrace(
-        torch.cat(weights).float().cpu().numpy(),
+        found.weights,
         shown,
         shown,
         kind="sentiment",
-        title=f"{answers.labels[int(label)]} {probability:.2f}",
+        title=f"{classifier.labels[int(label)]} {probability:.2f}",
         scores=(tensors["query"] * scale) @ tensors["key"].swapaxes(-2, -1),
         query_words=words,
         key_words=words,
         tensors=tensors,
         scale=scale,
         details={"text": text},
-        made_by=dict(made_by or {}),
+        made_by=dict(origin or {}),
     )

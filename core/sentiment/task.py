@@ -16,6 +16,7 @@ from dlcc.core.nn.batches import PAD, PAD_STEP, batches_by_length, pad
 from dlcc.core.sentiment.classifier import KIND, Classifier
 from dlcc.core.sentiment.codec import MASK, ReviewCodec, ends
 from dlcc.core.sentiment.data import Corpus, Review
+from dlcc.core.sentiment.explain import Explainer
 from dlcc.core.sentiment.model import SentimentModel
 from dlcc.core.sentiment.source import trace_of
 from dlcc.core.trace.trace import AttentionTrace
@@ -149,7 +150,8 @@ class ClassifyTask:
         return f"{EXAMPLE} {self.answers.labels[int(number)]} {probability:.2f}"
 
     def traces(self) -> list[AttentionTrace]:
-        trace = trace_of(self.answers, EXAMPLE)
+        tokens = self.answers.codec.encode(EXAMPLE)
+        trace = trace_of(Explainer(self.answers, tokens, target=0), EXAMPLE)
         return [trace] if trace else []
 
 

@@ -71,7 +71,8 @@ class AttentionTrace:
     [token, probability]; `cutmix`, with `box` [top, left, bottom, right] in pixels, the ends
     excluded, filled from the second picture, and `labels`, a list of [name, share]."""
     made_by: dict[str, Any] = field(default_factory=dict)
-    """JSON values: `command`, the command line that makes it again; model, seed, versions."""
+    """JSON values: `source`, `asked` and `options`, which make it again; model, seed, versions. In
+    traces of earlier versions `command`, the command line that makes it again."""
 
     def __post_init__(self) -> None:
         _check(self)

@@ -1,15 +1,34 @@
 """Choosing the target sentence: greedy and beam search.
 
-Shapes: B sources in a batch, N hypotheses a source, S source length, V vocabulary.
+Shapes: B sources in a batch, N hypotheses a source, S source length, T steps of a hypothesis (one a
+token, and one for the end), D width of a state, V vocabulary, A alternatives.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from dlcc.core.nn.batches import BOS, EOS, PAD
-from dlcc.core.translate.model import Seq2Seq
+from dlcc.core.translate.model import Decoded, Memory, Seq2Seq
+
+_ALTERNATIVES = 8
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What the decoder looked at and weighed as it wrote one hypothesis."""
+
+    states: Tensor
+    """[S, D]: what there was to look at."""
+    query: Tensor
+    """[T, D]: what each step asked."""
+    weights: Tensor | None
+    """[T, S]: what it looked at; None without attention."""
+    probabilities: Tensor
+    """[T, A] of its most probable tokens, best first."""
+    tokens: Tensor
+    """[T, A]: these tokens."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +41,8 @@ class Hypothesis:
     """Sum of the log probabilities of the tokens and of the end, by the length penalty."""
     finished: bool
     """False when the longest length cut it off."""
+    steps: Steps | None = field(default=None, compare=False, repr=False)
+    """How it was written, where that was to be kept."""
 
 
 def longest_target(source_length: int) -> int:
@@ -30,18 +51,22 @@ def longest_target(source_length: int) -> int:
 
 
 @torch.no_grad()
-def greedy_search(model: Seq2Seq, source: Tensor, prefix: Tensor | None = None) -> list[Hypothesis]:
+def greedy_search(
+    model: Seq2Seq, source: Tensor, prefix: Tensor | None = None, keep_steps: bool = False
+) -> list[Hypothesis]:
     """Take the most probable token at each step.
 
     Args:
         model: in eval mode.
         source: tokens [B, S], padded on the right.
         prefix: target tokens [B, P] that every translation begins with.
+        keep_steps: whether the hypotheses say how they were written.
 
     Returns:
         One hypothesis a source.
     """
     memory, state = model.encode(source), None
+    record = _Record(memory, keep_steps)
     size = len(source)
     token = torch.full((size, 1), BOS, device=source.device)
     if prefix is not None and prefix.shape[1]:
@@ -51,6 +76,7 @@ def greedy_search(model: Seq2Seq, source: Tensor, prefix: Tensor | None = None) 
     done = torch.zeros(size, dtype=torch.bool, device=source.device)
     for _ in range(longest_target(source.shape[1])):
         decoded = model.decode(memory, token, state)
+        record.add(decoded)
         state = decoded.state
         best, token = _log_probabilities(decoded.logits[:, -1]).max(-1, keepdim=True)
         score += best.squeeze(1).masked_fill(done, 0.0)
@@ -59,17 +85,17 @@ def greedy_search(model: Seq2Seq, source: Tensor, prefix: Tensor | None = None) 
         done |= token.squeeze(1) == EOS
         if done.all():
             break
+    texts = [_until_end(row) for row in torch.cat(emitted, 1).tolist()]
+    found = zip(texts, score.tolist(), done.tolist(), strict=True)
     return [
-        Hypothesis(_until_end(row), value, finished)
-        for row, value, finished in zip(
-            torch.cat(emitted, 1).tolist(), score.tolist(), done.tolist(), strict=True
-        )
+        Hypothesis(tokens, value, finished, record.steps(row, len(tokens) + 1))
+        for row, (tokens, value, finished) in enumerate(found)
     ]
 
 
 @torch.no_grad()
 def beam_search(
-    model: Seq2Seq, source: Tensor, beam: int, length_penalty: float
+    model: Seq2Seq, source: Tensor, beam: int, length_penalty: float, keep_steps: bool = False
 ) -> list[list[Hypothesis]]:
     """Keep the `beam` most probable beginnings at each step (Sutskever et al. 2014, 3.2).
 
@@ -78,6 +104,7 @@ def beam_search(
         source: tokens [B, S], padded on the right.
         beam: hypotheses kept, N.
         length_penalty: the exponent of Wu et al. 2016, eq. 14; 0 prefers short translations.
+        keep_steps: whether the best ones say how they were written.
 
     Returns:
         For each source its up to N best finished hypotheses, best first.
@@ -85,33 +112,82 @@ def beam_search(
     size, device = len(source), source.device
     memory = model.encode(source)
     state, memory = model.start(memory).repeat_interleave(beam, 1), memory.repeat(beam)
+    record = _Record(memory, keep_steps)
     tokens = torch.full((size * beam, 1), BOS, device=device)
     # All N beginnings are the same at first: only the first one may grow.
     scores = torch.full((size, beam), -torch.inf, device=device)
     scores[:, 0] = 0.0
     found: list[list[Hypothesis]] = [[] for _ in range(size)]
     rows = torch.arange(size, device=device).unsqueeze(1) * beam
+
+    def keep(source: int, row: int, score: Tensor, finished: bool) -> None:
+        """Move what stands in a row, with its log probability, to the hypotheses of a source."""
+        emitted = tuple(tokens[row, 1:].tolist())
+        value = score.item() / _penalty(len(emitted) + finished, length_penalty)
+        found[source].append(Hypothesis(emitted, value, finished, record.steps(row)))
+
     for length in range(1, longest_target(source.shape[1]) + 1):
         decoded = model.decode(memory, tokens[:, -1:], state)
+        record.add(decoded)
         steps = _log_probabilities(decoded.logits[:, -1]).view(size, beam, -1)
         totals = (scores.unsqueeze(-1) + steps).flatten(1)  # [B, N·V]
         # 2 N candidates: even if N of them end here, N go on.
         values, places = totals.topk(min(2 * beam, totals.shape[1]), dim=1)
-        origin, token = places // steps.shape[-1], places % steps.shape[-1]
+        origin, token = rows + places // steps.shape[-1], places % steps.shape[-1]
         ends = token == EOS
-        _collect(found, ends, values, tokens.view(size, beam, -1), origin, length, length_penalty)
+        # Those among the N best of their source that end are finished.
+        for n, rank in (ends[:, :beam] & values[:, :beam].isfinite()).nonzero().tolist():
+            keep(n, int(origin[n, rank]), values[n, rank], True)
         values = values.masked_fill(ends, -torch.inf)
         scores, chosen = values.topk(beam, dim=1)  # [B, N]
-        parents = (rows + origin.gather(1, chosen)).flatten()
+        parents = origin.gather(1, chosen).flatten()
         tokens = torch.cat([tokens[parents], token.gather(1, chosen).view(-1, 1)], 1)
         state = decoded.state[:, parents]
+        record.follow(parents)
         limit = scores[:, 0] / _penalty(length, length_penalty)
         if all(len(f) >= beam and _worst(f, beam) >= b for f, b in zip(found, limit, strict=True)):
             break
-    return [
-        _ranked(hypotheses, beam) or [_cut_off(tokens[row * beam], scores[row, 0], length_penalty)]
-        for row, hypotheses in enumerate(found)
-    ]
+    for n, hypotheses in enumerate(found):
+        if not hypotheses:
+            keep(n, n * beam, scores[n, 0], False)
+    return [_ranked(hypotheses, beam) for hypotheses in found]
+
+
+class _Record:
+    """What the decoder did so far in every row of its batch.
+
+    Args:
+        memory: of the batch.
+        kept: False records nothing.
+    """
+
+    def __init__(self, memory: Memory, kept: bool) -> None:
+        self._memory, self._kept = memory, kept
+        self._parts: list[Tensor] = []  # [rows, T, ...]: query, weights, probabilities, tokens
+
+    def add(self, decoded: Decoded) -> None:
+        """Keep one call of the decoder: one step, or several that were given."""
+        if not self._kept:
+            return
+        weights = decoded.query[..., :0] if decoded.weights is None else decoded.weights
+        shares = decoded.logits.float().softmax(-1)
+        new = [decoded.query, weights, *shares.topk(min(_ALTERNATIVES, shares.shape[-1]))]
+        before = self._parts or [part[:, :0] for part in new]
+        self._parts = [torch.cat(pair, 1) for pair in zip(before, new, strict=True)]
+
+    def follow(self, parents: Tensor) -> None:
+        """Let each row go on from another one."""
+        self._parts = [part[parents] for part in self._parts]
+
+    def steps(self, row: int, count: int | None = None) -> Steps | None:
+        """The steps of a row so far, or the first `count` of them."""
+        if not self._kept:
+            return None
+        length = int(self._memory.mask[row].sum())
+        parts = [self._memory.states[row, :length], *(part[row, :count] for part in self._parts)]
+        states, query, weights, probabilities, tokens = (part.clone() for part in parts)
+        looked = weights[:, :length] if weights.shape[1] else None
+        return Steps(states, query, looked, probabilities, tokens)
 
 
 def _log_probabilities(logits: Tensor) -> Tensor:
@@ -119,23 +195,6 @@ def _log_probabilities(logits: Tensor) -> Tensor:
     logits = logits.float()
     logits[..., [PAD, BOS]] = -torch.inf
     return logits.log_softmax(-1)
-
-
-def _collect(
-    found: list[list[Hypothesis]],
-    ends: Tensor,
-    values: Tensor,
-    tokens: Tensor,
-    origin: Tensor,
-    length: int,
-    length_penalty: float,
-) -> None:
-    """Move the candidates that end, among the N best of their source, to the finished ones."""
-    beam = tokens.shape[1]
-    for row, rank in (ends[:, :beam] & values[:, :beam].isfinite()).nonzero().tolist():
-        emitted = tuple(tokens[row, origin[row, rank], 1:].tolist())
-        score = values[row, rank].item() / _penalty(length, length_penalty)
-        found[row].append(Hypothesis(emitted, score, True))
 
 
 def _penalty(length: int, exponent: float) -> float:
@@ -148,11 +207,6 @@ def _ranked(hypotheses: list[Hypothesis], count: int) -> list[Hypothesis]:
 
 def _worst(hypotheses: list[Hypothesis], count: int) -> float:
     return _ranked(hypotheses, count)[-1].score
-
-
-def _cut_off(tokens: Tensor, score: Tensor, length_penalty: float) -> Hypothesis:
-    emitted = tuple(tokens[1:].tolist())
-    return Hypothesis(emitted, score.item() / _penalty(len(emitted), length_penalty), False)
 
 
 def _until_end(tokens: list[int]) -> tuple[int, ...]:

@@ -1,48 +1,127 @@
-"""What a translator looked at and weighed while it wrote, as a trace; and writing on from one."""
+"""What a translator looked at and weighed while it wrote, as a trace; and writing on from one.
 
-from collections.abc import Mapping
-from typing import Any
+The model, and torch, come with the first sentence.
+"""
 
-import torch
-from torch import Tensor
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.nn.attention import AdditiveAttention, TrainableDotProductAttention
-from dlcc.core.nn.batches import EOS, SPECIAL
+from dlcc.core.sources import Ask, loaded_once, made_by, model_folder
 from dlcc.core.trace.trace import AttentionTrace
-from dlcc.core.translate.codec import Codec
-from dlcc.core.translate.model import Seq2Seq
-from dlcc.core.translate.translator import KIND, Translation, Translator
 
-_ALTERNATIVES = 8
+if TYPE_CHECKING:
+    from dlcc.core.translate.search import Steps
+    from dlcc.core.translate.translator import SearchOptions, Translation, Translator
+
+
+class TranslateSource:
+    """A translator, the bundled one or another.
+
+    Args:
+        checkpoint: a checkpoint or run folder; the bundled one when None.
+        device: auto, or torch's name.
+        options: how it searches; as usual when None.
+    """
+
+    title = "Translate an English sentence, step by step"
+    asks: Sequence[Ask] = (Ask("English", "The book that I bought yesterday is very interesting."),)
+
+    def __init__(
+        self,
+        checkpoint: Path | None = None,
+        device: str = "auto",
+        options: "SearchOptions | None" = None,
+    ) -> None:
+        self.checkpoint, self.device, self.options = checkpoint, device, options
+
+    @loaded_once
+    def translator(self) -> "Translator":
+        from dlcc.core.train.runtime import choose_device
+        from dlcc.core.translate.translator import Translator
+
+        folder = model_folder("translate", self.checkpoint)
+        return Translator.load(folder, choose_device(self.device))
+
+    def traces(self, text: str) -> list[AttentionTrace]:
+        return self.traces_of(self.translator.translate([text], self.options, keep_steps=True))
+
+    def traces_of(self, translations: "list[Translation]") -> list[AttentionTrace]:
+        """The attention of each translation that there is; made with their steps kept.
+
+        Raises:
+            DataError: there is none.
+            UsageError: a model without attention.
+        """
+        parts = [part for each in translations for part in each.parts or (each,)]
+        traces = [self._trace(part) for part in parts if part.tokens]
+        if not traces:
+            raise DataError("nothing was translated, so there is no attention to show")
+        return traces
+
+    def again(self, trace: AttentionTrace, step: int, word: str) -> list[AttentionTrace]:
+        """The translation of `trace` with another word at one step, and what then follows.
+
+        Raises:
+            UsageError: the trace is another model's, or has no such step or word.
+        """
+        if trace.made_by.get("model") != self.translator.about.get("command", ""):
+            raise UsageError(
+                "this trace was made by another model: to choose other words, have that one "
+                "translate the sentence again"
+            )
+        return [self._trace(choose(self.translator, trace, step, word))]
+
+    def _trace(self, translation: "Translation") -> AttentionTrace:
+        from dlcc.core.translate.translator import SearchOptions
+
+        usual, options = SearchOptions(), self.options or SearchOptions()
+        about = self.translator.about
+        changed = {k: v for k, v in vars(options).items() if v != getattr(usual, k)}
+        origin = made_by(
+            "translate",
+            [translation.source],
+            {"checkpoint": self.checkpoint, **changed},
+            model=about.get("command", ""),
+            seed=about.get("seed", 0),
+        )
+        return trace_of(self.translator, translation, origin)
+
+
+SOURCE = TranslateSource()
 
 
 def trace_of(
-    translator: Translator, translation: Translation, made_by: Mapping[str, Any] | None = None
+    translator: "Translator", translation: "Translation", origin: Mapping[str, Any] | None = None
 ) -> AttentionTrace:
-    """The attention at each step that emitted a token of `translation`, and at the end.
+    """The attention at each step that emitted a token of `translation`, and at its end.
 
     Raises:
         UsageError: a model without attention.
         DataError: nothing was translated.
     """
+    from dlcc.core.nn.batches import EOS, SPECIAL
+
     if translator.model.config.attention == "none":
         raise UsageError("this model has no attention to show")
     if not translation.tokens:
         raise DataError(f"nothing was translated: {translation.problem or 'an empty translation'}")
-    source, target = translation.source_tokens, translation.tokens
-    memory, decoded = translator.decode(source.ids, target)
-    assert decoded.weights is not None  # the model has attention
-    emitted = (*target, EOS)
-    words = translator.codec.words(target)
-    tensors, scale, mechanism = _tensors(translator.model, decoded.query, memory.states)
+    source, codec, steps = translation.source_tokens, translator.codec, translation.steps
+    assert steps is not None, "translate it with keep_steps"
+    weights = _weights(steps)
+    emitted = (*translation.tokens, EOS)[: len(weights)]  # one cut off has no end
+    words = codec.words(translation.tokens)
+    tensors, scale, mechanism = translator.compared(steps)
     return AttentionTrace(
-        weights=_array(decoded.weights[0]),
-        query=tuple(translator.codec.piece(token) for token in emitted),
+        weights=weights[None, None],
+        query=tuple(codec.piece(token) for token in emitted),
         key=source.texts,
-        kind=KIND,
+        kind="translate",
         title=f"{translation.source} → {translation.text}",
-        query_words=(*words, words[-1] + 1),
+        query_words=(*words, words[-1] + 1)[: len(weights)],
         key_words=source.words,
         special=SPECIAL,
         tensors=tensors,
@@ -52,23 +131,22 @@ def trace_of(
             "source": translation.source,
             "translation": translation.text,
             "ids": list(emitted),
-            "alternatives": _alternatives(decoded.logits[0], translator.codec),
+            "alternatives": _alternatives(translator, steps),
         },
-        made_by=dict(made_by or {}),
+        made_by=dict(origin or {}),
     )
 
 
-def steps_of(translator: Translator, translation: Translation) -> dict[str, Any]:
+def steps_of(translator: "Translator", steps: "Steps") -> dict[str, Any]:
     """JSON values: the alternatives and, with attention, the weights of each step."""
-    _, decoded = translator.decode(translation.source_tokens.ids, translation.tokens)
-    found: dict[str, Any] = {"alternatives": _alternatives(decoded.logits[0], translator.codec)}
-    if decoded.weights is not None:
-        rows = decoded.weights[0].tolist()
+    found: dict[str, Any] = {"alternatives": _alternatives(translator, steps)}
+    if steps.weights is not None:
+        rows = _weights(steps).tolist()
         found["attention"] = [[round(value, 4) for value in row] for row in rows]
     return found
 
 
-def choose(translator: Translator, trace: AttentionTrace, step: int, piece: str) -> Translation:
+def choose(translator: "Translator", trace: AttentionTrace, step: int, piece: str) -> "Translation":
     """Translate the source of `trace` again, with another token at one step.
 
     Args:
@@ -87,32 +165,19 @@ def choose(translator: Translator, trace: AttentionTrace, step: int, piece: str)
     return translator.continue_from(trace.details["source"], [*ids[:step], token])
 
 
-def _alternatives(logits: Tensor, codec: Codec) -> list[list[list[Any]]]:
+def _weights(steps: "Steps") -> np.ndarray:
+    """[T, S] float32."""
+    assert steps.weights is not None  # the model has attention
+    weights: np.ndarray = steps.weights.float().cpu().numpy()
+    return weights
+
+
+def _alternatives(translator: "Translator", steps: "Steps") -> list[list[list[Any]]]:
     """For each step the most probable tokens, best first: [token, probability]."""
-    values, ids = logits.float().softmax(-1).topk(min(_ALTERNATIVES, logits.shape[-1]))
     return [
-        [[codec.piece(token), round(value, 4)] for token, value in zip(*row, strict=True)]
-        for row in zip(ids.tolist(), values.tolist(), strict=True)
+        [
+            [translator.codec.piece(token), round(value, 4)]
+            for token, value in zip(*row, strict=True)
+        ]
+        for row in zip(steps.tokens.tolist(), steps.probabilities.tolist(), strict=True)
     ]
-
-
-@torch.no_grad()
-def _tensors(model: Seq2Seq, query: Tensor, states: Tensor) -> tuple[dict[str, Any], float, str]:
-    """What the weights were computed from, the scale and the mechanism, as a trace has them."""
-    attention, scale, mechanism = model.attention, states.shape[-1] ** -0.5, "dot-product"
-    key = value = states
-    tensors = {}
-    if isinstance(attention, TrainableDotProductAttention):
-        query, key = attention.query_proj(query), attention.key_proj(key)
-        value = attention.value_proj(value)
-    elif isinstance(attention, AdditiveAttention):
-        query, key = attention.query_proj(query), attention.key_proj(key)
-        tensors["score"] = _array(attention.score_proj.weight).squeeze(2)
-        scale, mechanism = 1.0, "additive"
-    tensors |= {"query": _array(query[0]), "key": _array(key[0]), "value": _array(value[0])}
-    return tensors, scale, mechanism
-
-
-def _array(tensor: Tensor) -> Any:
-    """[rows, columns] as one layer and one head: float32 [1, 1, rows, columns]."""
-    return tensor.detach().float().cpu().numpy()[None, None]

@@ -135,7 +135,7 @@ class TranslationTask:
         if self.model.config.attention == "none":
             return []
         source = self._example()
-        result = self.translator.translate([source], GREEDY)[0]
+        result = self.translator.translate([source], GREEDY, keep_steps=True)[0]
         return [trace_of(self.translator, result)] if result.tokens else []
 
     def _example(self) -> str:

@@ -1,20 +1,22 @@
 """A trained translator: sentences in, translations out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.nn.attention import AdditiveAttention, TrainableDotProductAttention
 from dlcc.core.nn.batches import BOS, PAD, batches_by_length, pad
-from dlcc.core.train.checkpoint import load_checkpoint, load_weights
+from dlcc.core.train.checkpoint import best_of, load_checkpoint, load_weights
 from dlcc.core.train.runtime import autocast
 from dlcc.core.translate.codec import Codec, Tokens, clean, split_sentences
 from dlcc.core.translate.model import Decoded, Memory, Seq2Seq, Seq2SeqConfig
-from dlcc.core.translate.search import Hypothesis, beam_search, greedy_search
+from dlcc.core.translate.search import Hypothesis, Steps, beam_search, greedy_search
 
 KIND = "translate"
 _BATCH_TOKENS = 2048  # in a batch to translate, times the beam
@@ -61,6 +63,8 @@ class Translation:
     """What the user should know: why there is no translation, or why it may be bad."""
     parts: tuple["Translation", ...] = ()
     """The sentences of a line that was translated sentence by sentence; the tokens stand there."""
+    steps: Steps | None = field(default=None, compare=False, repr=False)
+    """What the search looked at and weighed, where that was to be kept."""
 
 
 class Translator:
@@ -87,48 +91,80 @@ class Translator:
 
     @classmethod
     def load(cls, folder: Path, device: torch.device) -> "Translator":
-        """The translator in a checkpoint folder.
+        """Read a checkpoint, or the best one of a run.
 
         Raises:
-            DataError: no checkpoint, damaged, or not a translator.
+            DataError: none there, damaged, or not a translator.
         """
-        checkpoint = load_checkpoint(folder, KIND)
+        checkpoint = load_checkpoint(best_of(folder), KIND)
         codec = Codec.from_files(checkpoint.files)
         try:
             model = Seq2Seq(model_config(checkpoint.config), PAD).to(device)
             longest = int(checkpoint.config["longest_source"])
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{checkpoint.folder} is damaged ({error})") from error
-        load_weights(model, checkpoint.weights, folder)
+        load_weights(model, checkpoint.weights, checkpoint.folder)
         return cls(model.eval(), codec, longest, checkpoint.about)
 
     def translate(
-        self, texts: Sequence[str], options: SearchOptions | None = None
+        self,
+        texts: Sequence[str],
+        options: SearchOptions | None = None,
+        keep_steps: bool = False,
     ) -> list[Translation]:
         """Translate lines of text, in their order, batched by length.
 
         Hardly any training example has many words, so a long line of several sentences is
         translated sentence by sentence.
+
+        Args:
+            texts: the lines.
+            options: how to search.
+            keep_steps: whether the translations say what the search looked at and weighed.
         """
         lines = [clean(text) for text in texts]
         cut = [split_sentences(x) if len(x.split()) > _LONG_LINE else [x] for x in lines]
         sentences = [sentence for parts in cut for sentence in parts]
-        done = iter(self._translate(sentences, options or SearchOptions()))
+        done = iter(self._translate(sentences, options or SearchOptions(), keep_steps))
         return [
             _joined(line, [next(done) for _ in parts])
             for line, parts in zip(lines, cut, strict=True)
         ]
 
     def continue_from(self, source: str, prefix: Sequence[int]) -> Translation:
-        """Translate `source` with a translation that begins with the tokens `prefix`."""
+        """Translate `source` with a translation that begins with the tokens `prefix`; its steps are
+        kept."""
         source = clean(source)
         tokens = self._encode([source])[0]
         hypotheses = greedy_search(
             self.model,
             pad([tokens.ids]).to(self.device),
             torch.tensor([list(prefix)], dtype=torch.long, device=self.device),
+            keep_steps=True,
         )
         return self._translation(source, tokens, hypotheses)
+
+    @torch.no_grad()
+    def compared(self, steps: Steps) -> tuple[dict[str, np.ndarray], float, str]:
+        """What the weights of `steps` were computed from, of one layer and one head.
+
+        Returns:
+            `query` [1, 1, T, D], `key` and `value` [1, 1, S, D] and, of additive attention, `score`
+            [1, 1, D]; what scores are multiplied by; dot-product or additive.
+        """
+        query, states, attention = steps.query.float(), steps.states.float(), self.model.attention
+        scale, mechanism, extra = states.shape[-1] ** -0.5, "dot-product", {}
+        key = value = states
+        if isinstance(attention, TrainableDotProductAttention):
+            query, key = attention.query_proj(query), attention.key_proj(key)
+            value = attention.value_proj(value)
+        elif isinstance(attention, AdditiveAttention):
+            query, key = attention.query_proj(query), attention.key_proj(key)
+            extra = {"score": attention.score_proj.weight[0]}
+            scale, mechanism = 1.0, "additive"
+        parts = extra | {"query": query, "key": key, "value": value}
+        tensors = {name: part.cpu().numpy()[None, None] for name, part in parts.items()}
+        return tensors, scale, mechanism
 
     @torch.no_grad()
     def decode(self, source: Sequence[int], target: Sequence[int]) -> tuple[Memory, Decoded]:
@@ -137,7 +173,9 @@ class Translator:
         given = torch.tensor([[BOS, *target]], device=self.device)
         return memory, self.model.decode(memory, given)
 
-    def _translate(self, sources: Sequence[str], options: SearchOptions) -> list[Translation]:
+    def _translate(
+        self, sources: Sequence[str], options: SearchOptions, keep_steps: bool
+    ) -> list[Translation]:
         cut_up = self._encode(sources)
         readable = [n for n, tokens in enumerate(cut_up) if self.codec.can_read(tokens)]
         lengths = [len(tokens.ids) for tokens in cut_up]
@@ -147,7 +185,8 @@ class Translator:
         with autocast(self.device, len(readable) >= _MANY):
             for batch in batches_by_length(lengths, _BATCH_TOKENS // options.beam, order=readable):
                 source = pad([cut_up[n].ids for n in batch]).to(self.device)
-                results.update(zip(batch, self._search(source, options), strict=True))
+                hypotheses = self._search(source, options, keep_steps)
+                results.update(zip(batch, hypotheses, strict=True))
         return [
             self._translation(source, tokens, results.get(n, []))
             for n, (source, tokens) in enumerate(zip(sources, cut_up, strict=True))
@@ -164,10 +203,13 @@ class Translator:
             Tokens(tokens.ids[:most], tokens.texts[:most], tokens.words[:most]) for tokens in cut_up
         ]
 
-    def _search(self, source: Tensor, options: SearchOptions) -> list[list[Hypothesis]]:
+    def _search(
+        self, source: Tensor, options: SearchOptions, keep_steps: bool
+    ) -> list[list[Hypothesis]]:
         if options.beam == 1:
-            return [[hypothesis] for hypothesis in greedy_search(self.model, source)]
-        return beam_search(self.model, source, options.beam, options.length_penalty)
+            found = greedy_search(self.model, source, keep_steps=keep_steps)
+            return [[hypothesis] for hypothesis in found]
+        return beam_search(self.model, source, options.beam, options.length_penalty, keep_steps)
 
     def _translation(
         self, source: str, tokens: Tokens, hypotheses: Sequence[Hypothesis]
@@ -203,6 +245,7 @@ class Translator:
             others,
             self.codec.unknown(source),
             problem,
+            steps=best.steps,
         )
 
 

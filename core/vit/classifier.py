@@ -1,6 +1,7 @@
 """A trained picture classifier that answers: pictures in, calibrated probabilities out.
 
-Shapes: N pictures, S side of the square pictures, C classes.
+Shapes: N pictures, S side of the square pictures, C classes; L layers, H heads, T tokens, D width
+of a head.
 """
 
 import json
@@ -9,20 +10,44 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL.Image import Image
 from torch import Tensor
 
 from dlcc.core.errors import DataError
+from dlcc.core.nn.layers import recorded_projections
 from dlcc.core.train.checkpoint import best_of, load_checkpoint, load_weights
 from dlcc.core.train.runtime import autocast
 from dlcc.core.vit.augment import shifted
 from dlcc.core.vit.model import ViT, ViTConfig
+from dlcc.core.vit.pictures import square
 
 KIND = "vit"
 CLASSES = "classes.json"
 _BATCH = 250
 _SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))  # of the side's 32nd, down and right
+
+
+@dataclass(frozen=True)
+class Attended:
+    """What was attended to in one picture; the arrays are float32 unless it says otherwise."""
+
+    image: np.ndarray
+    """[S, S, 3] uint8, as the model took it."""
+    weights: np.ndarray
+    """[L, H, T, T]"""
+    slopes: np.ndarray
+    """[L, H, T, T]: how much each weight raises the target's logit."""
+    pooling: np.ndarray
+    """[T]: the share of each token in what is classified."""
+    tensors: dict[str, np.ndarray]
+    """`query`, `key` and `value` [L, H, T, D]."""
+    probabilities: Tensor
+    """[C], calibrated."""
+    target: int
+    """The class that the slopes are of."""
 
 
 @dataclass
@@ -85,6 +110,34 @@ class PictureClassifier:
             on_done(len(batch))
         return torch.cat(found) if found else torch.empty(0, len(self.classes))
 
+    def pixels(self, image: Image) -> Tensor:
+        """The middle of a picture of any size: [3, S, S] uint8."""
+        return torch.from_numpy(square(image, self.model.config.image_size))
+
+    def attend(self, pixels: Tensor, target: int | None = None) -> Attended:
+        """All layers and heads on one picture.
+
+        Args:
+            pixels: [3, S, S] uint8.
+            target: the class that the slopes are of; the most probable one when None.
+        """
+        image = self.prepare(pixels[None])
+        with torch.enable_grad(), recorded_projections(self.model.blocks) as parts:
+            image.requires_grad_()  # so that a model with frozen weights has gradients too
+            logits, weights, shares = self.model.attend(image)
+            probabilities = self.probabilities(logits.detach().float().cpu())[0]
+            number = int(probabilities.argmax()) if target is None else target
+            slopes = torch.autograd.grad(logits[0, number], weights)
+        return Attended(
+            (_array(image)[0].transpose(1, 2, 0) * 255).round().astype(np.uint8),
+            _array(*weights),
+            _array(*slopes),
+            _array(shares)[0],
+            {name: _array(*each) for name, each in parts.items()},
+            probabilities,
+            number,
+        )
+
     def probabilities(self, logits: Tensor) -> Tensor:
         """Calibrated probabilities of logits [..., C]."""
         return (logits / self.temperature).softmax(-1)
@@ -97,3 +150,7 @@ def _views(images: Tensor) -> list[Tensor]:
         shifted(images, step * down * each, step * right * each, step) for down, right in _SHIFTS
     ]
     return moved + [view.flip(-1) for view in moved]
+
+
+def _array(*tensors: Tensor) -> np.ndarray:
+    return torch.cat(tensors).detach().float().cpu().numpy()

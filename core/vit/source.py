@@ -1,35 +1,90 @@
 """A picture classifier's attention on one picture, as a trace for pictures and the viewer.
 
-Shapes: L layers, H heads, P patches, T tokens (P, and 1 with a class token), S side of the square
-pictures, C classes.
+The model, and torch, come with the first picture.
+
+Shapes: P patches, T tokens (P, and 1 with a class token), S side of the square pictures, C classes.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from dlcc.core.errors import UsageError
-from dlcc.core.nn.layers import recorded_projections
+from dlcc.core.sources import Ask, loaded_once, made_by, model_folder
 from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace
-from dlcc.core.vit.classifier import KIND, PictureClassifier
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from dlcc.core.vit.classifier import PictureClassifier
 
 CLASS_TOKEN = "[CLS]"
 METHODS = ("last", "rollout", "gradient")
 """How the patches that an answer came from are found: the last layer's attention, rollout
 (Abnar & Zuidema 2020), or gradient × attention (Chefer et al. 2021)."""
-_TOP = 5
+TOP = 5
+"""Classes that are named unasked."""
+
+
+class PictureSource:
+    """A picture classifier, the bundled one or another.
+
+    Args:
+        checkpoint: a checkpoint or run folder; the bundled one when None.
+        device: auto, or torch's name.
+    """
+
+    title = "Picture: what a Vision Transformer looks at"
+    asks: Sequence[Ask] = (Ask("File"),)
+
+    def __init__(self, checkpoint: Path | None = None, device: str = "auto") -> None:
+        self.checkpoint, self.device = checkpoint, device
+
+    @loaded_once
+    def classifier(self) -> "PictureClassifier":
+        from dlcc.core.train.runtime import choose_device
+        from dlcc.core.vit.classifier import PictureClassifier
+
+        folder = model_folder("vit", self.checkpoint)
+        return PictureClassifier.load(folder, choose_device(self.device))
+
+    def traces(self, file: str) -> list[AttentionTrace]:
+        from dlcc.core.vit.pictures import read_picture
+
+        path = Path(file).expanduser()
+        return [self.trace(read_picture(path), path)]
+
+    def trace(self, image: "Image", path: Path, top: int = TOP) -> AttentionTrace:
+        """What is attended to in a picture, which was read from `path`; `top` classes are named."""
+        classifier = self.classifier
+        trace = trace_of(classifier, classifier.pixels(image), top=top)
+        about = classifier.about
+        origin = made_by(
+            "vit",
+            [str(path)],
+            {"checkpoint": self.checkpoint},
+            model=about.get("command", ""),
+            seed=about.get("seed", 0),
+        )
+        details = {**trace.details, "file": path.name}
+        return replace(trace, title=f"{path.name}: {trace.title}", details=details, made_by=origin)
+
+
+SOURCE = PictureSource()
 
 
 def trace_of(
-    answers: PictureClassifier, pixels: Tensor, target: int | None = None, top: int = 5
+    classifier: "PictureClassifier", pixels: "Tensor", target: int | None = None, top: int = TOP
 ) -> AttentionTrace:
     """All layers and heads on one picture.
 
     Args:
-        answers: the classifier.
+        classifier: the classifier.
         pixels: [3, S, S] uint8.
         target: number of the class that the gradient explains; the most probable one when None.
         top: most probable classes that the trace names.
@@ -38,64 +93,62 @@ def trace_of(
         A trace whose tensors hold the queries, keys and values, `pooling` [T] (the share of each
         token in what is classified) and one `explanation.METHOD` [T] for each of `METHODS`.
     """
-    image = answers.prepare(pixels[None])
-    with torch.enable_grad(), recorded_projections(answers.model.blocks) as parts:
-        image.requires_grad_()  # so that a model with frozen weights has gradients too
-        logits, weights, shares = answers.model.attend(image)
-        probabilities = answers.probabilities(logits.detach().float().cpu())[0]
-        number = int(probabilities.argmax()) if target is None else target
-        slopes = torch.autograd.grad(logits[0, number], weights)
-    tensors = {name: _array(torch.cat(each)) for name, each in parts.items()}
-    maps_of = _array(torch.cat(weights))  # [L, H, T, T]
-    pooling = _array(shares[0])
-    tensors |= {"pooling": pooling, "explanation.last": pooling @ maps_of[-1].mean(0)}
-    tensors["explanation.rollout"] = pooling @ maps.rollout(maps_of)
-    tensors["explanation.gradient"] = pooling @ maps.relevance(maps_of, _array(torch.cat(slopes)))
-    scale = tensors["query"].shape[-1] ** -0.5
-    rows, columns = answers.model.config.grid
+    found = classifier.attend(pixels, target)
+    query, key, pooling = found.tensors["query"], found.tensors["key"], found.pooling
+    explanations = {
+        "last": pooling @ found.weights[-1].mean(0),
+        "rollout": pooling @ maps.rollout(found.weights),
+        "gradient": pooling @ maps.relevance(found.weights, found.slopes),
+    }
+    scale = query.shape[-1] ** -0.5
+    rows, columns = classifier.model.config.grid
     names = tuple(
         f"{row},{column}" for row in range(1, rows + 1) for column in range(1, columns + 1)
     )
-    if answers.model.config.class_token:
+    if classifier.model.config.class_token:
         names = (CLASS_TOKEN, *names)
-    best, label = probabilities.max(0)
+    best, label = found.probabilities.max(0)
     return AttentionTrace(
-        maps_of,
+        found.weights,
         names,
         names,
-        kind=KIND,
-        title=f"{answers.classes[int(label)]} {best:.2f}",
-        scores=(tensors["query"] * scale) @ tensors["key"].swapaxes(-2, -1),
+        kind="vit",
+        title=f"{classifier.classes[int(label)]} {best:.2f}",
+        scores=(query * scale) @ key.swapaxes(-2, -1),
         special=(CLASS_TOKEN,),
-        image=(_array(image[0]).transpose(1, 2, 0) * 255).round().astype(np.uint8),
+        image=found.image,
         grid=(rows, columns),
-        tensors=tensors,
+        tensors={
+            **found.tensors,
+            "pooling": pooling,
+            **{f"explanation.{name}": values for name, values in explanations.items()},
+        },
         scale=scale,
         details={
-            "answers": top_answers(answers, probabilities, top),
-            "explains": answers.classes[number],
+            "answers": top_answers(classifier, found.probabilities, top),
+            "explains": classifier.classes[found.target],
         },
     )
 
 
 def top_answers(
-    answers: PictureClassifier, probabilities: Tensor, count: int
+    classifier: "PictureClassifier", probabilities: "Tensor", count: int
 ) -> list[tuple[str, float]]:
     """The most probable classes, best first, of probabilities [C]."""
-    values, places = probabilities.topk(min(count, len(answers.classes)))
+    values, places = probabilities.topk(min(count, len(classifier.classes)))
     return [
-        (answers.classes[place], round(value, 6))
+        (classifier.classes[place], round(value, 6))
         for value, place in zip(values.tolist(), places.tolist(), strict=True)
     ]
 
 
 def cutmix_trace(
-    answers: PictureClassifier, first: Tensor, second: Tensor, names: tuple[str, str]
+    classifier: "PictureClassifier", first: "Tensor", second: "Tensor", names: tuple[str, str]
 ) -> AttentionTrace:
     """Attention on a picture whose lower right quarter, or so, is another's.
 
     Args:
-        answers: the classifier.
+        classifier: the classifier.
         first: [3, S, S] uint8: the picture that is pasted into.
         second: [3, S, S] uint8: the one that is pasted from.
         names: their classes.
@@ -105,7 +158,7 @@ def cutmix_trace(
     bottom = right = side * 19 // 20
     mixed = first.clone()
     mixed[:, top:bottom, left:right] = second[:, top:bottom, left:right]
-    trace = trace_of(answers, mixed)
+    trace = trace_of(classifier, mixed)
     assert trace.image is not None
     scale = trace.image.shape[0] / side
     share = 1 - (bottom - top) * (right - left) / side**2
@@ -114,7 +167,7 @@ def cutmix_trace(
         "labels": [[names[0], round(share, 4)], [names[1], round(1 - share, 4)]],
     }
     sources = {
-        f"cutmix.{name}": (_array(answers.prepare(picture[None])[0]).transpose(1, 2, 0) * 255)
+        f"cutmix.{name}": classifier.prepare(picture[None])[0].permute(1, 2, 0).cpu().numpy() * 255
         for name, picture in (("first", first), ("second", second))
     }
     return replace(
@@ -157,7 +210,3 @@ def patch_relevance(
         heads = trace.weights[-1 if layer is None else layer]
         row = trace.tensors["pooling"] @ (heads.mean(0) if head is None else heads[head])
     return row[-trace.grid[0] * trace.grid[1] :].reshape(trace.grid)
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().float().cpu().numpy()

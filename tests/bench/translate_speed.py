@@ -34,11 +34,11 @@ def wall_times(rounds: int) -> dict[str, float]:
 
 def rates(data: Path, count: int) -> dict[str, float]:
     """Sentences a second, greedy, of the first `count` test sentences."""
-    from dlcc.cli.commands.translate import load
     from dlcc.core.translate.data import read_pairs, split_pairs
+    from dlcc.core.translate.source import TranslateSource
     from dlcc.core.translate.translator import GREEDY
 
-    translator = load(None, "cpu")
+    translator = TranslateSource(None, "cpu").translator
     split = split_pairs(read_pairs(data), translator.about["seed"])
     texts = [sentence.source for sentence in split.test[:count]]
     translator.translate(texts[:64], GREEDY)

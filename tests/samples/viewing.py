@@ -5,13 +5,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from textual import events
 from textual._context import visible_screen_stack
 from textual.strip import Strip
 
-from dlcc.cli.tui.app import ViewerActions, ViewerApp
+from dlcc.cli.tui.app import ViewerApp
 from dlcc.cli.tui.screens.map import MapScreen
 from dlcc.cli.tui.state import Frame, ViewState
+from dlcc.core import sources
+from dlcc.core.sources import Ask
 from dlcc.core.trace.trace import AttentionTrace
 
 CHARACTERS = {"space": " ", "slash": "/", "full_stop": ".", "minus": "-", "underscore": "_"}
@@ -70,6 +73,30 @@ def image_trace(**changes: Any) -> AttentionTrace:
 
 def state_of(*traces: AttentionTrace, **options: Any) -> ViewState:
     return ViewState([Frame("", list(traces))], **options)
+
+
+class FakeSource:
+    """A source that works as it is told."""
+
+    title = "Fake"
+
+    def __init__(
+        self,
+        traces: Callable[..., list[AttentionTrace]] | None = None,
+        again: Callable[..., list[AttentionTrace]] | None = None,
+        **asks: str,
+    ) -> None:
+        self.asks = [Ask(label, example) for label, example in asks.items()]
+        if traces:
+            self.traces = traces
+        if again:
+            self.again = again
+
+
+def install(monkeypatch: pytest.MonkeyPatch, **installed: FakeSource) -> None:
+    """Have these sources by their names, and no others."""
+    monkeypatch.setattr(sources, "names", lambda: list(installed))
+    monkeypatch.setattr(sources, "_loaded", installed.__getitem__)
 
 
 Steps = Callable[["Viewed"], Awaitable[None]]
@@ -142,13 +169,12 @@ def view(
     state: ViewState | None,
     steps: Steps,
     size: tuple[int, int] = (80, 24),
-    actions: ViewerActions | None = None,
     colors: str | None = "truecolor",
 ) -> None:
     """Run `steps` on a viewer of `state`, in a terminal of `size` with `colors`."""
 
     async def run() -> None:
-        app = ViewerApp(state, actions)
+        app = ViewerApp(state)
         app.color_system = colors
         async with app.run_test(size=size) as pilot:
             viewed = Viewed(app, pilot)

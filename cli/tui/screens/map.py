@@ -1,7 +1,5 @@
 """The map screen: one map, or picture, with a cursor; everything else is reached from here."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -18,9 +16,6 @@ from dlcc.cli.tui.widgets.ink import PALETTE_NAMES
 from dlcc.cli.tui.widgets.picture import BLENDS, Picture
 from dlcc.core.errors import DataError
 from dlcc.core.trace import maps
-
-if TYPE_CHECKING:
-    from dlcc.cli.tui.app import ViewerActions
 
 _FAR = 10**6  # further than any map reaches
 _PATCH_PAGE = 5
@@ -40,10 +35,9 @@ class MapScreen(Screen[None]):
     MapScreen.-wide #minimap { width: 100%; height: 14; margin: 1 0 0 0; }
     """
 
-    def __init__(self, state: ViewState, actions: "ViewerActions") -> None:
+    def __init__(self, state: ViewState) -> None:
         super().__init__()
         self.state: ViewState = state
-        self.actions: ViewerActions = actions
         self.body: MapBody = MapBody(state)
         self.searched = ""
         """The word searched for, in lower case."""

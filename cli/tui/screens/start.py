@@ -1,6 +1,7 @@
 """The start screen: a sentence, a saved trace, a run folder or a demo."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,15 +14,13 @@ from dlcc.cli.draw.labels import display
 from dlcc.cli.tui import opening
 from dlcc.cli.tui.keys import Key, Keys, bindings
 from dlcc.cli.tui.screens.dialogs import Ask, Menu
-from dlcc.core.attend.mechanisms import BOOK_KEY, BOOK_QUERY
-from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core import sources
+from dlcc.core.errors import DlccError
 
 if TYPE_CHECKING:
     from dlcc.cli.tui.app import ViewerApp
 
 _BACK = Key("escape", "Esc", "back", "Back to the map", "back")
-_ENGLISH = "The book that I bought yesterday is very interesting."
-_REVIEW = "The acting is good, but the story is slow and the ending is a waste of time."
 
 
 class StartScreen(Screen[None]):
@@ -49,15 +48,13 @@ class StartScreen(Screen[None]):
         yield Footer(compact=True, show_command_palette=False)
 
     def _offers(self) -> Iterator[tuple[str, Path | Callable[[], None]]]:
-        actions = self.app.actions
-        if actions.attend:
-            yield "Attend: what one sentence looks at in another ...", self._attend
-        if actions.translate:
-            yield "Translate an English sentence, step by step ...", self._translate
-        if actions.sentiment:
-            yield "Sentiment: what a classifier looks at in a review ...", self._sentiment
-        if actions.picture:
-            yield "Picture: what a Vision Transformer looks at ...", self._picture
+        for name in sources.names():
+            try:
+                title = sources.source(name).title
+            except DlccError as error:
+                yield f"{name}: cannot be loaded", partial(self.app.fail, error)
+            else:
+                yield f"{title} ...", partial(self._ask, name)
         yield "Open a trace or a run folder ...", self._open
         for path in opening.demos():
             yield f"Demo: {display(path.stem.replace('-', ' '))}", path
@@ -77,25 +74,6 @@ class StartScreen(Screen[None]):
         else:
             way()
 
-    def _attend(self) -> None:
-        fields = [
-            ("The sentence that looks", BOOK_QUERY),
-            ("The sentence it looks at (empty: itself)", BOOK_KEY),
-            ("Mechanism: dot; trainable, additive, multihead (untrained); all", "all"),
-        ]
-        self._compute("Attend", fields, self.app.actions.attend)
-
-    def _translate(self) -> None:
-        self._compute("Translate", [("English", _ENGLISH)], self.app.actions.translate)
-
-    def _sentiment(self) -> None:
-        self._compute("Sentiment", [("Review", _REVIEW)], self.app.actions.sentiment)
-
-    def _picture(self) -> None:
-        look = self.app.actions.picture
-        assert look is not None
-        self._compute("Picture", [("File", "")], lambda name: look(Path(name).expanduser()))
-
     def _open(self) -> None:
         def asked(answer: list[str] | None) -> None:
             if answer and answer[0].strip():
@@ -103,24 +81,25 @@ class StartScreen(Screen[None]):
 
         self.app.push_screen(Ask("Open", [("Trace file or run folder", "")]), asked)
 
-    def _compute(
-        self,
-        title: str,
-        fields: list[tuple[str, str]],
-        work: Callable[..., list[AttentionTrace]] | None,
-    ) -> None:
-        """Ask for `fields`, and show the traces that `work` makes of the answers."""
-        assert work is not None
+    def _ask(self, name: str, filled: Sequence[str] = ()) -> None:
+        """Ask what a source asks, and show the traces that it makes of the answers.
 
-        def asked(answer: list[str] | None) -> None:
-            if answer:
+        Args:
+            name: the source's.
+            filled: what stands in the fields; its examples when empty.
+        """
+        asked = sources.source(name)
+        examples = filled or [ask.example for ask in asked.asks]
+
+        def answered(answer: list[str] | None) -> None:
+            if answer is not None:
                 lines = [line.strip() for line in answer]
-                filled = [(label, line) for (label, _), line in zip(fields, lines, strict=True)]
                 self.app.compute(
-                    title,
-                    lambda: work(*lines),
+                    asked.title,
+                    lambda: sources.traces_of(name, lines, self.app.source),
                     self.app.open_traces,
-                    lambda: self._compute(title, filled, work),
+                    lambda: self._ask(name, lines),
                 )
 
-        self.app.push_screen(Ask(title, fields), asked)
+        fields = [(ask.label, text) for ask, text in zip(asked.asks, examples, strict=True)]
+        self.app.push_screen(Ask(asked.title, fields), answered)

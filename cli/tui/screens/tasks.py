@@ -100,11 +100,11 @@ def choose_alternative(screen: "MapScreen") -> None:
     ]
 
     def chosen(word: str | None) -> None:
-        retranslate = screen.actions.retranslate
-        if word is not None and retranslate is not None:
+        again = state.again
+        if word is not None and again is not None:
             screen.app.compute(  # type: ignore[attr-defined]
-                f"Translating on from {display(word)}",
-                lambda: retranslate(trace, step, word),
+                f"Going on from {display(word)}",
+                lambda: again(trace, step, word),
                 lambda traces: replace_trace(screen, traces),
             )
 

@@ -11,9 +11,11 @@ import pytest
 from rich.console import Console
 from sentiment_samples import codec, corpus, table, trained, trained_run
 
-from dlcc.cli.draw.words import Explained, coloured, print_answer
+from dlcc.cli.draw.words import coloured, print_answer
 from dlcc.core.files.paths import asset
-from dlcc.core.sentiment.explain import explain
+from dlcc.core.sentiment.codec import ReviewCodec
+from dlcc.core.sentiment.explain import Explained, Explainer
+from dlcc.core.sentiment.model import TextEncoder
 from dlcc.core.trace.trace import load_traces
 
 Run = Callable[..., "object"]
@@ -208,6 +210,31 @@ def test_twenty_thousand_words_are_read_in_windows(ask) -> None:  # type: ignore
     assert "only their ends read: 6 tokens and the last 18" in ends.stderr
 
 
+@pytest.mark.parametrize("method", [None, "gradient"])
+def test_a_text_is_cut_up_once_and_attended_to_once(
+    ask, tmp_path: Path, monkeypatch, method
+) -> None:  # type: ignore[no-untyped-def]
+    calls = []
+    for name in ("encode", "encode_many"):
+        plain = getattr(ReviewCodec, name)
+        monkeypatch.setattr(
+            ReviewCodec, name, lambda *given, plain=plain: calls.append("cut up") or plain(*given)
+        )
+    forward = TextEncoder.forward
+
+    def counted(self, *given, need_weights=False, **named):  # type: ignore[no-untyped-def]
+        calls.extend(["attended to"] * need_weights)
+        return forward(self, *given, need_weights=need_weights, **named)
+
+    monkeypatch.setattr(TextEncoder, "forward", counted)
+    options = ["--explain", method] if method else []
+    assert ask("very lovely", "--save", tmp_path / "a.trace", *options).exit_code == 0
+    assert calls == ["cut up", "attended to"]
+    explained = {n for n in load_traces(tmp_path / "a.trace")[0].tensors if n.startswith("expl")}
+    known = ("gradient", "rollout") if method else ("occlusion", "gradient", "rollout")
+    assert explained == {f"explanation.{name}" for name in known}
+
+
 def test_a_long_text_is_explained_the_quick_way(ask) -> None:  # type: ignore[no-untyped-def]
     text = "the film was awful " * 80
     result = json.loads(ask(text, "--json", "-q").stdout)["results"][0]
@@ -238,7 +265,7 @@ def test_a_gru_answers_but_has_no_attention(run_dlcc) -> None:  # type: ignore[n
 def test_words_are_coloured_by_their_contribution() -> None:
     text = "so awful [/b] film"
     tokens = codec().encode(text)
-    values = explain(trained(), tokens, 0, "occlusion")
+    values = Explainer(trained(), tokens, 0).contributions("occlusion")
     shown = coloured(text, Explained("occlusion", tokens, values), "truecolor")
     assert shown.plain == text
     styled = {shown.plain[span.start : span.end] for span in shown.spans}

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
+from dlcc.cli.options import command_of
 from dlcc.core.trace.trace import load_traces
 
 ENGLISH = "a dog cat bird sees hears likes the"
@@ -135,7 +136,7 @@ def test_the_alignment_is_drawn_by_words_and_saved_by_tokens(
     trace = load_traces(tmp_path / "a.trace")[0]
     assert trace.kind == "translate"
     again = f"dlcc translate 'The dog sees a cat.' --checkpoint {folder / 'with'}"
-    assert trace.made_by["command"] == again
+    assert command_of(trace.made_by) == again
     assert "perro" in (tmp_path / "a.csv").read_text()
 
 

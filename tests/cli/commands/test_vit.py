@@ -25,6 +25,7 @@ from vision_samples import (
     write_pictures,
 )
 
+from dlcc.cli.options import command_of
 from dlcc.core.files.paths import asset
 from dlcc.core.trace.trace import load_traces
 from dlcc.core.train.checkpoint import load_checkpoint
@@ -229,7 +230,7 @@ def test_predict_saves_and_exports(run_dlcc: Any, model: Path, photo: Path, tmp_
     saved = load_traces(trace)
     assert len(saved) == 2
     assert saved[0].title.startswith("photo.png: red")
-    again = shlex.split(saved[0].made_by["command"])
+    again = shlex.split(command_of(saved[0].made_by) or "")
     assert again == ["dlcc", "vit", "predict", str(photo), "--checkpoint", str(model)]
     with Image.open(png) as image:
         assert image.size == (3 * 256 + 2 * 8, 2 * 256 + 8)

@@ -6,18 +6,22 @@ import select
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from viewing import image_trace, state_of, text_trace
 
-from dlcc.cli.commands.view_actions import installed_actions
+from dlcc.cli.options import command_of
 from dlcc.cli.tui import app as viewer
 from dlcc.cli.tui.commands import reproducing
 from dlcc.cli.tui.opening import frames_of
 from dlcc.cli.tui.opening import state_of as state_from_options
 from dlcc.cli.tui.state import ROLLOUT, Choice
+from dlcc.core import sources
 from dlcc.core.errors import DataError
-from dlcc.core.trace.trace import save_traces
+from dlcc.core.trace.trace import load_traces, save_traces
+
+OLD = Path(__file__).parents[2] / "data" / "old"
 
 
 @pytest.fixture
@@ -117,13 +121,54 @@ def test_the_command_brings_the_view_back(trace_file):
 
 
 def test_the_viewer_attends_with_what_is_installed():
-    attend = installed_actions().attend
-    assert attend is not None
-    traces = attend("the cat", "", "all")
+    traces = sources.traces_of("attend", ["the cat", "", "all"])
     assert len(traces) == 4
     assert traces[0].title == "scaled dot-product"
     assert traces[0].query == traces[0].key == ("the", "cat")
-    assert len(attend("the cat", "a dog", "dot")) == 1
+    assert len(sources.traces_of("attend", ["the cat", "a dog", "dot"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        (
+            "attend",
+            "dlcc attend 'the cat sat' 'a dog stood' --mechanism dot --temperature 0.5 --seed 3",
+        ),
+        ("sentiment", "dlcc sentiment 'Fine film.' --long ends"),
+        ("translate", "dlcc translate 'I bought a book.' --beam 3"),
+        ("vit", "dlcc vit predict photo.png --checkpoint run"),
+    ],
+)
+def test_traces_of_earlier_versions_open_with_their_command(run_dlcc, name, command):
+    file = OLD / f"{name}.trace"
+    assert run_dlcc("view", file).exit_code == 0
+    trace = load_traces(file)[0]
+    assert trace.kind == name
+    assert trace.made_by["command"] == command
+    assert reproducing(state_of(trace)) == f"{command} --save view.trace && dlcc view view.trace"
+
+
+@pytest.mark.parametrize(
+    ("made_by", "command"),
+    [
+        ({"source": "translate", "asked": ["-1 is less."]}, "dlcc translate -- '-1 is less.'"),
+        (
+            {"source": "vit", "asked": ["a b.png"], "options": {"checkpoint": "runs/mine"}},
+            "dlcc vit predict 'a b.png' --checkpoint runs/mine",
+        ),
+        (
+            {"source": "attend", "asked": ["a"], "options": {"scale": False, "heads": 5}},
+            "dlcc attend a --no-scale --heads 5",
+        ),
+        ({"source": "mine", "asked": ["a", "b c"], "options": {"x": 1}}, "dlcc look mine a 'b c'"),
+        ({"source": "attend"}, None),
+        ({"source": ["attend"], "asked": 3}, None),
+        ({}, None),
+    ],
+)
+def test_a_command_is_written_of_what_a_trace_says(made_by, command):
+    assert command_of(made_by) == command
 
 
 @pytest.mark.parametrize(("term", "interactive"), [("xterm-256color", True), ("dumb", False)])

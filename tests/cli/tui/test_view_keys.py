@@ -3,14 +3,12 @@
 from typing import Any
 
 import pytest
-from viewing import Viewed, image_trace, state_of, text_trace, view
+from viewing import FakeSource, Viewed, image_trace, install, state_of, text_trace, view
 
-from dlcc.cli.tui.app import ViewerActions
 from dlcc.cli.tui.keys import APP_KEYS, MAP_KEYS, Key
 from dlcc.cli.tui.screens.map import MapScreen
 from dlcc.cli.tui.state import ROLLOUT, Choice, Frame, ViewState
 
-ACTIONS = ViewerActions(retranslate=lambda trace, step, word: [text_trace(9)])
 ALL_KEYS = [
     key
     for table in (MAP_KEYS, APP_KEYS)
@@ -36,14 +34,16 @@ def seen(viewed: Viewed) -> tuple[Any, ...]:
     return stack, colors, app.theme, app.clipboard, viewed.messages
 
 
-def test_every_key_that_exists_does_something():
+def test_every_key_that_exists_does_something(monkeypatch):
+    install(monkeypatch, attend=FakeSource(again=lambda trace, step, word: [text_trace(9)]))
+
     async def steps(viewed: Viewed) -> None:
         for key in ALL_KEYS:
             for name in key.keys.split(","):
                 await start_again(viewed, rich_state())
                 await try_key(viewed, key, name)
 
-    view(rich_state(), steps, size=(60, 20), actions=ACTIONS)
+    view(rich_state(), steps, size=(60, 20))
 
 
 def test_every_key_of_a_picture_does_something():

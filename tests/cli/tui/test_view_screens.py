@@ -9,16 +9,25 @@ import numpy as np
 import pytest
 from textual import events
 from textual.widgets import Input
-from viewing import Viewed, image_trace, random_weights, state_of, text_trace, view
+from viewing import (
+    FakeSource,
+    Viewed,
+    image_trace,
+    install,
+    random_weights,
+    state_of,
+    text_trace,
+    view,
+)
 
 from dlcc.cli.tui import app as app_module
-from dlcc.cli.tui.app import SmallScreen, ViewerActions, ViewerApp
+from dlcc.cli.tui.app import SmallScreen, ViewerApp
 from dlcc.cli.tui.screens.explanations import collected
 from dlcc.cli.tui.screens.map import MapScreen
 from dlcc.cli.tui.screens.mixed import box_of, share_inside
 from dlcc.cli.tui.state import Choice
 from dlcc.cli.tui.widgets.picture import Picture
-from dlcc.core.attend.mechanisms import BOOK_KEY
+from dlcc.core.attend.mechanisms import BOOK_KEY, BOOK_QUERY
 from dlcc.core.errors import UsageError
 from dlcc.core.files.paths import log_file
 from dlcc.core.trace.trace import AttentionTrace, load_traces, save_traces
@@ -117,7 +126,7 @@ def test_the_map_in_words():
     view(state_of(text_trace()), steps)
 
 
-def test_another_word_is_translated_on():
+def test_another_word_is_translated_on(monkeypatch):
     asked = []
 
     def retranslate(trace, step, word):
@@ -132,10 +141,11 @@ def test_another_word_is_translated_on():
         assert asked == [(2, "dos")]
         assert viewed.state.trace.title == "anew"
 
-    view(state_of(text_trace()), steps, actions=ViewerActions(retranslate=retranslate))
+    install(monkeypatch, attend=FakeSource(again=retranslate))
+    view(state_of(text_trace()), steps)
 
 
-def test_what_comes_too_late_changes_nothing(tmp_path):
+def test_what_comes_too_late_changes_nothing(tmp_path, monkeypatch):
     save_traces(tmp_path / "other.trace", [text_trace(4)])
     asked, may_go_on = threading.Semaphore(0), threading.Event()
 
@@ -167,10 +177,11 @@ def test_what_comes_too_late_changes_nothing(tmp_path):
         await viewed.settle()
         assert viewed.state.trace.title == "model 4"
 
-    view(state_of(text_trace()), steps, actions=ViewerActions(retranslate=retranslate))
+    install(monkeypatch, attend=FakeSource(again=retranslate))
+    view(state_of(text_trace()), steps)
 
 
-def test_a_failure_behind_the_screen_is_one_line_and_a_log():
+def test_a_failure_behind_the_screen_is_one_line_and_a_log(monkeypatch):
     def fails(trace, step, word):
         raise ZeroDivisionError("two\nlines")
 
@@ -181,13 +192,14 @@ def test_a_failure_behind_the_screen_is_one_line_and_a_log():
         await viewed.press("a", "enter")
         assert "ZeroDivisionError: two lines" in viewed.messages
         assert "Traceback" in log_file().read_text()
-        viewed.map.actions = ViewerActions(retranslate=refuses)
+        install(monkeypatch, attend=FakeSource(again=refuses))
         await viewed.press("a", "enter")
         assert viewed.messages == "no such word"
         await viewed.press("down")
         assert viewed.state.row == 1  # the screen lives
 
-    view(state_of(text_trace()), steps, actions=ViewerActions(retranslate=fails))
+    install(monkeypatch, attend=FakeSource(again=fails))
+    view(state_of(text_trace()), steps)
 
 
 def test_a_fault_of_the_viewer_itself_is_one_line_too(monkeypatch, run_dlcc, tmp_path, capsys):
@@ -383,10 +395,15 @@ def test_the_start_screen_leads_everywhere(tmp_path, monkeypatch):
         await viewed.until(lambda: viewed.state.trace.title == "model 3")
         assert viewed.state.trace.title == "model 3"
 
-    view(None, steps, actions=ViewerActions(attend=attend, translate=translate))
+    ask = {"query": BOOK_QUERY, "key": BOOK_KEY, "mechanism": "all"}
+    book = "The book that I bought yesterday is very interesting."
+    install(
+        monkeypatch, attend=FakeSource(attend, **ask), translate=FakeSource(translate, English=book)
+    )
+    view(None, steps)
 
 
-def test_a_form_that_failed_comes_back_as_it_was_filled_in():
+def test_a_form_that_failed_comes_back_as_it_was_filled_in(monkeypatch):
     asked = []
 
     def attend(query, key, mechanism):
@@ -404,7 +421,8 @@ def test_a_form_that_failed_comes_back_as_it_was_filled_in():
         assert "no such mechanism" in viewed.messages
         assert [line.value for line in viewed.app.screen.query(Input)] == list(asked[0])
 
-    view(None, steps, actions=ViewerActions(attend=attend))
+    install(monkeypatch, attend=FakeSource(attend, query="he saw", key=BOOK_KEY, mechanism="all"))
+    view(None, steps)
 
 
 def test_saving_twice_offers_another_name_and_a_wrong_ending_asks_again(tmp_path, monkeypatch):

@@ -6,11 +6,13 @@ import torch
 from sentiment_samples import WORDS, codec, corpus, trained
 
 from dlcc.core.errors import UsageError
-from dlcc.core.sentiment.codec import MASK, ends, windows
-from dlcc.core.sentiment.explain import METHODS, STEPS, deletion, explain, log_odds
+from dlcc.core.sentiment.classifier import Classifier
+from dlcc.core.sentiment.codec import MASK, ReviewTokens, ends, windows
+from dlcc.core.sentiment.explain import METHODS, STEPS, Explainer, deletion, log_odds
 from dlcc.core.sentiment.faithfulness import _cut, faithfulness
 from dlcc.core.sentiment.source import trace_of
 from dlcc.core.trace import maps
+from dlcc.core.trace.trace import AttentionTrace
 
 _BEFORE, _AFTER = "The film was", "and this is the end"
 _UNTOLD = [*codec().encode(_BEFORE).ids, MASK, *codec().encode(_AFTER).ids]
@@ -20,6 +22,14 @@ WORD = WORDS[trained().labels[TARGET]][0]
 TEXT = f"{_BEFORE} {WORD} {_AFTER}"
 TOKENS = codec().encode(TEXT)
 TELLING = 3
+
+
+def explain(answers: Classifier, text: ReviewTokens, target: int, method: str) -> np.ndarray:
+    return Explainer(answers, text, target).contributions(method)
+
+
+def attended(answers: Classifier, text: str, **explanations: np.ndarray) -> AttentionTrace | None:
+    return trace_of(Explainer(answers, answers.codec.encode(text), TARGET), text, explanations)
 
 
 def margin(rows: list[list[int]], target: int) -> torch.Tensor:
@@ -46,7 +56,7 @@ def test_occlusion_is_what_masking_a_word_changes() -> None:
 
 
 def test_rollout_is_the_mean_row_of_rolled_out_weights() -> None:
-    trace = trace_of(trained(), TEXT)
+    trace = attended(trained(), TEXT)
     assert trace is not None
     tokens = maps.rollout(trace.weights).mean(0)
     words = np.bincount(TOKENS.words, tokens)
@@ -133,7 +143,7 @@ def test_faithfulness_tells_good_explanations_from_random_ones() -> None:
 
 def test_a_trace_has_all_that_the_viewer_shows() -> None:
     values = np.arange(len(TOKENS.spans), dtype=np.float32)
-    trace = trace_of(trained(), TEXT, {"occlusion": values})
+    trace = attended(trained(), TEXT, occlusion=values)
     assert trace is not None
     assert trace.kind == "sentiment"
     assert trace.weights.shape == (2, 2, len(TOKENS.ids), len(TOKENS.ids))
@@ -144,9 +154,9 @@ def test_a_trace_has_all_that_the_viewer_shows() -> None:
     spread = np.bincount(TOKENS.words, trace.tensors["explanation.occlusion"])
     np.testing.assert_allclose(spread, values, rtol=1e-5)
     assert trace.title.startswith(f"{trained().labels[TARGET]} ")
-    assert trace_of(trained("gru"), TEXT) is None
-    assert trace_of(trained(), "<br />") is None
-    long = trace_of(trained(), "the film " * 40)
+    assert attended(trained("gru"), TEXT) is None
+    assert attended(trained(), "<br />") is None
+    long = attended(trained(), "the film " * 40)
     assert long is not None
     assert long.weights.shape[-1] == 24
     assert ends(long.query, 24) == long.query

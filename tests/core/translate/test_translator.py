@@ -1,5 +1,6 @@
 import itertools
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from dlcc.core.translate.alignment import alignment_errors, read_alignments
 from dlcc.core.translate.data import Sentence, Split
 from dlcc.core.translate.model import Seq2SeqConfig
 from dlcc.core.translate.score import buckets, choose_part, differences, score
-from dlcc.core.translate.source import choose, steps_of, trace_of
+from dlcc.core.translate.source import TranslateSource, choose, steps_of, trace_of
 from dlcc.core.translate.task import (
     TranslationConfig,
     TranslationTask,
@@ -23,7 +24,7 @@ from dlcc.core.translate.task import (
     start_from,
     word_vectors,
 )
-from dlcc.core.translate.translator import KIND, SearchOptions, Translator
+from dlcc.core.translate.translator import GREEDY, KIND, SearchOptions, Translator
 
 ENGLISH = "a dog cat bird sees hears likes the"
 SPANISH = "un perro gato ave ve oye quiere el"
@@ -153,8 +154,8 @@ def test_a_long_line_is_translated_sentence_by_sentence(task: TranslationTask) -
 def test_a_trace_holds_the_steps_and_recomputes_from_its_tensors(
     task: TranslationTask, tmp_path: Path
 ) -> None:
-    result = task.translator.translate(["The dog sees a cat."])[0]
-    trace = trace_of(task.translator, result, {"command": "test"})
+    result = task.translator.translate(["The dog sees a cat."], keep_steps=True)[0]
+    trace = trace_of(task.translator, result, {"source": "test"})
     assert trace.key == result.source_tokens.texts
     assert trace.query[-1] == "</s>"
     assert len(trace.query) == len(result.tokens) + 1
@@ -168,8 +169,36 @@ def test_a_trace_holds_the_steps_and_recomputes_from_its_tensors(
     assert load_traces(tmp_path / "a.trace")[0].details["ids"] == trace.details["ids"]
 
 
+@pytest.mark.parametrize("options", [GREEDY, SearchOptions()])
+def test_a_trace_shows_the_search_s_own_steps(
+    task: TranslationTask, options: SearchOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is decoded to be shown, and it is what decoding the translation would give."""
+    texts = ["The dog sees a cat.", "The bird likes the very dog that hears a cat."]  # padded
+    results = task.translator.translate(texts, options, keep_steps=True)
+    source = TranslateSource(options=options)
+    source.translator = task.translator
+    decode, calls = task.model.decode, []
+    monkeypatch.setattr(task.model, "decode", lambda *given: calls.append(given))
+    traces = source.traces_of(results)
+    assert not calls
+    monkeypatch.setattr(task.model, "decode", decode)
+    for result, trace in zip(results, traces, strict=True):
+        memory, decoded = task.translator.decode(result.source_tokens.ids, result.tokens)
+        count = trace.weights.shape[2]
+        assert count == len(result.tokens) + 1
+        assert decoded.weights is not None
+        close = partial(np.testing.assert_allclose, atol=1e-5)
+        close(trace.weights[0, 0], decoded.weights[0].numpy())
+        close(trace.tensors["query"][0, 0], decoded.query[0].numpy())
+        close(trace.tensors["key"][0, 0], memory.states[0].numpy())
+        shares = decoded.logits[0].softmax(-1)
+        for row, share in zip(trace.details["alternatives"], shares, strict=True):
+            close([probability for _, probability in row], share.topk(8).values, atol=1e-4)
+
+
 def test_words_gather_the_weights_of_their_tokens(task: TranslationTask) -> None:
-    result = task.translator.translate(["The dog sees a cat."])[0]
+    result = task.translator.translate(["The dog sees a cat."], keep_steps=True)[0]
     words = by_word(trace_of(task.translator, result))
     assert words.key == ("The", "dog", "sees", "a", "cat", ".")
     assert words.query == ("el", "perro", "ve", "un", "gato", ".")
@@ -177,7 +206,7 @@ def test_words_gather_the_weights_of_their_tokens(task: TranslationTask) -> None
 
 
 def test_another_word_is_kept_and_the_rest_translated_again(task: TranslationTask) -> None:
-    result = task.translator.translate(["The dog sees a cat."])[0]
+    result = task.translator.translate(["The dog sees a cat."], keep_steps=True)[0]
     trace = trace_of(task.translator, result)
     other = trace.details["alternatives"][2][1][0]
     again = choose(task.translator, trace, 2, other)
@@ -216,8 +245,9 @@ def test_without_attention_there_is_no_trace() -> None:
     translator = Translator(
         build_model(sizes, 0, torch.device("cpu")).eval(), task.translator.codec, 9, {}
     )
-    result = translator.translate(["The dog sees a cat."])[0]
-    assert "attention" not in steps_of(translator, result) if result.tokens else True
+    result = translator.translate(["The dog sees a cat."], keep_steps=True)[0]
+    assert result.steps is not None
+    assert list(steps_of(translator, result.steps)) == ["alternatives"]
     with pytest.raises(UsageError, match="no attention"):
         trace_of(translator, result)
 

@@ -1,0 +1,145 @@
+"""From sentences to traces, with numpy alone."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlcc.core.attend.mechanisms import (
+    BOOK_KEY,
+    BOOK_QUERY,
+    MECHANISMS,
+    AttendConfig,
+    Weights,
+    attend,
+    tokenise,
+)
+from dlcc.core.attend.trained import TrainedAttention, prepare
+from dlcc.core.errors import DataError, UsageError
+from dlcc.core.files.vectors import BUNDLED, Progress, WordVectors, look_up
+from dlcc.core.sources import Ask, made_by
+from dlcc.core.trace.trace import MAX_CELLS, AttentionTrace
+
+
+class AttendSource:
+    """The mechanisms on the bundled word vectors."""
+
+    title = "Attend: what one sentence looks at in another"
+    asks: Sequence[Ask] = (
+        Ask("The sentence that looks", BOOK_QUERY),
+        Ask("The sentence it looks at (empty: itself)", BOOK_KEY),
+        Ask("Mechanism: dot; trainable, additive, multihead (untrained); all", "all"),
+    )
+
+    def traces(self, query: str, key: str, mechanism: str) -> list[AttentionTrace]:
+        configs = [AttendConfig(name) for name in mechanisms_of(mechanism or "dot")]
+        return traces_of(read_sentences([query, key] if key else [query]), configs)
+
+
+SOURCE = AttendSource()
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """A sentence that asks and one that is asked, cut up, with the vectors of their words."""
+
+    texts: tuple[str, ...]
+    """As they were given; a single one attends to itself."""
+    query: list[str]
+    key: list[str]
+    words: WordVectors
+    """Of the query's tokens, and after them the key's."""
+    embeddings: Path | None = None
+    """The file of the vectors; None for the bundled ones."""
+
+
+def read_sentences(
+    texts: Sequence[str], embeddings: Path | None = None, progress: Progress | None = None
+) -> Sentences:
+    """Cut up a sentence and the one that it looks at, itself where there is but one, and look up
+    their words.
+
+    Raises:
+        UsageError: a sentence without a word, or too long ones.
+        DataError: embeddings that cannot be read.
+    """
+    asks, asked = tokenise(texts[0]), tokenise(texts[-1])
+    if len(asks) * len(asked) > MAX_CELLS:
+        raise UsageError(
+            f"{len(asks):,} × {len(asked):,} words: more than {MAX_CELLS:,} cells, give less"
+        )
+    words = look_up(asks + asked, embeddings, progress)
+    return Sentences(tuple(texts), asks, asked, words, embeddings)
+
+
+def mechanisms_of(names: str | Iterable[str]) -> list[str]:
+    """The mechanisms that names mean, which may be joined by commas; `all` means every one."""
+    parts = ",".join([names] if isinstance(names, str) else names).split(",")
+    return list(MECHANISMS) if "all" in parts else list(dict.fromkeys(parts))
+
+
+def traces_of(
+    sentences: Sentences,
+    configs: Iterable[AttendConfig],
+    trained: TrainedAttention | None = None,
+    name: str | None = None,
+) -> list[AttentionTrace]:
+    """One trace a mechanism.
+
+    Args:
+        sentences: from `read_sentences`.
+        configs: the mechanisms.
+        trained: learned attention for all mechanisms but dot; None draws them from their seeds.
+        name: what `trained` was loaded by.
+
+    Raises:
+        DataError: `trained` lacks a mechanism, or was made for other vectors.
+    """
+    count, traces = len(sentences.query), []
+    for config in configs:
+        vectors, weights, loaded = sentences.words.vectors, None, None
+        if trained is not None and config.mechanism != "dot":
+            vectors, weights = _learned(config, vectors, trained, name)
+            loaded = name
+        sides = (sentences.query, vectors[:count]), (sentences.key, vectors[count:])
+        traces.append(attend(*sides, config, weights, _made_by(sentences, config, loaded)))
+    return traces
+
+
+def _learned(
+    config: AttendConfig, vectors: np.ndarray, trained: TrainedAttention, name: str | None
+) -> tuple[np.ndarray, Weights]:
+    """Word vectors prepared for a trained attention, and its tensors."""
+    if config.mechanism not in trained.mechanisms:
+        held = ", ".join(trained.mechanisms)
+        raise DataError(f"--load {name}: it holds {held}, no {config.mechanism}")
+    if trained.centre.shape != vectors.shape[1:]:
+        raise DataError(
+            f"--load {name}: made for vectors of width {len(trained.centre)}, these have "
+            f"{vectors.shape[1]}; use the embeddings that it was trained with"
+        )
+    return prepare(vectors, trained.centre), trained.mechanisms[config.mechanism]
+
+
+def _made_by(sentences: Sentences, config: AttendConfig, loaded: str | None) -> dict[str, Any]:
+    """The options that give one trace again, and everything that it was made with."""
+    usual = AttendConfig(config.mechanism)
+
+    def unusual(field: str) -> Any:
+        value = getattr(config, field)
+        return None if value == getattr(usual, field) else value
+
+    file = sentences.embeddings
+    options = {
+        "mechanism": config.mechanism,
+        "scale": None if config.mechanism == "additive" else unusual("scaled"),
+        "heads": unusual("num_heads") if config.mechanism == "multihead" else None,
+        **{field: unusual(field) for field in ("temperature", "mask", "seed")},
+        "embeddings": file,
+        "load": loaded,
+    }
+    more = asdict(config) | {"embeddings": BUNDLED if file is None else file.name}
+    more |= {"trained": loaded} if loaded else {}
+    return made_by("attend", sentences.texts, options, "numpy", **more)

@@ -1,0 +1,154 @@
+"""Where traces come from: a source makes them of what a person answers. Ours and strangers' alike.
+
+A source is named by an entry point of the group `dlcc.sources`; naming them imports none.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache, cached_property
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from threading import RLock
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from dlcc.core.errors import DataError, UsageError
+from dlcc.core.files import paths
+from dlcc.core.trace.trace import AttentionTrace
+
+GROUP = "dlcc.sources"
+_LOADING = RLock()
+_T = TypeVar("_T")
+
+
+class Ask(NamedTuple):
+    """One thing that a source asks of a person."""
+
+    label: str
+    example: str = ""
+    """What is taken where nothing else is answered."""
+
+
+class Source(Protocol):
+    """Makes traces.
+
+    It may have `again(trace, step, word) -> list[AttentionTrace]` besides: a trace of its own once
+    more, with another word in one of its rows.
+    """
+
+    title: str
+    """What it shows, in a few words."""
+    asks: Sequence[Ask]
+
+    def traces(self, *answers: Any, **_: Any) -> list[AttentionTrace]:
+        """At least one trace, of one answer (text) to each of `asks`."""
+        ...
+
+
+def names() -> list[str]:
+    """The sources of all installed packages."""
+    return sorted({point.name for point in entry_points(group=GROUP)})
+
+
+def source(name: str, given: Source | None = None) -> Source:
+    """The source of that name, imported now; `given` in its place where that is one of its class.
+
+    Raises:
+        UsageError: there is none.
+        DataError: it cannot be loaded.
+    """
+    found = _loaded(name)
+    return given if given is not None and type(given) is type(found) else found
+
+
+def traces_of(
+    name: str, answers: Sequence[str], given: Source | None = None
+) -> list[AttentionTrace]:
+    """What a source makes of `answers`; its own examples stand in for those left out.
+
+    Raises:
+        UsageError: more answers than it asks for.
+        DataError: it made no trace.
+    """
+    maker = source(name, given)
+    examples = [ask.example for ask in maker.asks]
+    if len(answers) > len(examples):
+        labels = "; ".join(ask.label for ask in maker.asks) or "nothing"
+        raise UsageError(f"{len(answers)} answers, but {name} asks for {len(examples)}: {labels}")
+    asked = [*answers, *examples[len(answers) :]]
+    traces = maker.traces(*asked)
+    if not traces or not all(isinstance(trace, AttentionTrace) for trace in traces):
+        raise DataError(f"the source {name} made no attention trace of {asked}")
+    origin = {"source": name, "asked": asked}
+    return [replace(trace, made_by=origin | trace.made_by) for trace in traces]
+
+
+def made_by(
+    name: str,
+    asked: Sequence[str],
+    options: Mapping[str, Any],
+    library: str = "torch",
+    **more: Any,
+) -> dict[str, Any]:
+    """How a trace was made, as JSON values.
+
+    Args:
+        name: the source's.
+        asked: what it was answered.
+        options: what was set besides, by name; what is None was not.
+        library: what it was computed with.
+        more: what else there is to know, such as the model and the seed.
+    """
+    return {
+        "source": name,
+        "asked": list(asked),
+        "options": {
+            option: str(value) if isinstance(value, Path) else value
+            for option, value in options.items()
+            if value is not None
+        },
+        **more,
+        "versions": {each: version(each) for each in ("dlcc", library)},
+    }
+
+
+def model_folder(kind: str, checkpoint: Path | None) -> Path:
+    """`checkpoint`, or the folder of the model of that kind that came with the program.
+
+    Raises:
+        DataError: this installation has none.
+    """
+    if checkpoint is not None:
+        return checkpoint
+    try:
+        return paths.asset(kind)
+    except DataError:
+        raise DataError(
+            f"no model is bundled for {kind}: train one with dlcc {kind} train, and name its run "
+            "as the checkpoint"
+        ) from None
+
+
+class loaded_once(cached_property[_T]):  # noqa: N801 - used as a decorator
+    """A property that is computed once, even where two threads ask for it at the same time."""
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        with _LOADING:
+            return super().__get__(instance, owner)
+
+
+@cache
+def _loaded(name: str) -> Source:
+    points = tuple(entry_points(group=GROUP, name=name))
+    if not points:
+        raise UsageError(f"no source {name}: choose one of {', '.join(names())}")
+    try:
+        found: Source = points[0].load()
+    except Exception as error:  # a stranger's module: whatever it is
+        reason = f"{type(error).__name__}: {error}"
+        raise DataError(
+            f"the source {name} cannot be loaded from {points[0].value} ({reason})"
+        ) from error
+    lacks = [part for part in ("title", "asks", "traces") if not hasattr(found, part)]
+    if lacks:
+        raise DataError(f"{points[0].value} is no source: it has no {', no '.join(lacks)}")
+    return found
