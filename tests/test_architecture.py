@@ -14,8 +14,8 @@ from dlcc.core.trace.trace import AttentionTrace, save_traces
 ROOT = Path(__file__).parent.parent
 SCREEN = {"typer", "rich", "textual"}
 LIGHT = {
-    *("errors", "files.paths", "trace.trace", "trace.maps", "trace.cell", "trace.words"),
-    *("train.events", "attend.mechanisms", "files.vectors", "attend.trained"),
+    *("errors", "files.paths", "files.tensors", "trace.trace", "trace.maps", "trace.cell"),
+    *("trace.words", "train.events", "attend.mechanisms", "files.vectors", "attend.trained"),
     *("sources", "attend.source"),
 }
 MODELS = {
@@ -31,7 +31,7 @@ MODELS = {
 }
 TRAINING_MAY = {
     *("errors", "files.paths", "trace.trace", "train.runtime", "train.events", "train.task"),
-    *("train.config", "train.optimizers", "train.checkpoint", "nn.layers"),
+    *("train.config", "train.optimizers", "train.checkpoint", "nn.layers", "files.tensors"),
 }
 
 

@@ -3,21 +3,20 @@
 numpy alone, so that using one needs no torch.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from dlcc.core.attend.mechanisms import MECHANISMS, Weights
 from dlcc.core.errors import DataError
-from dlcc.core.files.paths import asset, write_atomically
+from dlcc.core.files.paths import asset
+from dlcc.core.files.tensors import load_tensors, save_tensors
 
 FORMAT_VERSION = 1
 BUNDLED = ("relations",)
+_NAME = "dlcc_attention"  # of the JSON values in its file
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,8 @@ def save_trained(path: Path, trained: TrainedAttention) -> None:
     arrays = {"centre": trained.centre}
     for mechanism, weights in trained.mechanisms.items():
         arrays |= {f"{mechanism}.{name}": array for name, array in weights.items()}
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    about = json.dumps({"format_version": FORMAT_VERSION, **trained.about})
-    write_atomically(
-        path, lambda temporary: save_file(arrays, temporary, {"dlcc_attention": about})
-    )
+    about = {"format_version": FORMAT_VERSION, **trained.about}
+    save_tensors(path, arrays, _NAME, about)
 
 
 def load_trained(name: str) -> TrainedAttention:
@@ -65,22 +61,14 @@ def load_trained(name: str) -> TrainedAttention:
     if path.is_dir():
         raise DataError(f"--load {name}: a folder; give a file of `dlcc attend train --save`")
     try:
-        with safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {}).get("dlcc_attention")
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except OSError as error:
+        arrays, about = load_tensors(path, _NAME)
+    except DataError as error:
         raise DataError(
-            f"--load {name}: cannot read it ({error.strerror or error}); give a file that "
-            f"`dlcc attend train --save` wrote, or {' or '.join(BUNDLED)}"
+            f"--load {name}: {error}; give a file that `dlcc attend train --save` wrote, or "
+            f"{' or '.join(BUNDLED)}"
         ) from error
-    except (SafetensorError, TypeError) as error:  # numpy knows no bfloat16
-        raise DataError(f"--load {name}: damaged or not a safetensors file ({error})") from error
-    if text is None or "centre" not in arrays:
+    if about is None or "centre" not in arrays:
         raise DataError(f"--load {name}: not a trained attention; see dlcc attend train --save")
-    try:
-        about = json.loads(text)
-    except ValueError as error:
-        raise DataError(f"--load {name}: its description is damaged ({error})") from error
     if about.pop("format_version", None) != FORMAT_VERSION:
         raise DataError(f"--load {name}: written by another version of dlcc; train it again")
     centre = arrays.pop("centre")

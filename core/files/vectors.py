@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from safetensors import safe_open
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.paths import asset
+from dlcc.core.files.tensors import load_tensors
 
 BUNDLED = "glove-6b-50d.safetensors"
 _LINES_A_REPORT = 5000
@@ -66,9 +66,8 @@ def look_up(
 
 
 def _bundled(wanted: set[str]) -> tuple[dict[str, np.ndarray], int]:
-    with safe_open(asset(BUNDLED), framework="numpy") as file:
-        words = file.get_tensor("words").tobytes()  # each between two line feeds
-        vectors = file.get_tensor("vectors")
+    arrays, _ = load_tensors(asset(BUNDLED))
+    words, vectors = arrays["words"].tobytes(), arrays["vectors"]  # a line feed on both sides
     found = {}
     for word in wanted:
         place = words.find(b"\n" + word.encode(errors="replace") + b"\n")

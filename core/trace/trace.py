@@ -6,20 +6,17 @@ saved trace opens in a moment on a machine that has no torch.
 Shapes: L layers, H heads, Q query positions, K key positions, D width of a head.
 """
 
-import json
-import struct
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from dlcc.core.errors import DataError
-from dlcc.core.files.paths import write_atomically
+from dlcc.core.files.tensors import load_tensors, save_tensors
 
 FORMAT_VERSION = 1
+_HEADER = "dlcc_trace"  # in a file: what is no array
 MAX_CELLS = 2**28  # 1 GiB of float32: far above any map a terminal can show
 
 
@@ -98,14 +95,13 @@ def save_traces(path: Path, traces: list[AttentionTrace]) -> None:
         for item in fields(AttentionTrace):
             value = getattr(trace, item.name)
             if isinstance(value, np.ndarray):
-                arrays[f"{number}.{item.name}"] = np.ascontiguousarray(value)
+                arrays[f"{number}.{item.name}"] = value
             elif item.name != "tensors":
                 text[item.name] = value
         for name, array in trace.tensors.items():
-            arrays[f"{number}.tensors.{name}"] = np.ascontiguousarray(array)
+            arrays[f"{number}.tensors.{name}"] = array
         texts.append(text)
-    metadata = {"dlcc_trace": json.dumps({"format_version": FORMAT_VERSION, "traces": texts})}
-    write_atomically(path, lambda temporary: save_file(arrays, temporary, metadata))
+    save_tensors(path, arrays, _HEADER, {"format_version": FORMAT_VERSION, "traces": texts})
 
 
 def load_traces(path: Path) -> list[AttentionTrace]:
@@ -114,135 +110,114 @@ def load_traces(path: Path) -> list[AttentionTrace]:
     Raises:
         DataError: no such file, not a trace, damaged, or of a newer format.
     """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {}).get("dlcc_trace")
-            if text is None:
-                raise DataError(f"{path} is not an attention trace: make one with --save")
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return _from_parts(path, json.loads(text), arrays)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    except SafetensorError as error:
-        raise DataError(f"{path} is damaged or not an attention trace ({error})") from error
-    except (
-        *(KeyError, TypeError, ValueError, AttributeError, struct.error),
-        *(OverflowError, RecursionError),
-    ) as error:
-        raise DataError(f"{path} is a damaged attention trace ({error})") from error
-
-
-def _from_parts(path: Path, header: Any, arrays: dict[str, np.ndarray]) -> list[AttentionTrace]:
-    if header["format_version"] != FORMAT_VERSION:
+    arrays, header = load_tensors(path, _HEADER)
+    if header is None:
+        raise DataError(f"{path} is not an attention trace: make one with --save")
+    if header.get("format_version", FORMAT_VERSION) != FORMAT_VERSION:
         raise DataError(
             f"{path} has trace format {header['format_version']}, this dlcc reads "
             f"{FORMAT_VERSION}: install a newer dlcc"
         )
-    traces = []
-    for number, text in enumerate(header["traces"]):
-        parts: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in text.items()
-        }
-        parts["tensors"] = {}
-        for name, array in arrays.items():
-            owner, _, rest = name.partition(".")
-            if owner != str(number):
-                continue
-            if rest.startswith("tensors."):
-                parts["tensors"][rest.removeprefix("tensors.")] = array
-            else:
-                parts[rest] = array
-        try:
-            traces.append(AttentionTrace(**parts))
-        except DataError as error:
-            raise DataError(f"{path}: {error}") from error
-    if not traces:
+    texts = header.get("traces")
+    if not isinstance(texts, list) or not texts:
         raise DataError(f"{path} holds no trace")
-    return traces
+    try:
+        return [_from_parts(text, number, arrays) for number, text in enumerate(texts)]
+    except (DataError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is a damaged attention trace: {error}") from error
+
+
+def _from_parts(text: Any, number: int, arrays: dict[str, np.ndarray]) -> AttentionTrace:
+    parts: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in text.items()
+    }
+    parts["tensors"] = {}
+    for name, array in arrays.items():
+        owner, _, rest = name.partition(".")
+        if owner == str(number) and rest.startswith("tensors."):
+            parts["tensors"][rest.removeprefix("tensors.")] = array
+        elif owner == str(number):
+            parts[rest] = array
+    return AttentionTrace(**parts)
+
+
+_NAMES = {"L": "layers", "H": "heads", "Q": "queries", "K": "keys", "r": "rows", "c": "columns"}
+_ARRAYS = {
+    "weights": (np.float32, "LHQK"),
+    "scores": (np.floating, "LHQK"),
+    "image": (np.uint8, "rc3"),
+    "query": (np.floating, "LHQd"),
+    "key": (np.floating, "LHKd"),
+    "value": (np.floating, "LHKd"),
+    "score": (np.floating, "LHd"),
+    "cutmix": (np.number, "rc3"),
+    "explanation": (np.floating, "K"),
+}
+"""Type and dimensions of arrays and tensors; a capital is the same length in all of a trace."""
+_TUPLES = {
+    "query": (str, ""),
+    "key": (str, ""),
+    "layer_names": (str, "L"),
+    "query_words": (int, "Q"),
+    "key_words": (int, "K"),
+    "special": (str, ""),
+    "grid": (int, ""),
+}
+"""What they hold, and how many where there are any."""
+_VALUES = {"kind": str, "title": str, "scale": int | float, "details": dict, "made_by": dict}
 
 
 def _check(trace: AttentionTrace) -> None:
-    weights = trace.weights
-    if not isinstance(weights, np.ndarray) or weights.ndim != 4 or weights.dtype != np.float32:
-        raise DataError("a trace's weights must be float32 [layers, heads, queries, keys]")
-    if 0 in weights.shape:
-        raise DataError(f"a trace with nothing in it: its weights have the shape {weights.shape}")
+    weights, grid = trace.weights, trace.grid
+    _check_array("weights", weights, {})
     if weights.size > MAX_CELLS:
         raise DataError(f"a trace of {weights.size} cells is too large to show")
-    _check_header(trace)
-    expected = (len(trace.query), len(trace.key))
-    if weights.shape[2:] != expected:
-        raise DataError(f"weights of {weights.shape[2:]} for {expected} query and key tokens")
-    if not np.all(np.isfinite(weights)):
-        raise DataError("a trace's weights must be numbers: found NaN or infinity")
     if trace.kind != "combined" and (weights.min() < 0 or weights.sum(-1).max() > 1.01):
         raise DataError("a trace's weights must be probabilities: found negatives or sums > 1")
-    _check_scores(trace)
-    if trace.layer_names and len(trace.layer_names) != weights.shape[0]:
-        raise DataError(f"{len(trace.layer_names)} layer names for {weights.shape[0]} layers")
-    for words, tokens in ((trace.query_words, trace.query), (trace.key_words, trace.key)):
-        if words and len(words) != len(tokens):
-            raise DataError(f"{len(words)} word numbers for {len(tokens)} tokens")
-    _check_image(trace)
-    _check_tensors(trace)
-
-
-def _check_header(trace: AttentionTrace) -> None:
-    texts = (trace.query, trace.key, trace.special, trace.layer_names, (trace.kind, trace.title))
-    if not all(type(t) is tuple and all(isinstance(word, str) for word in t) for t in texts):
-        raise DataError("a trace's tokens, names and titles must be text")
-    numbers = (trace.query_words, trace.key_words, trace.grid or ())
-    if not all(type(n) is tuple and all(type(number) is int for number in n) for n in numbers):
-        raise DataError("a trace's word numbers and patch grid must be whole numbers")
+    sizes = dict(zip("LHQK3", (*weights.shape, 3), strict=True))
+    for name, (kind, size) in _TUPLES.items():
+        if name != "grid" or grid is not None:
+            _check_tuple(name, getattr(trace, name), kind, sizes.get(size))
+    tokens = (len(trace.query), len(trace.key))
+    if weights.shape[2:] != tokens:
+        raise DataError(f"weights of {weights.shape[2:]} for {tokens} query and key tokens")
+    for name, kinds in _VALUES.items():
+        if not isinstance(getattr(trace, name), kinds):
+            raise DataError(f"a trace's {name} cannot be {getattr(trace, name)!r}")
     if trace.mechanism not in ("dot-product", "additive"):
         raise DataError(f"a trace's mechanism must be dot-product or additive: {trace.mechanism!r}")
-    if not isinstance(trace.scale, int | float) or not np.isfinite(trace.scale):
+    if not abs(trace.scale) < 1e38:
         raise DataError(f"a trace's scale must be a number: {trace.scale!r}")
-    if not isinstance(trace.details, dict) or not isinstance(trace.made_by, dict):
-        raise DataError("a trace's details and origin must be JSON objects")
-
-
-def _check_scores(trace: AttentionTrace) -> None:
-    scores = trace.scores
-    if scores is None:
-        return
-    if scores.shape != trace.weights.shape:
-        raise DataError(f"scores of {scores.shape} for weights of {trace.weights.shape}")
-    if np.isnan(scores).any() or np.isposinf(scores).any():
-        raise DataError("a trace's scores must be numbers, or -inf where masked")
-
-
-def _check_image(trace: AttentionTrace) -> None:
-    image, grid = trace.image, trace.grid
-    if image is not None and (
-        image.ndim != 3
-        or image.shape[2] != 3
-        or 0 in image.shape
-        or image.dtype != np.uint8
-        or grid is None
-    ):
-        raise DataError("a trace's image must be uint8 [rows, columns, 3] with a patch grid")
+    for name, array in (("scores", trace.scores), ("image", trace.image), *trace.tensors.items()):
+        if array is not None:
+            _check_array(name, array, sizes)
+    if trace.image is not None and grid is None:
+        raise DataError("a trace's image must have a patch grid")
     if grid is not None and (
-        len(grid) != 2 or min(grid) < 1 or grid[0] * grid[1] > trace.weights.shape[3]
+        len(grid) != 2 or min(grid) < 1 or grid[0] * grid[1] > weights.shape[3]
     ):
-        raise DataError(f"a patch grid of {grid} for {trace.weights.shape[3]} keys")
+        raise DataError(f"a patch grid of {grid} for {weights.shape[3]} keys")
 
 
-def _check_tensors(trace: AttentionTrace) -> None:
-    layers, heads, queries, keys = trace.weights.shape
-    lengths = {"query": queries, "key": keys, "value": keys}
-    for name, array in trace.tensors.items():
-        if not np.all(np.isfinite(array)):
-            raise DataError(f"the trace's tensor {name} holds NaN or infinity")
-        if name in lengths and (
-            array.ndim != 4 or array.shape[:3] != (layers, heads, lengths[name])
-        ):
-            raise DataError(f"the trace's tensor {name} has the shape {array.shape}")
-        if name == "score" and (array.ndim != 3 or array.shape[:2] != (layers, heads)):
-            raise DataError(f"the trace's tensor {name} has the shape {array.shape}")
-        if name.startswith("cutmix.") and (
-            array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape
-        ):
-            raise DataError(f"the trace's picture {name} has the shape {array.shape}")
-        if name.startswith("explanation.") and array.shape != (keys,):
-            raise DataError(f"the trace's {name} has the shape {array.shape} for {keys} keys")
+def _check_array(name: str, array: Any, sizes: dict[str, int]) -> None:
+    """Its type, its dimensions, of which `sizes` are known, and its numbers."""
+    kind, dimensions = _ARRAYS.get(name.partition(".")[0], (np.number, None))
+    if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, kind):
+        raise DataError(f"a trace's {name} must be an array of type {kind.__name__}")
+    if dimensions is not None and (
+        array.ndim != len(dimensions)
+        or any(sizes.get(d, n) != n for d, n in zip(dimensions, array.shape, strict=True))
+    ):
+        wanted = ", ".join(_NAMES.get(dimension, dimension) for dimension in dimensions)
+        raise DataError(f"a trace's {name} must be [{wanted}]: its shape is {array.shape}")
+    if 0 in array.shape:
+        raise DataError(f"a trace's {name} with nothing in it: its shape is {array.shape}")
+    if not np.all(np.isfinite(array) | (name == "scores") & np.isneginf(array)):
+        raise DataError(f"a trace's {name} must be numbers: found NaN or infinity")
+
+
+def _check_tuple(name: str, value: Any, kind: type, size: int | None) -> None:
+    if type(value) is not tuple or not all(isinstance(part, kind) for part in value):
+        raise DataError(f"a trace's {name} must be {'text' if kind is str else 'whole numbers'}")
+    if value and size not in (None, len(value)):
+        raise DataError(f"a trace's {name} holds {len(value)}, {size} are needed")

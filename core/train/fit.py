@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.files.paths import write_atomically
+from dlcc.core.files.tensors import load_tensors
 from dlcc.core.nn.layers import count_parameters
 from dlcc.core.trace.trace import save_traces
 from dlcc.core.train.checkpoint import (
@@ -37,7 +38,7 @@ from dlcc.core.train.optimizers import optimizer_state, optimizers_of, restore_o
 from dlcc.core.train.runtime import autocast, has_fast_bfloat16
 from dlcc.core.train.task import Task
 
-_STATE = "training_state.safetensors"
+_STATE, _PROGRESS = "training_state.safetensors", "progress"
 _AVERAGE, _OPTIMIZER = "average.", "optimizer."  # what its tensors' names begin with
 
 
@@ -229,7 +230,7 @@ class _Trainer:
         state = optimizer_state(self.optimizers)
         tensors |= {f"{_OPTIMIZER}{name}": value for name, value in state.items()}
         tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-        self._save("last", {}, save(tensors, {"progress": json.dumps(asdict(self.at))}))
+        self._save("last", {}, save(tensors, {_PROGRESS: json.dumps(asdict(self.at))}))
         self.saved_at = time.monotonic()
 
     def restore(self) -> None:
@@ -252,11 +253,10 @@ class _Trainer:
             raise DataError(f"{checkpoint.folder} cannot be resumed ({error})") from error
 
     def _restore_state(self, checkpoint: Checkpoint) -> None:
-        data = checkpoint.files[_STATE]
-        length = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8 : 8 + length])["__metadata__"]
-        self.at = _Progress(**json.loads(metadata["progress"]))
-        tensors = load(data)
+        tensors, progress = load_tensors(checkpoint.folder / _STATE, _PROGRESS, "pt")
+        if progress is None:
+            raise ValueError("nothing says how far it is")
+        self.at = _Progress(**progress)
         names = [f"{_AVERAGE}{place}" for place in range(len(self.average))]
         if {name for name in tensors if name.startswith(_AVERAGE)} != set(names):
             raise ValueError("with and without --ema-decay are not the same training")

@@ -1,18 +1,18 @@
 """Decoded pictures on disk, so that a second run starts at once."""
 
 import hashlib
-import json
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from dlcc.core.files.paths import cache_dir, write_atomically
+from dlcc.core.errors import DataError
+from dlcc.core.files.paths import cache_dir
+from dlcc.core.files.tensors import load_tensors, save_tensors
 
 _VERSION = 1
+_NAME = "pictures"  # in a file: what is no picture
 
 
 @dataclass(frozen=True)
@@ -50,22 +50,17 @@ def write_cache(cached: Path, content: Content) -> None:
         "classes": content.classes,
         "parts": content.parts,
         "skipped": content.skipped,
-        "crc32": zlib.crc32(content.pixels.numpy().tobytes()),
+        "crc32": zlib.crc32(content.pixels.numpy().data),
     }
-    metadata = {"pictures": json.dumps(texts)}
-    write_atomically(
-        cached, lambda temporary: save_file({"pixels": content.pixels}, temporary, metadata)
-    )
+    save_tensors(cached, {"pixels": content.pixels.numpy()}, _NAME, texts)
 
 
 def read_cache(cached: Path) -> Content | None:
-    """What is cached, or None where that is nothing or is damaged."""
+    """What is cached, or None where that is nothing, damaged or of another make."""
     try:
-        with safe_open(cached, framework="pt") as file:
-            texts = json.loads(file.metadata()["pictures"])
-            pixels = file.get_tensor("pixels")
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        tensors, texts = load_tensors(cached, _NAME, "pt")
+        content = {**tensors, **(texts or {})}
+        whole = zlib.crc32(content["pixels"].numpy().data) == content.pop("crc32")
+        return Content(**content) if whole else None
+    except (DataError, KeyError, TypeError):
         return None
-    if zlib.crc32(pixels.numpy().tobytes()) != texts.pop("crc32"):
-        return None
-    return Content(pixels, **texts)

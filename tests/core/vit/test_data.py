@@ -2,6 +2,7 @@
 
 import pickle
 import tarfile
+import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files import paths
+from dlcc.core.files.tensors import save_tensors
 from dlcc.core.vit import data as images
 from dlcc.core.vit.data import ImageData, load_images
 
@@ -161,6 +163,22 @@ def test_pictures_are_decoded_once_and_again_when_they_change(
         cached.write_bytes(cached.read_bytes()[:100])
     assert sum(sizes(load_images(folder, 8))) == 10
     assert len(decoded) == 40
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [{}, {"names": []}, {"crc32": 5}, {"names": 1, "classes": 2, "parts": 3, "kept": 4}],
+    ids=["empty", "no checksum", "another checksum", "another make"],
+)
+def test_a_foreign_cache_is_a_miss(tmp_path: Path, texts: dict[str, object]) -> None:
+    folder = write_folder(tmp_path, {"a": 5, "b": 5})
+    wanted = load_images(folder, 8)
+    (cached,) = paths.cache_dir().rglob("*.safetensors")
+    pixels = np.zeros(3, np.uint8)
+    texts = {"crc32": zlib.crc32(pixels.data), **texts} if len(texts) > 3 else texts
+    for arrays in ({"pixels": pixels}, {"pictures": pixels}):
+        save_tensors(cached, arrays, "pictures", texts)
+        assert load_images(folder, 8).split_hash == wanted.split_hash
 
 
 def cifar_rows(count: int, seed: int) -> tuple[np.ndarray, list[int]]:

@@ -1,0 +1,55 @@
+"""Arrays and JSON values in one safetensors file: all of it, or the reason why not; numpy alone."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from dlcc.core.errors import DataError
+from dlcc.core.files.paths import write_atomically
+
+_DAMAGE = (SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+
+
+def save_tensors(
+    path: Path, arrays: Mapping[str, np.ndarray], name: str, values: Mapping[str, Any]
+) -> None:
+    """Write `arrays` and, under `name`, the JSON `values`; whole or not at all.
+
+    Raises:
+        DataError: the folder or the file cannot be written.
+    """
+    contiguous = {key: np.asarray(array, order="C") for key, array in arrays.items()}
+    header = {name: json.dumps(values)}
+    write_atomically(path, lambda temporary: save_file(contiguous, temporary, header))
+
+
+def load_tensors(
+    path: Path, name: str = "", framework: str = "numpy"
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The arrays of a file and the JSON values under `name`; None where it has none of that name.
+
+    Args:
+        path: the file.
+        name: of the values.
+        framework: numpy gives arrays; pt gives PyTorch's tensors.
+
+    Raises:
+        DataError: it cannot be read, is damaged or is no safetensors file.
+    """
+    try:
+        with safe_open(path, framework) as file:
+            text = (file.metadata() or {}).get(name)
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        values = None if text is None else json.loads(text)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except _DAMAGE as error:
+        raise DataError(f"{path} is damaged or of another kind ({error})") from error
+    if not isinstance(values, dict | None):
+        raise DataError(f"{path} is damaged: its {name} is no JSON object")
+    return arrays, values
