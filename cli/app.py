@@ -3,14 +3,13 @@
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from dlcc.cli.groups import DefaultGroup
-from dlcc.cli.options import settings
+from dlcc.cli.groups import Door, LazyGroup
+from dlcc.cli.options import in_words, settings
 
 INTERRUPTED = 130
 
@@ -23,8 +22,23 @@ def main() -> None:
     app(prog_name="dlcc")
 
 
-class RootGroup(TyperGroup):
+_COMMANDS = "dlcc.cli.commands."
+
+
+class RootGroup(LazyGroup):
     """The root command: whatever goes wrong below it becomes one line and an exit code."""
+
+    doors: Mapping[str, Door] = {
+        "attend": Door(f"{_COMMANDS}attend:app", "Attention from scratch on one or two sentences."),
+        "translate": Door(f"{_COMMANDS}translate:app", "Translate with a GRU and attention."),
+        "sentiment": Door(
+            f"{_COMMANDS}sentiment:app", "Classify texts with a Transformer, and see why."
+        ),
+        "vit": Door(f"{_COMMANDS}vit:app", "Classify pictures with a Vision Transformer."),
+        "view": Door(
+            f"{_COMMANDS}view:view", "Look at attention in the terminal, with the keyboard."
+        ),
+    }
 
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(self.commands)
@@ -52,7 +66,7 @@ def _exit_code(run: Any) -> int:
     except DlccError as error:
         if settings.debug:
             raise
-        screen.fail(str(error))
+        screen.fail(in_words(error))
         return error.exit_code
     except Exception as error:
         if settings.debug:
@@ -93,16 +107,3 @@ def _root(
 ) -> None:
     if context.invoked_subcommand is None:
         print(context.get_help())
-
-
-def _add_commands() -> None:
-    from dlcc.cli.commands import attend, sentiment, translate, view, vit
-
-    app.add_typer(attend.app, name="attend", cls=DefaultGroup)
-    app.add_typer(translate.app, name="translate", cls=DefaultGroup)
-    app.add_typer(sentiment.app, name="sentiment", cls=DefaultGroup)
-    app.add_typer(vit.app, name="vit")
-    app.command()(view.view)
-
-
-_add_commands()

@@ -3,13 +3,19 @@
 Imported by every command before anything heavy: typer only.
 """
 
+import inspect
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+import types
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import typer
+
+from dlcc.core.errors import DlccError, UsageError, setting_with
+from dlcc.core.settings import help_of, name_of, settings_of
 
 
 @dataclass
@@ -37,8 +43,6 @@ def at_most_one(**flags: bool) -> None:
     """Raise UsageError where several of the flags, by name, were given."""
     given = [f"--{name}" for name, value in flags.items() if value]
     if len(given) > 1:
-        from dlcc.core.errors import UsageError
-
         raise UsageError(f"{' and '.join(given)}: give one of them")
 
 
@@ -111,3 +115,87 @@ Embeddings = Annotated[
         metavar="FILE",
     ),
 ]
+
+
+def flag_of(each: Field[Any]) -> str:
+    """The option of a setting, such as --learning-rate."""
+    return flag(name_of(each))
+
+
+def flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def in_words(error: DlccError) -> str:
+    """An error's message, with the option that it is about."""
+    if not error.field:
+        return error.why
+    return f"{setting_with(flag(error.field), error.value)}: {error.why}"
+
+
+def options_of(configs: Iterable[type]) -> list[inspect.Parameter]:
+    """An option for each setting of some dataclasses, None where it is not given."""
+    return [
+        inspect.Parameter(
+            each.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[_given(hint) | None, _option(each, hint, words, config)],
+        )
+        for config in configs
+        for hints, words in [(get_type_hints(config), help_of(config))]
+        for each in settings_of(config)
+        for hint in [_plain(hints[each.name])]
+    ]
+
+
+def _option(each: Field[Any], hint: Any, words: dict[str, str], config: type) -> Any:
+    flags = flag_of(each)
+    if each.type == "bool | None" or each.type == (bool | None):
+        flags += f"/--no-{flags[2:]}"
+    names = {Path: "PATH", str: "NAME", tuple[int, ...]: "N,N"}
+    return typer.Option(
+        flags,
+        help=words[each.name].replace("`", ""),
+        metavar=names.get(hint),
+        parser=partial(_numbers, name_of(each)) if get_origin(hint) is tuple else None,
+        show_default=False,
+        rich_help_panel=getattr(config, "title", None),
+    )
+
+
+def _plain(hint: Any) -> Any:
+    """A type without None."""
+    if get_origin(hint) in (Union, types.UnionType):
+        (hint,) = [part for part in get_args(hint) if part is not type(None)]
+    return hint
+
+
+def _given(hint: Any) -> Any:
+    """What Typer is told of a type."""
+    return tuple if get_origin(hint) is tuple else hint
+
+
+def _numbers(name: str, text: str) -> tuple[int, ...]:
+    """ "64,128" as numbers; "none" as none."""
+    try:
+        return () if text == "none" else tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError("give whole numbers such as 64,128, or none", name, text) from None
+
+
+def with_signature(
+    command: Callable[..., Any], parameters: list[inspect.Parameter], doc: str
+) -> Callable[..., Any]:
+    """`command` with parameters for Typer to read, beside its own."""
+    own = inspect.signature(command, eval_str=True)
+    named = [each for each in own.parameters.values() if each.kind is not each.VAR_KEYWORD]
+
+    def run(**given: Any) -> Any:
+        return command(**given)
+
+    everything = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in named] + parameters
+    run.__signature__ = own.replace(parameters=everything)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in everything}
+    run.__doc__ = doc
+    return run

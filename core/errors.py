@@ -2,9 +2,30 @@
 
 
 class DlccError(Exception):
-    """Something a user can act on: the message names the offending value and what to try."""
+    """Something a user can act on: what is wrong with which value, and what to try.
+
+    Args:
+        why: what is wrong, and what to try.
+        field: the setting that it is about, by the name that people set it by; nothing where it is
+            about none. Who talks to people writes it in their language, such as `--width`.
+        value: what the setting was given.
+    """
 
     exit_code = 1
+
+    def __init__(self, why: str, field: str = "", value: object = None) -> None:
+        super().__init__(why, field, value)
+        self.why, self.field, self.value = why, field, value
+
+    def __str__(self) -> str:
+        return f"{setting_with(self.field, self.value)}: {self.why}" if self.field else self.why
+
+
+def setting_with(name: str, value: object) -> str:
+    """A setting and its value, as far as it has one, as they are typed."""
+    if value is None or value is True:
+        return name
+    return f"{name} {','.join(map(str, value)) if isinstance(value, tuple) else value}"
 
 
 class UsageError(DlccError):

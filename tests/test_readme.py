@@ -27,7 +27,7 @@ def parsed(line: str) -> tuple[Any, list[str]]:
     command, rest = get_command(app), words[1:]
     while hasattr(command, "commands"):
         if rest and rest[0] in command.commands:
-            command, rest = command.commands[rest[0]], rest[1:]
+            command, rest = command.resolve_command(None, rest)[1:]
         elif "run" in command.commands:
             command = command.commands["run"]
         else:

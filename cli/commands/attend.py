@@ -1,12 +1,12 @@
 """`dlcc attend`: attention on one or two sentences with word vectors."""
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlcc.cli.commands import attend_train
-from dlcc.cli.groups import DEFAULT, DefaultCommand
+from dlcc.cli.groups import DEFAULT, DefaultCommand, DefaultGroup, Door
 from dlcc.cli.options import Debug, Embeddings, Export, Json, Quiet, Save, Seed, at_most_one
 
 if TYPE_CHECKING:
@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 
 _NAMED = 8  # words without a vector, at most, in the warning
 
-app = typer.Typer(help="Attention from scratch on one or two sentences.")
-app.command("train")(attend_train.train)
+
+class _Group(DefaultGroup):
+    doors: Mapping[str, Door] = {
+        "train": Door("dlcc.cli.commands.attend_train:train"),
+    }
+
+
+app = typer.Typer(cls=_Group, help="Attention from scratch on one or two sentences.")
 
 
 @app.command(DEFAULT, cls=DefaultCommand, hidden=True)

@@ -2,16 +2,13 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlcc.cli.commands.sentiment_eval import compare, evaluate
-from dlcc.cli.commands.sentiment_pretrain import pretrain
-from dlcc.cli.commands.sentiment_train import train
-from dlcc.cli.groups import DEFAULT, DefaultCommand
+from dlcc.cli.groups import DEFAULT, DefaultCommand, DefaultGroup, Door
 from dlcc.cli.options import Checkpoint, Debug, Device, Export, Json, Quiet, Save, at_most_one
 
 if TYPE_CHECKING:
@@ -19,11 +16,17 @@ if TYPE_CHECKING:
     from dlcc.core.sentiment.explain import Explained
     from dlcc.core.trace.trace import AttentionTrace
 
-app = typer.Typer(help="Classify texts with a Transformer, and see why.")
-app.command()(train)
-app.command()(pretrain)
-app.command("eval")(evaluate)
-app.command()(compare)
+
+class _Group(DefaultGroup):
+    doors: Mapping[str, Door] = {
+        "train": Door("dlcc.cli.commands.train:train_command", recipe="sentiment"),
+        "pretrain": Door("dlcc.cli.commands.train:train_command", recipe="masked-words"),
+        "eval": Door("dlcc.cli.commands.sentiment_eval:evaluate"),
+        "compare": Door("dlcc.cli.commands.sentiment_eval:compare"),
+    }
+
+
+app = typer.Typer(cls=_Group, help="Classify texts with a Transformer, and see why.")
 
 _BAR_FROM = 100  # texts
 _FEW = 20  # texts that are explained unasked, and the most whose attention is shown

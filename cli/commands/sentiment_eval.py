@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.commands.sentiment_options import Column, Data, LabelColumn
 from dlcc.cli.options import Checkpoint, Debug, Device, Json, Quiet, Seed
 from dlcc.cli.progress import counting
 
@@ -17,6 +16,17 @@ if TYPE_CHECKING:
 
 _EXPLAINED = 100  # texts that explanations are measured on
 
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="aclImdb archive or folder, class folders of .txt files, .csv, .tsv or .jsonl. "
+        "Left out: the official archive is downloaded (84 MB).",
+        metavar="PATH",
+    ),
+]
+Column = Annotated[str | None, typer.Option(help="A table's column with the text.", metavar="NAME")]
+LabelColumn = Annotated[str, typer.Option(help="A table's column with the class.", metavar="NAME")]
 Long = Annotated[
     str, typer.Option(help="How long texts are read: windows (all of it) or ends.", metavar="HOW")
 ]
@@ -119,7 +129,7 @@ def compare(
     from dlcc.cli.draw.sentiment_tables import print_comparison
     from dlcc.core.errors import UsageError
     from dlcc.core.nn.layers import count_parameters
-    from dlcc.core.sentiment.model import ARCHITECTURES
+    from dlcc.core.sentiment.config import ARCHITECTURES
     from dlcc.core.sentiment.score import LENGTHS, accuracy_at
     from dlcc.core.sentiment.source import SentimentSource
     from dlcc.core.sentiment.speed import measure_speed
@@ -169,10 +179,11 @@ def _reviews(
 ) -> "tuple[list[Review], str]":
     """The labelled texts of a part, and the part's name: all where the data has no test part.
     Validation is set apart as it was when the model was trained."""
-    from dlcc.cli.commands.runs import downloaded
     from dlcc.cli.console import note, warn
+    from dlcc.cli.progress import transferring
     from dlcc.core.errors import UsageError
-    from dlcc.core.sentiment.data import OFFICIAL, SplitConfig, load_corpus, read_parts
+    from dlcc.core.sentiment.config import SplitConfig
+    from dlcc.core.sentiment.data import find_data, load_corpus, read_parts
 
     if part not in ("test", "validation", "all"):
         raise UsageError(f"--part {part}: choose test, validation or all")
@@ -183,7 +194,7 @@ def _reviews(
         trained.get("validation_share", SplitConfig.validation_share),
         trained.get("split_seed", seed),
     )
-    path = data or downloaded(OFFICIAL)
+    path = data or find_data(transferring)
     if part == "validation":
         corpus = load_corpus(path, split)
         if corpus.split_hash != trained.get("split_hash"):
@@ -213,14 +224,14 @@ def _drawn_models(seed: int, device: str) -> "list[SentimentModel]":
     """A Transformer of the best preset's sizes and its twin, on the device."""
     import torch
 
-    from dlcc.cli.commands.sentiment_options import PRESETS
-    from dlcc.core.sentiment.model import ARCHITECTURES, EncoderConfig, SentimentModel
+    from dlcc.core.sentiment.config import ARCHITECTURES, RECIPE, EncoderConfig, VocabularyConfig
+    from dlcc.core.sentiment.model import SentimentModel
     from dlcc.core.train.runtime import choose_device
 
-    best = PRESETS["best"]
     torch.manual_seed(seed)
-    models = [
-        SentimentModel(EncoderConfig(best.vocab_size, architecture=name, **best.encoder), 2)
-        for name in ARCHITECTURES
-    ]
+    models = []
+    for name in ARCHITECTURES:
+        best = RECIPE.choose({"architecture": name})
+        size = best.make(VocabularyConfig).vocab_size
+        models.append(SentimentModel(best.make(EncoderConfig, vocab_size=size), 2))
     return [model.to(choose_device(device)) for model in models]

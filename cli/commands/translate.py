@@ -3,26 +3,31 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.commands import translate_eval, translate_train
-from dlcc.cli.groups import DEFAULT, DefaultCommand
+from dlcc.cli.groups import DEFAULT, DefaultCommand, DefaultGroup, Door
 from dlcc.cli.options import Checkpoint, Debug, Device, Export, Json, Quiet, Save, at_most_one
 
 if TYPE_CHECKING:
     from dlcc.core.translate.source import TranslateSource
     from dlcc.core.translate.translator import Translation, Translator
 
-app = typer.Typer(help="Translate with a GRU and attention.")
-app.command()(translate_train.train)
-app.command("eval")(translate_eval.evaluate)
-app.command()(translate_eval.compare)
-app.command()(translate_eval.alignments)
+
+class _Group(DefaultGroup):
+    doors: Mapping[str, Door] = {
+        "train": Door("dlcc.cli.commands.train:train_command", recipe="translate"),
+        "eval": Door("dlcc.cli.commands.translate_eval:evaluate"),
+        "compare": Door("dlcc.cli.commands.translate_eval:compare"),
+        "alignments": Door("dlcc.cli.commands.translate_eval:alignments"),
+    }
+
+
+app = typer.Typer(cls=_Group, help="Translate with a GRU and attention.")
 
 _CHUNK = 1000  # lines that are translated before they are printed
 _NAMED = 5  # lines with unknown words, at most

@@ -145,11 +145,11 @@ def _evaluate(
     device: str,
 ) -> "tuple[tuple[Sentence, ...], list[TranslationScores], list[Translator]]":
     """Evaluate several models on the part that all of them were kept from."""
-    from dlcc.cli.commands.translate_data import find_data
     from dlcc.cli.console import note
+    from dlcc.cli.progress import transferring
     from dlcc.core.errors import DataError
     from dlcc.core.translate import score as translation_scores
-    from dlcc.core.translate.data import read_pairs, split_pairs
+    from dlcc.core.translate.data import find_data, read_pairs, split_pairs
     from dlcc.core.translate.source import TranslateSource
     from dlcc.core.translate.translator import SearchOptions
 
@@ -159,7 +159,8 @@ def _evaluate(
     if any(about.get("reverse") != abouts[0].get("reverse") for about in abouts):
         raise DataError("the two models translate in opposite directions")
     about = abouts[0]
-    path = find_data(data, about.get("source_lang", "eng"), about.get("target_lang", "spa"))
+    languages = about.get("source_lang", "eng"), about.get("target_lang", "spa")
+    path = data or find_data(*languages, transferring)
     split = split_pairs(read_pairs(path, about.get("reverse", False)), about.get("seed", 0))
     for other in abouts:
         sentences = translation_scores.choose_part(

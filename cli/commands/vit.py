@@ -1,19 +1,29 @@
 """`dlcc vit`: a Vision Transformer on pictures; each command stands in its own file."""
 
+from collections.abc import Mapping
+
 import typer
 
-from dlcc.cli.commands import vit_compare, vit_eval, vit_predict, vit_train
+from dlcc.cli.groups import Door, LazyGroup
 
-app = typer.Typer(help="Classify pictures with a Vision Transformer.", invoke_without_command=True)
+
+class _Group(LazyGroup):
+    doors: Mapping[str, Door] = {
+        "train": Door("dlcc.cli.commands.train:train_command", recipe="vit"),
+        "eval": Door("dlcc.cli.commands.vit_eval:evaluate"),
+        "predict": Door("dlcc.cli.commands.vit_predict:predict"),
+        "compare": Door("dlcc.cli.commands.vit_compare:compare"),
+    }
+
+
+app = typer.Typer(
+    cls=_Group,
+    help="Classify pictures with a Vision Transformer.",
+    invoke_without_command=True,
+)
 
 
 @app.callback()
 def _vit(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         print(context.get_help())
-
-
-app.command()(vit_train.train)
-app.command("eval")(vit_eval.evaluate)
-app.command()(vit_predict.predict)
-app.command()(vit_compare.compare)

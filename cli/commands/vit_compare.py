@@ -3,12 +3,15 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from dlcc.cli.commands.vit_data import Data
 from dlcc.cli.options import Debug, Device, Json, Quiet
+
+if TYPE_CHECKING:
+    from dlcc.core.vit.task import VisionTask
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,11 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Train without CutMix, with CutMix and from a backbone, each for --minutes."""
-    from dlcc.cli.commands.runs import run_folder
-    from dlcc.cli.commands.vit_setup import choose
+    from dlcc.cli.commands.train import run_folder
     from dlcc.cli.console import note
+    from dlcc.core.vit.config import RECIPE
 
-    choose(preset, None, False)  # complains before the long work
+    RECIPE.choose({}, preset)  # complains before the long work
     folder = run_folder(run, False, "vit-compare")
     if backbone is None:
         note("no --backbone: the pretrained model is left out")
@@ -88,28 +91,31 @@ def _outcome(
     options: dict[str, Any],
 ) -> Outcome:
     """Train, or go on where an earlier call was stopped, and score the best weights."""
-    from dlcc.cli.commands.runs import trained
-    from dlcc.cli.commands.vit_presets import EITHER_MIX
-    from dlcc.cli.commands.vit_setup import choose, fit_config_of, make_task
+    from dlcc.cli.commands.train import narrator, trained
     from dlcc.core.nn.layers import count_parameters
+    from dlcc.core.train.config import FitConfig
+    from dlcc.core.train.runtime import choose_device
     from dlcc.core.vit.classifier import PictureClassifier
+    from dlcc.core.vit.config import RECIPE
     from dlcc.core.vit.score import score
 
-    source = backbone if kind == "pretrained" else None
-    chosen = choose(options["preset"], source, False)
-    minutes = options["minutes"]
-    # Epochs enough for any machine, so that the minutes alone end the schedule.
-    fit_config = fit_config_of(
-        chosen, minutes=minutes, epochs=max(1000, int(100 * minutes)), seed=seed
-    )
-    model = dict.fromkeys(("image_size", "pooling")) | {
-        "image_size": options["size"] if source else None
+    minutes, pretrained = options["minutes"], kind == "pretrained"
+    given = {
+        "data": data,
+        "cutmix": kind == "with CutMix",
+        "minutes": minutes,
+        # Epochs enough for any machine, so that the minutes alone end the schedule.
+        "epochs": max(1000, int(100 * minutes)),
+        "backbone": backbone if pretrained else None,
+        "image_size": options["size"] if pretrained else None,
     }
-    vision = {"cutmix": EITHER_MIX if kind == "with CutMix" else 0.0, "seed": seed}
-    about = {"command": f"dlcc vit compare, {kind}, {minutes} minutes", "seed": seed}
-    task = make_task(chosen, model, vision, source, False, data, 0.1, options["device"], about)
-    trained(task, fit_config, run, (run / "last").exists(), "pictures", task.watch)
-    best = PictureClassifier.load(run, task.answers.device)
+    command = f"dlcc vit compare, {kind}, {minutes} minutes"
+    chosen = RECIPE.choose(
+        given, options["preset"], seed=seed, device=options["device"], command=command
+    )
+    task = cast("VisionTask", RECIPE.task(chosen, narrator()))
+    trained(task, chosen.make(FitConfig), run, (run / "last").exists(), RECIPE.unit)
+    best = PictureClassifier.load(run, choose_device(options["device"]))
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return Outcome(
         kind,

@@ -21,18 +21,7 @@ Data = Annotated[
 
 def load_data(path: Path | None, size: int, validation: float, seed: int) -> "ImageData":
     """Read and split pictures, with a count on stderr while they are decoded."""
-    from dlcc.cli.console import note, warn
-    from dlcc.cli.progress import counting
-    from dlcc.core.vit.data import load_images
+    from dlcc.cli.commands.train import narrator
+    from dlcc.core.vit.data import read_pictures
 
-    with counting("decoding pictures") as count:
-        data = load_images(path, size, validation, seed, on_picture=count)
-    side = data.train.pixels.shape[-1]
-    note(
-        f"{path.name if path else 'CIFAR-10'}: {len(data.classes)} classes, {side} × {side} pixels,"
-        f" {len(data.train):,} pictures to train on, {len(data.validation):,} to validate, "
-        f"{len(data.test):,} to test"
-    )
-    if data.skipped:
-        warn(f"{len(data.skipped)} pictures were left out; the first: {data.skipped[0]}")
-    return data
+    return read_pictures(path, size, validation, seed, narrator())

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from dlcc.cli.console import stdout
 from dlcc.core.sentiment.classifier import Classifier
+from dlcc.core.sentiment.config import ARCHITECTURES
 from dlcc.core.sentiment.explain import STEPS
 from dlcc.core.sentiment.faithfulness import Faithfulness
-from dlcc.core.sentiment.model import ARCHITECTURES
 from dlcc.core.sentiment.score import Evaluation
 
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.nn.batches import PAD_STEP, batches_by_length, pad
 from dlcc.core.sentiment.codec import LONG_TEXTS, ReviewCodec, ReviewTokens, ends, windows
-from dlcc.core.sentiment.model import EncoderConfig, SentimentModel
+from dlcc.core.sentiment.config import EncoderConfig
+from dlcc.core.sentiment.model import SentimentModel
 from dlcc.core.train.checkpoint import best_of, load_checkpoint, load_weights
 from dlcc.core.train.runtime import autocast
 

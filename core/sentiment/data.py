@@ -6,15 +6,17 @@ Nothing is unpacked to disk: an archive is read in one pass.
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.archives import each_file
-from dlcc.core.files.download import RemoteFile
+from dlcc.core.files.download import Progress, RemoteFile, fetch
 from dlcc.core.files.paths import read_bytes
 from dlcc.core.files.tables import TABLES, decode, lines_of, read_rows
+from dlcc.core.sentiment.config import SplitConfig
 
 OFFICIAL = RemoteFile(
     "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
@@ -84,22 +86,17 @@ class Corpus:
     """Where its texts are from; of a training text beyond them, an epoch has it once."""
 
 
-@dataclass(frozen=True)
-class SplitConfig:
-    """How texts are read and validation is set apart."""
+def find_data(transferring: Callable[[str], AbstractContextManager[Progress]]) -> Path:
+    """The official archive, fetched into the cache once.
 
-    text_column: str | None = None
-    """The column of a table that holds the text; found by its name when None."""
-    label_column: str = "label"
-    """The column that holds the class."""
-    validation_share: float = 0.1
-    """Share of the training part."""
-    seed: int = 0
-    """Draws the groups that validate."""
+    Args:
+        transferring: shows how far a download has come.
 
-    def __post_init__(self) -> None:
-        if not 0 < self.validation_share < 1:
-            raise UsageError(f"--validation {self.validation_share}: give a share between 0 and 1")
+    Raises:
+        DataError: it cannot be fetched.
+    """
+    with transferring(f"downloading {OFFICIAL.url.rpartition('/')[2]}") as progress:
+        return fetch(OFFICIAL, progress)
 
 
 def load_corpus(path: Path, config: SplitConfig) -> Corpus:

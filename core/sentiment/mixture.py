@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.sentiment.data import Corpus, Source, SplitConfig, load_corpus
+from dlcc.core.sentiment.config import SplitConfig
+from dlcc.core.sentiment.data import Corpus, Source, load_corpus
 
 
 def load_corpora(given: Sequence[tuple[Path, float]], config: SplitConfig) -> Corpus:

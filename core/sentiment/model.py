@@ -7,13 +7,10 @@ Shapes: B batch, T tokens, E width of a token's vector, D width of the encoder, 
 C classes, H heads, V tokens in the vocabulary, M masked positions.
 """
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlcc.core.errors import UsageError
 from dlcc.core.nn.batches import PAD, padded_length
 from dlcc.core.nn.dropout import dropout
 from dlcc.core.nn.layers import (
@@ -23,59 +20,7 @@ from dlcc.core.nn.layers import (
     sinusoidal_positions,
 )
 from dlcc.core.nn.recurrent import BidirectionalGRU
-
-ARCHITECTURES = ("transformer", "gru")
-
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """The encoder's sizes."""
-
-    vocab_size: int
-    """Tokens in the vocabulary, V."""
-    embed_dim: int = 256
-    """Width of a token's vector, E; projected to `width` where they differ."""
-    width: int = 256
-    """Width of the sequence, D."""
-    num_layers: int = 4
-    """Encoder blocks."""
-    num_heads: int = 4
-    """Attention heads of a block; a divisor of `width`."""
-    hidden_dim: int = 1024
-    """Width inside the feed-forward layers."""
-    dropout: float = 0.1
-    """Share dropped, from 0 to 1."""
-    inner_dropout: float | None = None
-    """Share dropped inside attention and feed-forward layers; `dropout` when None."""
-    norm_first: bool = True
-    """Pre-norm, or post-norm as in the book."""
-    max_length: int = 512
-    """Most tokens at once; a longer text is read in several windows."""
-    architecture: str = "transformer"
-    """transformer; or gru, its twin with as many parameters."""
-    frozen_embeddings: bool = False
-    """Whether the tokens' vectors stay as they were loaded."""
-
-    def __post_init__(self) -> None:
-        if self.architecture not in ARCHITECTURES:
-            raise UsageError(
-                f"--model {self.architecture}: choose one of {', '.join(ARCHITECTURES)}"
-            )
-        for flag, value in (
-            ("--vocab-size", self.vocab_size),
-            ("--width", self.width),
-            ("--layers", self.num_layers),
-            ("--hidden", self.hidden_dim),
-            ("--length", self.max_length),
-        ):
-            if value < 1:
-                raise UsageError(f"{flag} {value}: at least 1 is needed")
-        if self.num_heads < 1 or self.width % self.num_heads:
-            raise UsageError(
-                f"--heads {self.num_heads}: a width of {self.width} cannot be split into that many"
-            )
-        if not 0 <= self.dropout < 1:
-            raise UsageError(f"--dropout {self.dropout}: from 0 to less than 1")
+from dlcc.core.sentiment.config import EncoderConfig
 
 
 class TextEncoder(nn.Module):

@@ -14,35 +14,21 @@ from torch import Tensor
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.nn.batches import EOS, SPECIAL
 from dlcc.core.sentiment.codec import MASK, ReviewCodec
+from dlcc.core.sentiment.config import (
+    ColumnConfig,
+    EncoderConfig,
+    MaskedWordConfig,
+    TextsConfig,
+    VocabularyConfig,
+)
+from dlcc.core.sentiment.data import find_data, untested_texts
 from dlcc.core.sentiment.model import MaskedWordModel
 from dlcc.core.trace.trace import AttentionTrace
-from dlcc.core.train.runtime import seeded_generator
+from dlcc.core.train.recipe import Chosen, Narrator
+from dlcc.core.train.runtime import choose_device, seeded_generator
 
 KIND = "masked-words"
 _EXAMPLE = "the plot was thin, but i could not <mask> smiling"
-
-
-@dataclass(frozen=True)
-class MaskedWordConfig:
-    """How masked words are practised."""
-
-    length: int = 128
-    """Tokens of a stretch; reviews stand one after another, cut wherever a stretch ends."""
-    batch_tokens: int = 8192
-    """Tokens of a batch."""
-    masked_share: float = 0.25
-    """Share of the tokens to guess: of these 8 in 10 are masked, 1 is another word, 1 stays."""
-    seed: int = 0
-    """Seed of the order of the stretches."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.masked_share < 1:
-            raise UsageError(f"--masked {self.masked_share}: give a share between 0 and 1")
-        if self.length < 8 or self.batch_tokens < self.length:
-            raise UsageError(
-                f"--stretch {self.length}: at least 8 tokens, and at most a batch's "
-                f"{self.batch_tokens}"
-            )
 
 
 @dataclass(frozen=True)
@@ -75,9 +61,8 @@ class MaskedWordTask:
     ) -> None:
         self.model, self.codec, self.how, self.about = model, codec, config, about
         if config.length > model.encoder.config.max_length:
-            raise UsageError(
-                f"--stretch {config.length}: the model takes {model.encoder.config.max_length}"
-            )
+            most = model.encoder.config.max_length
+            raise UsageError(f"the model takes {most}", "stretch", config.length)
         self.config = {"encoder": asdict(model.encoder.config)}
         self.files = codec.files()
         self.tokens, self.validation = self._join(texts), self._join(validation)
@@ -97,7 +82,7 @@ class MaskedWordTask:
         starts = starts[torch.randperm(len(starts), generator=generator)]
         return starts.split(self.how.batch_tokens // length)
 
-    def loss(self, batch: Tensor) -> tuple[Tensor, int]:
+    def loss(self, batch: Tensor, done: float) -> tuple[Tensor, int]:
         length, longest = self.how.length, self.model.encoder.config.max_length
         start = int(torch.randint(longest - length + 1, (1,)))  # so all positions are practised
         masked = self._mask(self.tokens, batch, None)
@@ -159,3 +144,40 @@ class MaskedWordTask:
             torch.tensor([*ids, EOS], dtype=torch.int32) for ids in self.codec.encode_many(texts)
         ]
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.int32)
+
+
+def build(chosen: Chosen, narrator: Narrator) -> MaskedWordTask:
+    """Read the texts and build the model.
+
+    Raises:
+        UsageError: settings that do not go together.
+        DataError: texts that cannot be read, or too few.
+    """
+    device = choose_device(chosen.device)
+    config: MaskedWordConfig = chosen.make(MaskedWordConfig)
+    words: VocabularyConfig = chosen.make(VocabularyConfig)
+    sizes = chosen.part(EncoderConfig)
+    sizes["embed_dim"] = sizes["width"]
+    EncoderConfig(vocab_size=1, **sizes)  # complains before the long work
+    path = chosen.make(TextsConfig).data or find_data(narrator.transferring)
+    texts, validation = held_out(untested_texts(path, chosen.make(ColumnConfig).text_column))
+    narrator.note(
+        f"{path.name}: masked words of {len(texts):,} texts outside the test part, validated "
+        f"on {len(validation):,} others"
+    )
+    about = {
+        "command": chosen.command,
+        "seed": chosen.seed,
+        "data": {"file": path.name, "texts": len(texts), "validation": len(validation)},
+    }
+    codec = ReviewCodec.learn(texts, words.vocabulary, words.vocab_size)
+    torch.manual_seed(chosen.seed)
+    model = MaskedWordModel(EncoderConfig(vocab_size=codec.size, **sizes))
+    return MaskedWordTask(model.to(device), codec, texts, validation, config, about)
+
+
+def held_out(texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Texts to practise masked words on, and every 10th, of very many every 100th, to validate."""
+    step = 100 if len(texts) >= 10_000 else 10
+    validation = list(texts[::step])
+    return [text for number, text in enumerate(texts) if number % step], validation

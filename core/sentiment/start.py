@@ -1,7 +1,6 @@
 """Where a classifier's weights come from before training: drawn, word vectors, or a checkpoint."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,11 @@ from dlcc.core.files.vectors import Progress, look_up
 from dlcc.core.sentiment import pretrain as masked_words
 from dlcc.core.sentiment.classifier import KIND
 from dlcc.core.sentiment.codec import ReviewCodec
-from dlcc.core.sentiment.model import EncoderConfig, MaskedWordModel, SentimentModel
+from dlcc.core.sentiment.config import BUNDLED_VECTORS, EncoderConfig
+from dlcc.core.sentiment.model import SentimentModel
+from dlcc.core.settings import name_of
 from dlcc.core.train.checkpoint import Checkpoint, best_of, load_checkpoint, load_weights
 
-BUNDLED_VECTORS = "bundled"
 _ENCODER = "encoder."
 
 
@@ -32,14 +32,6 @@ def from_scratch(
     """
     torch.manual_seed(seed)
     return SentimentModel(EncoderConfig(vocab_size=codec.size, **sizes), num_classes)
-
-
-def masked_words_from_scratch(
-    codec: ReviewCodec, sizes: dict[str, Any], seed: int
-) -> MaskedWordModel:
-    """A model of masked words with drawn weights."""
-    torch.manual_seed(seed)
-    return MaskedWordModel(EncoderConfig(vocab_size=codec.size, **sizes))
 
 
 def from_vectors(
@@ -116,11 +108,11 @@ def from_checkpoint(
 
 def _check_changes(before: EncoderConfig, changes: dict[str, Any]) -> None:
     free = {"dropout", "inner_dropout", "max_length", "frozen_embeddings"}
-    for name, value in changes.items():
-        if name not in free and value != getattr(before, name):
+    for each in fields(EncoderConfig):
+        value, own = changes.get(each.name), getattr(before, each.name)
+        if value not in (None, own) and each.name not in free:
             raise UsageError(
-                f"--from has {name.replace('_', ' ')} {getattr(before, name)}, not {value}: "
-                f"leave that option out"
+                f"what is started from has {own}: leave that option out", name_of(each), value
             )
 
 
@@ -130,10 +122,3 @@ def _what(checkpoint: Checkpoint) -> str:
     command, seconds = checkpoint.about.get("command"), checkpoint.about.get("seconds", 0)
     how = f" of {command}, after {seconds / 60:.0f} minutes" if command else ""
     return f"{checkpoint.kind} checkpoint ({shown}){how}"
-
-
-def held_out(texts: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Texts to practise masked words on, and every 10th, of very many every 100th, to validate."""
-    step = 100 if len(texts) >= 10_000 else 10
-    validation = list(texts[::step])
-    return [text for number, text in enumerate(texts) if number % step], validation

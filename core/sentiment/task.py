@@ -3,55 +3,42 @@
 Shapes: N texts, B batch, T tokens, C classes, D width.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dlcc.core.errors import UsageError
 from dlcc.core.nn.batches import PAD, PAD_STEP, batches_by_length, pad
+from dlcc.core.sentiment.answers import with_answers
 from dlcc.core.sentiment.classifier import KIND, Classifier
 from dlcc.core.sentiment.codec import MASK, ReviewCodec, ends
-from dlcc.core.sentiment.data import Corpus, Review
+from dlcc.core.sentiment.config import (
+    BUNDLED_VECTORS,
+    NO_VECTORS,
+    ClassifyConfig,
+    EncoderConfig,
+    SplitConfig,
+    StartConfig,
+    TextsConfig,
+    VocabularyConfig,
+)
+from dlcc.core.sentiment.data import Corpus, Review, find_data, load_corpus
 from dlcc.core.sentiment.explain import Explainer
 from dlcc.core.sentiment.model import SentimentModel
 from dlcc.core.sentiment.source import trace_of
+from dlcc.core.sentiment.start import from_checkpoint, from_scratch, from_vectors
 from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.calibration import calibrated_scores, fit_temperature
-from dlcc.core.train.runtime import seeded_generator
+from dlcc.core.train.recipe import Chosen, Narrator
+from dlcc.core.train.runtime import choose_device, seeded_generator
 
 EXAMPLE = "The plot was thin, but I could not stop smiling."
-
-
-@dataclass(frozen=True)
-class ClassifyConfig:
-    """How batches of labelled texts are made and what the loss is."""
-
-    batch_tokens: int = 16_384
-    """Texts × longest of a batch, in tokens."""
-    word_dropout: float = 0.0
-    """Share of tokens masked in training."""
-    adversarial: float = 0.0
-    """Length of the step by which the tokens' vectors are moved to where the loss rises fastest;
-    the loss there is learned from as well (Miyato et al. 2017). 0 leaves it out."""
-    label_smoothing: float = 0.0
-    """Share of the target that is spread over all classes."""
-    seed: int = 0
-    """Seed of the order of the batches."""
-
-    def __post_init__(self) -> None:
-        checks = {
-            "--batch-tokens": (self.batch_tokens, self.batch_tokens >= 1),
-            "--word-dropout": (self.word_dropout, 0 <= self.word_dropout < 1),
-            "--adversarial": (self.adversarial, self.adversarial >= 0),
-            "--label-smoothing": (self.label_smoothing, 0 <= self.label_smoothing < 1),
-        }
-        for flag, (value, valid) in checks.items():
-            if not valid:
-                raise UsageError(f"{flag} {value}: see --help for what it takes")
 
 
 class ClassifyTask:
@@ -109,7 +96,7 @@ class ClassifyTask:
             start += count
         return torch.cat(parts)
 
-    def loss(self, batch: list[int]) -> tuple[Tensor, int]:
+    def loss(self, batch: list[int], done: float) -> tuple[Tensor, int]:
         device = self.answers.device
         tokens = pad([self.ids[number] or [PAD] for number in batch], PAD_STEP).to(device)
         targets = self.targets[batch].to(device)
@@ -171,3 +158,86 @@ def target_shares(reviews: Sequence[Review], labels: Sequence[str]) -> Tensor:
 def scores(answers: Classifier, logits: Tensor, labels: Tensor) -> dict[str, float]:
     """Accuracy, and log loss and calibration error of the calibrated probabilities."""
     return calibrated_scores(logits, labels, answers.temperature)
+
+
+def build(chosen: Chosen, narrator: Narrator) -> ClassifyTask:
+    """Read the texts and build the model.
+
+    Raises:
+        UsageError: settings that do not go together.
+        DataError: texts, answers or a checkpoint that cannot be read.
+    """
+    device = choose_device(chosen.device)
+    config: ClassifyConfig = chosen.make(ClassifyConfig)
+    asked: StartConfig = chosen.make(StartConfig)
+    chosen.make(EncoderConfig, vocab_size=1)  # complains before the long work
+    path = chosen.make(TextsConfig).data or find_data(narrator.transferring)
+    corpus, about = _read(path, chosen.make(SplitConfig), asked.also, narrator)
+    about |= {"command": chosen.command, "seed": chosen.seed}
+    if asked.start:
+        free = {"dropout", "inner_dropout"}  # the rest of the encoder is the checkpoint's
+        sizes = chosen.part(EncoderConfig)
+        kept = {name: sizes[name] for name in sizes if name in free | chosen.given.keys()}
+        model, codec, start = from_checkpoint(asked.start, len(corpus.labels), kept, chosen.seed)
+    else:
+        model, codec, start = _anew(corpus, chosen, asked.embeddings, narrator)
+    about["start"] = start
+    narrator.note(f"starts from {start}")
+    return ClassifyTask(model.to(device), codec, corpus, config, about)
+
+
+def _read(
+    path: Path, split: SplitConfig, also: Path | None, narrator: Narrator
+) -> tuple[Corpus, dict[str, Any]]:
+    """The texts, and what a checkpoint says of them."""
+    corpus = load_corpus(path, split)
+    counts = Counter(review.label for review in (*corpus.train, *corpus.validation))
+    classes = ", ".join(f"{label} {counts[label]:,}" for label in corpus.labels)
+    narrator.note(
+        f"{path.name}: {classes}; {len(corpus.train):,} to train on, {len(corpus.validation):,} to "
+        f"validate, {len(corpus.test):,} to test; {corpus.grouping}"
+    )
+    labelled = len(corpus.train)
+    if also:
+        corpus = with_answers(corpus, also)
+        narrator.note(f"{also.name}: {len(corpus.train) - labelled:,} answers to train on as well")
+    return corpus, {
+        "data": {
+            "file": path.name,
+            "train": labelled,
+            **_about_answers(corpus.train[labelled:]),
+            "validation": len(corpus.validation),
+            "test": len(corpus.test),
+            "validation_share": split.validation_share,
+            "split_seed": split.seed,
+            "split_hash": corpus.split_hash,
+            "grouping": corpus.grouping,
+        }
+    }
+
+
+def _about_answers(answers: Sequence[Review]) -> dict[str, Any]:
+    """How many there are and a hash of them, by which a resumed training knows them again."""
+    if not answers:
+        return {}
+    lines = "\n".join(f"{each.label}\t{each.probability}\t{each.text}" for each in answers)
+    return {"answers": len(answers), "answers_hash": sha256(lines.encode()).hexdigest()[:16]}
+
+
+def _anew(
+    corpus: Corpus, chosen: Chosen, embeddings: str, narrator: Narrator
+) -> tuple[SentimentModel, ReviewCodec, str]:
+    """A model with drawn weights or given word vectors, and the vocabulary of the texts."""
+    words: VocabularyConfig = chosen.make(VocabularyConfig)
+    kind = words.vocabulary if embeddings == NO_VECTORS else "words"
+    codec = ReviewCodec.learn([review.text for review in corpus.train], kind, words.vocab_size)
+    sizes, classes = chosen.part(EncoderConfig), len(corpus.labels)
+    if embeddings == NO_VECTORS:
+        sizes["embed_dim"] = sizes["width"]
+        return from_scratch(codec, sizes, classes, chosen.seed), codec, "drawn weights"
+    if embeddings == BUNDLED_VECTORS:
+        model, start = from_vectors(codec, sizes, classes, chosen.seed, embeddings)
+    else:
+        with narrator.transferring(f"reading {Path(embeddings).name}") as progress:
+            model, start = from_vectors(codec, sizes, classes, chosen.seed, embeddings, progress)
+    return model, codec, start

@@ -137,7 +137,7 @@ class _Trainer:
             if self.config.minutes:
                 done = max(done, at.seconds / (60 * self.config.minutes))
             rate = learning_rate_at(self.config, done)
-            loss, items = self._step(batches[at.step_in_epoch], rate)
+            loss, items = self._step(batches[at.step_in_epoch], done, rate)
             at.step_in_epoch += 1
             at.step += 1
             at.loss_sum += loss * items
@@ -147,16 +147,16 @@ class _Trainer:
                 self.save_last()
             yield Stepped(at.epoch, at.step, done, loss, items, rate, at.seconds)
 
-    def _step(self, batch: Any, rate: float) -> tuple[float, int]:
+    def _step(self, batch: Any, done: float, rate: float) -> tuple[float, int]:
         torch.manual_seed(self.config.seed * 1_000_003 + self.at.step)
         for group in (group for each in self.optimizers for group in each.param_groups):
             group["lr"] = rate
         with autocast(self.device, self.config.bfloat16):
-            loss, items = self.task.loss(batch)
+            loss, items = self.task.loss(batch, done)
         value = loss.item()
         if not math.isfinite(value):
             raise DlccError(
-                f"the loss became {value} at step {self.at.step}: lower --learning-rate"
+                f"the loss became {value} at step {self.at.step}: lower the learning rate"
             )
         self.model.zero_grad(set_to_none=True)
         loss.backward()

@@ -32,8 +32,9 @@ class Task(Protocol):
         """The batches of one epoch; the same for the same epoch."""
         ...
 
-    def loss(self, batch: Any) -> tuple[Tensor, int]:
-        """Mean loss of a batch and the number of items (tokens, texts, images) in it."""
+    def loss(self, batch: Any, done: float) -> tuple[Tensor, int]:
+        """Mean loss of a batch, when the share `done` of the training is behind, and the number of
+        items (tokens, texts, pictures) in it."""
         ...
 
     def validate(self) -> dict[str, float]:

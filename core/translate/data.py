@@ -7,18 +7,22 @@ that differ only in case and punctuation stay together.
 
 import hashlib
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import torch
 
-from dlcc.core.errors import DataError
+from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.archives import each_file
-from dlcc.core.files.paths import read_bytes
+from dlcc.core.files.download import Progress, fetch_zip
+from dlcc.core.files.paths import cache_dir, read_bytes
 from dlcc.core.files.tables import lines_of
 from dlcc.core.train.runtime import seeded_generator
 from dlcc.core.translate.codec import clean
 
+_URL = "https://www.manythings.org/anki/{name}"
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 _TEST, _VALIDATION = 10_000, 2_000
 
@@ -74,6 +78,33 @@ def read_pairs(path: Path, reverse: bool = False) -> list[Sentence]:
     if not targets:
         raise DataError(f"{name} holds no sentence pair: source<TAB>target lines are expected")
     return [Sentence(source, tuple(known)) for source, known in targets.items()]
+
+
+def find_data(
+    source_lang: str,
+    target_lang: str,
+    transferring: Callable[[str], AbstractContextManager[Progress]],
+) -> Path:
+    """The ManyThings archive of two languages, fetched into the cache once.
+
+    Args:
+        source_lang: a code of three letters; one of both is eng.
+        target_lang: another.
+        transferring: shows how far a download has come.
+
+    Raises:
+        UsageError: a language that is no code of three letters.
+        DataError: the archive cannot be fetched.
+    """
+    languages = source_lang, target_lang
+    if "eng" not in languages or not all(re.fullmatch("[a-z]{3}", code) for code in languages):
+        raise UsageError(
+            f"{source_lang} to {target_lang}: ManyThings has eng with another language, by codes "
+            f"such as spa, fra, deu; for others give data"
+        )
+    name = f"{target_lang if source_lang == 'eng' else source_lang}-eng.zip"
+    with transferring(f"downloading {name}") as progress:
+        return fetch_zip(_URL.format(name=name), cache_dir() / name, progress)
 
 
 def split_pairs(sentences: list[Sentence], seed: int) -> Split:

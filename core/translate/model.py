@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dlcc.core.errors import UsageError
 from dlcc.core.nn.attention import (
     AdditiveAttention,
     TrainableDotProductAttention,
@@ -22,43 +21,7 @@ from dlcc.core.nn.attention import (
 )
 from dlcc.core.nn.dropout import dropout
 from dlcc.core.nn.recurrent import BidirectionalGRU
-
-ATTENTIONS = ("dot-product", "trainable", "additive", "none")
-
-
-@dataclass(frozen=True)
-class Seq2SeqConfig:
-    """The sizes of a model."""
-
-    vocab_size: int
-    """Tokens of both languages together."""
-    embed_dim: int = 256
-    """Width of a token's vector."""
-    hidden_dim: int = 512
-    """Width of an encoder state (half of it a direction) and of a decoder state."""
-    encoder_layers: int = 2
-    """GRU layers that read the source, each in both directions."""
-    decoder_layers: int = 2
-    """GRU layers that write the target."""
-    attention: str = "dot-product"
-    """How the decoder looks at the source: dot-product, trainable, additive or none."""
-    dropout: float = 0.2
-    """Share of activations dropped between layers in training."""
-    tied: bool = True
-    """One table of token vectors for source, target and output; or one each."""
-
-    def __post_init__(self) -> None:
-        sizes = {
-            "--embed-dim": (self.embed_dim, self.embed_dim >= 1),
-            "--hidden-dim": (self.hidden_dim, self.hidden_dim >= 2 and self.hidden_dim % 2 == 0),
-            "--encoder-layers": (self.encoder_layers, self.encoder_layers >= 1),
-            "--decoder-layers": (self.decoder_layers, self.decoder_layers >= 1),
-            "--dropout": (self.dropout, 0 <= self.dropout < 1),
-            "--attention": (self.attention, self.attention in ATTENTIONS),
-        }
-        for flag, (value, valid) in sizes.items():
-            if not valid:
-                raise UsageError(f"{flag} {value}: see --help for what it takes")
+from dlcc.core.translate.config import Seq2SeqConfig
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The training of a translator: pairs to batches, the loss, validation by BLEU."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,42 +13,20 @@ from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.vectors import look_up
 from dlcc.core.nn.batches import BOS, EOS, PAD, batches_by_length, pad
 from dlcc.core.trace.trace import AttentionTrace
-from dlcc.core.train.runtime import autocast, seeded_generator
+from dlcc.core.train.recipe import Chosen, Narrator
+from dlcc.core.train.runtime import autocast, choose_device, seeded_generator
 from dlcc.core.translate.codec import Codec
-from dlcc.core.translate.data import Sentence, Split
+from dlcc.core.translate.config import (
+    BUNDLED_VECTORS,
+    PairsConfig,
+    Seq2SeqConfig,
+    TranslationConfig,
+)
+from dlcc.core.translate.data import Sentence, Split, find_data, read_pairs, split_pairs
 from dlcc.core.translate.metrics import bleu
-from dlcc.core.translate.model import Seq2Seq, Seq2SeqConfig
+from dlcc.core.translate.model import Seq2Seq
 from dlcc.core.translate.source import trace_of
 from dlcc.core.translate.translator import GREEDY, KIND, Translator
-
-
-@dataclass(frozen=True)
-class TranslationConfig:
-    """What the training makes of the pairs."""
-
-    vocabulary: str = "subwords"
-    """What a token is: subwords or words."""
-    vocab_size: int = 4000
-    """Most tokens, of both languages together."""
-    batch_tokens: int = 2500
-    """Target or source tokens in a batch, padding included."""
-    label_smoothing: float = 0.1
-    """Share of the target probability spread over all tokens (Szegedy et al. 2016)."""
-    teacher_forcing: float = 1.0
-    """Probability that the decoder is given the right token before, not its own guess."""
-    max_tokens: int = 80
-    """Longer training sentences are left out."""
-
-    def __post_init__(self) -> None:
-        checks = {
-            "--vocab-size": (self.vocab_size, self.vocab_size >= 8),
-            "--batch-tokens": (self.batch_tokens, self.batch_tokens >= 1),
-            "--label-smoothing": (self.label_smoothing, 0 <= self.label_smoothing < 1),
-            "--teacher-forcing": (self.teacher_forcing, 0 <= self.teacher_forcing <= 1),
-        }
-        for flag, (value, valid) in checks.items():
-            if not valid:
-                raise UsageError(f"{flag} {value}: see --help for what it takes")
 
 
 class TranslationTask:
@@ -103,7 +81,7 @@ class TranslationTask:
         shuffled = torch.randperm(len(batches), generator=generator).tolist()
         return [batches[place] for place in shuffled]
 
-    def loss(self, batch: list[int]) -> tuple[Tensor, int]:
+    def loss(self, batch: list[int], done: float) -> tuple[Tensor, int]:
         """Mean cross-entropy of the target tokens, and how many there are."""
         examples = [self.examples[number] for number in batch]
         source = pad([source for source, _ in examples]).to(self.device)
@@ -158,6 +136,60 @@ class TranslationTask:
         return torch.cat([given[:, :1], torch.where(own, guesses, given[:, 1:])], 1)
 
 
+def build(chosen: Chosen, narrator: Narrator) -> TranslationTask:
+    """Read, split and cut up the pairs, and build the model for them.
+
+    Raises:
+        UsageError: settings that do not go together.
+        DataError: pairs or vectors that cannot be read.
+    """
+    device = choose_device(chosen.device)
+    asked: PairsConfig = chosen.make(PairsConfig)
+    config: TranslationConfig = chosen.make(TranslationConfig)
+    sizes = chosen.part(Seq2SeqConfig)
+    if asked.no_attention:
+        sizes["attention"] = "none"
+    Seq2SeqConfig(vocab_size=config.vocab_size, **sizes)  # complains before the long work
+    languages = asked.source_lang, asked.target_lang
+    path = asked.data or find_data(*languages, narrator.transferring)
+    english_last = asked.data is None and asked.target_lang == "eng"  # in the archive it is first
+    reverse = asked.reverse or english_last
+    source_lang, target_lang = languages if english_last or not reverse else languages[::-1]
+    split = split_pairs(read_pairs(path, reverse), chosen.seed)
+    narrator.note(
+        f"{path.name}: split by source sentence with seed {chosen.seed}: {len(split.train):,} to "
+        f"train on, {len(split.validation):,} to validate, {len(split.test):,} to test"
+    )
+    codec = build_codec(split, config)
+    vectors = None
+    if asked.embeddings is not None:
+        bundled = asked.embeddings == BUNDLED_VECTORS
+        vectors = word_vectors(codec, None if bundled else Path(asked.embeddings))
+        width = chosen.given.get("embed_dim", vectors.shape[1])  # the vectors bring their own
+        sizes |= {"embed_dim": width, "tied": False}
+    model = build_model(Seq2SeqConfig(vocab_size=codec.size, **sizes), chosen.seed, device)
+    if vectors is not None:
+        start_from(model, vectors, asked.freeze_embeddings)
+        narrator.note(f"word vectors for {int(vectors.any(1).sum()):,} of {codec.size:,} tokens")
+    about = {
+        "command": chosen.command,
+        "seed": chosen.seed,
+        "source_lang": source_lang,
+        "target_lang": target_lang,
+        "reverse": reverse,
+        "embeddings": asked.embeddings and Path(asked.embeddings).name,
+        "frozen": asked.freeze_embeddings,
+        "data": {
+            "file": path.name,
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "test": len(split.test),
+            "test_hash": split.test_hash,
+        },
+    }
+    return TranslationTask(split, codec, config, model, about, chosen.seed)
+
+
 def build_codec(split: Split, config: TranslationConfig) -> Codec:
     """The vocabulary of the training part."""
     pairs = [(s.source, target) for s in split.train for target in s.targets]
@@ -193,8 +225,10 @@ def start_from(model: Seq2Seq, vectors: Tensor, freeze: bool) -> None:
     config = model.config
     if config.tied or vectors.shape[1] != config.embed_dim:
         raise UsageError(
-            f"--embeddings: vectors of width {vectors.shape[1]} need --embed-dim "
-            f"{vectors.shape[1]} and a table of their own"
+            f"vectors of width {vectors.shape[1]} need tokens of that width and a table of their "
+            f"own",
+            "embed_dim",
+            config.embed_dim,
         )
     table = model.source_embedding.weight
     known = vectors.any(1).to(table.device)

@@ -15,7 +15,8 @@ from dlcc.core.nn.batches import BOS, PAD, batches_by_length, pad
 from dlcc.core.train.checkpoint import best_of, load_checkpoint, load_weights
 from dlcc.core.train.runtime import autocast
 from dlcc.core.translate.codec import Codec, Tokens, clean, split_sentences
-from dlcc.core.translate.model import Decoded, Memory, Seq2Seq, Seq2SeqConfig
+from dlcc.core.translate.config import Seq2SeqConfig
+from dlcc.core.translate.model import Decoded, Memory, Seq2Seq
 from dlcc.core.translate.search import Hypothesis, Steps, beam_search, greedy_search
 
 KIND = "translate"

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.train.checkpoint import load_weights
-from dlcc.core.vit.model import ViT, ViTConfig, interpolate_positions
+from dlcc.core.vit.config import ViTConfig
+from dlcc.core.vit.model import ViT, interpolate_positions
 
 TORCHVISION = {"vit_b_16": 12}
 """Attention heads by name: the one thing that the weights do not tell."""

@@ -21,7 +21,8 @@ from dlcc.core.nn.layers import recorded_projections
 from dlcc.core.train.checkpoint import best_of, load_checkpoint, load_weights
 from dlcc.core.train.runtime import autocast
 from dlcc.core.vit.augment import shifted
-from dlcc.core.vit.model import ViT, ViTConfig
+from dlcc.core.vit.config import ViTConfig
+from dlcc.core.vit.model import ViT
 from dlcc.core.vit.pictures import square
 
 KIND = "vit"

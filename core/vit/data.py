@@ -16,6 +16,7 @@ from torch import Tensor
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files import paths
 from dlcc.core.files.archives import each_file
+from dlcc.core.train.recipe import Narrator
 from dlcc.core.train.runtime import seeded_generator
 from dlcc.core.vit import cifar
 from dlcc.core.vit.image_cache import Content, cache_file, read_cache, write_cache
@@ -102,6 +103,23 @@ def load_images(
         content = _decode(path, size, on_picture)
         write_cache(cached, content)
     return _split(content, path, validation_share, seed)
+
+
+def read_pictures(
+    path: Path | None, size: int, validation_share: float, seed: int, narrator: Narrator
+) -> ImageData:
+    """As `load_images`, which is told while it lasts, and what was read."""
+    with narrator.counting("decoding pictures") as count:
+        data = load_images(path, size, validation_share, seed, on_picture=count)
+    side = data.train.pixels.shape[-1]
+    narrator.note(
+        f"{path.name if path else 'CIFAR-10'}: {len(data.classes)} classes, {side} × {side} pixels,"
+        f" {len(data.train):,} pictures to train on, {len(data.validation):,} to validate, "
+        f"{len(data.test):,} to test"
+    )
+    if data.skipped:
+        narrator.warn(f"{len(data.skipped)} pictures were left out; the first: {data.skipped[0]}")
+    return data
 
 
 def _decode(path: Path, size: int, on_picture: Callable[[int], None]) -> Content:

@@ -7,104 +7,15 @@ Shapes: B batch, S side of the square pictures, P patches, T tokens (P, and 1 wi
 D width, H heads, N classes.
 """
 
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlcc.core.errors import UsageError
 from dlcc.core.nn.layers import BlockConfig, EncoderBlock, sinusoidal_positions
+from dlcc.core.vit.config import ViTConfig
 from dlcc.core.vit.stem import conv_stem
-
-POOLINGS = ("class", "mean", "sequence")
-POSITIONS = ("learned", "sinusoidal")
-
-
-@dataclass(frozen=True)
-class ViTConfig:
-    """What builds a `ViT`."""
-
-    num_classes: int
-    """Classes told apart, N."""
-    image_size: int = 32
-    """Side of the square pictures in pixels, S; other sizes have their positions interpolated."""
-    patch_size: int = 4
-    """Side of a patch in pixels; a divisor of `image_size`."""
-    stem: tuple[int, ...] = ()
-    """Widths of the convolutions before the tokens; empty cuts the picture into patches. The first
-    keeps the picture's size; each change of width after it, the last to the tokens', halves it."""
-    embed_dim: int = 384
-    """Width of the tokens, D."""
-    num_layers: int = 7
-    """Encoder blocks."""
-    num_heads: int = 12
-    """Attention heads, H; a divisor of `embed_dim`."""
-    hidden_dim: int = 384
-    """Width inside the feed-forward layers."""
-    class_token: bool = True
-    """Whether a learned token stands before the patches."""
-    pooling: str = "class"
-    """What is classified: the class token, the mean of the patches, or their learned weighting
-    (sequence pooling, Hassani et al. 2021)."""
-    positions: str = "learned"
-    """learned or sinusoidal."""
-    dropout: float = 0.0
-    """See `BlockConfig`."""
-    drop_path: float = 0.0
-    """Share of samples for which the last block's halves are left out; the first block's never."""
-    layer_scale: bool = False
-    """See `BlockConfig`."""
-    norm_eps: float = 1e-6
-    """See `BlockConfig`."""
-    pixel_mean: tuple[float, ...] = (0.5, 0.5, 0.5)
-    """Subtracted from red, green and blue, which run from 0 to 1."""
-    pixel_std: tuple[float, ...] = (0.25, 0.25, 0.25)
-    """What they are divided by then."""
-
-    def __post_init__(self) -> None:
-        for name in ("stem", "pixel_mean", "pixel_std"):  # JSON knows no tuples
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        for flag, size in (
-            ("--size", self.image_size),
-            ("--patch-size", self.patch_size),
-            ("--width", self.embed_dim),
-            ("--layers", self.num_layers),
-            ("--hidden", self.hidden_dim),
-        ):
-            if size < 1:
-                raise UsageError(f"{flag} {size}: at least 1 is needed")
-        widths = (*self.stem, self.embed_dim)
-        stem_patch = 2 ** sum(before != after for before, after in pairwise(widths))
-        checks = {
-            f"--size {self.image_size} is no multiple of the patch size {self.patch_size}": (
-                self.image_size % self.patch_size == 0
-            ),
-            f"--heads {self.num_heads} does not divide the width {self.embed_dim}": (
-                self.num_heads > 0 and self.embed_dim % self.num_heads == 0
-            ),
-            f"--pooling {self.pooling}: choose one of {', '.join(POOLINGS)}": (
-                self.pooling in POOLINGS
-            ),
-            f"--positions {self.positions}: choose one of {', '.join(POSITIONS)}": (
-                self.positions in POSITIONS
-            ),
-            f"--drop-path {self.drop_path}: from 0 to less than 1": 0 <= self.drop_path < 1,
-            "--pooling class needs a class token": self.class_token or self.pooling != "class",
-            f"a stem of {self.stem} makes patches of {stem_patch} pixels, not {self.patch_size}": (
-                not self.stem or self.patch_size == stem_patch
-            ),
-        }
-        for message, valid in checks.items():
-            if not valid:
-                raise UsageError(message)
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """(rows, columns) of patches at `image_size`."""
-        side = self.image_size // self.patch_size
-        return side, side
 
 
 class ViT(nn.Module):

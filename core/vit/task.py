@@ -6,6 +6,7 @@ Shapes: N pictures, B batch, S side of the square pictures, C classes.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,54 +14,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlcc.core.errors import UsageError
+from dlcc.core.settings import name_of, settings_of
 from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.calibration import calibrated_scores, fit_temperature
-from dlcc.core.train.events import Event, Started, Stepped
-from dlcc.core.train.runtime import seeded_generator
+from dlcc.core.train.recipe import Chosen, Narrator
+from dlcc.core.train.runtime import choose_device, seeded_generator
 from dlcc.core.vit.augment import LEVELS, augment
+from dlcc.core.vit.backbones import load_backbone
 from dlcc.core.vit.classifier import CLASSES, KIND, PictureClassifier
+from dlcc.core.vit.config import EITHER_MIX, PicturesConfig, VisionConfig, ViTConfig
 from dlcc.core.vit.cutmix import cutmix, mixed_labels, mixup
-from dlcc.core.vit.data import ImageData
+from dlcc.core.vit.data import ImageData, read_pictures
 from dlcc.core.vit.model import ViT
 from dlcc.core.vit.source import cutmix_trace, trace_of
 
 _SMALLER = 3 / 4  # side of the pictures in the first part of a training that asks for it
-
-
-@dataclass(frozen=True)
-class VisionConfig:
-    """How batches of pictures are made and what the loss is."""
-
-    batch_size: int = 128
-    """Pictures in a batch."""
-    cutmix: float = 0.0
-    """Share of the batches that CutMix makes."""
-    mixup: float = 0.0
-    """Share of the batches that MixUp makes."""
-    augment: str = "light"
-    """How pictures are changed: a name in `augment.LEVELS`."""
-    label_smoothing: float = 0.0
-    """Share of the target that is spread over all classes."""
-    calm: float = 0.0
-    """Last share of the training, in which nothing is mixed and at most lightly changed."""
-    small: float = 0.0
-    """First share of the training, in which pictures have three quarters of their side."""
-    seed: int = 0
-    """Seed of the order and of every change."""
-
-    def __post_init__(self) -> None:
-        checks = {
-            f"--batch-size {self.batch_size}": self.batch_size >= 1,
-            f"--cutmix {self.cutmix}": 0 <= self.cutmix <= 1,
-            f"--mixup {self.mixup}": 0 <= self.mixup <= 1 - self.cutmix,
-            f"--augment {self.augment}": self.augment in LEVELS,
-            f"--label-smoothing {self.label_smoothing}": 0 <= self.label_smoothing < 1,
-            f"--calm {self.calm}": 0 <= self.calm <= 1,
-            f"--small {self.small}": 0 <= self.small <= 1,
-        }
-        for flag, valid in checks.items():
-            if not valid:
-                raise UsageError(f"{flag}: see --help for what it takes")
 
 
 @dataclass(frozen=True)
@@ -101,19 +69,7 @@ class VisionTask:
         self.config = json.loads(json.dumps(asdict(model.config)))  # tuples become lists
         self.files = {CLASSES: json.dumps(data.classes, ensure_ascii=False).encode()}
         self.about = {**about, "vision": asdict(config)}
-        self.progress = 0.0
-        """Share of the training that is done, as `watch` was told."""
-        self._total = 1
         self._forward = torch.compile(model) if compiled else model
-
-    def watch(self, event: Event) -> None:
-        """Learn from `fit`'s events how far the training is."""
-        if isinstance(event, Started):
-            self._total = event.epochs * event.steps_per_epoch
-            self.progress = event.step / self._total
-        elif isinstance(event, Stepped):
-            # The steps alone give the same number after a resume; a clock may be further.
-            self.progress = max(event.step / self._total, event.progress)
 
     def batches(self, epoch: int) -> Sequence[Batch]:
         order = torch.randperm(
@@ -124,29 +80,29 @@ class VisionTask:
             parts.pop()  # other pictures are left out in the next epoch
         return [Batch(epoch, number, places) for number, places in enumerate(parts)]
 
-    def loss(self, batch: Batch) -> tuple[Tensor, int]:
+    def loss(self, batch: Batch, done: float) -> tuple[Tensor, int]:
         generator = seeded_generator(self.how.seed, batch.epoch, batch.number)
         images = self.answers.prepare(self.data.train.pixels[batch.places])
         labels = self.data.train.labels[batch.places].to(images.device)
-        images, targets = self._changed(images, labels, generator)
+        images, targets = self._changed(images, labels, generator, done)
         logits = self._forward(images).float()
         loss = F.cross_entropy(logits, targets, label_smoothing=self.how.label_smoothing)
         return loss, len(batch.places)
 
     def _changed(
-        self, images: Tensor, labels: Tensor, generator: torch.Generator
+        self, images: Tensor, labels: Tensor, generator: torch.Generator, done: float
     ) -> tuple[Tensor, Tensor]:
         """Augmented and perhaps mixed pictures, and their labels [B] or probabilities [B, C]."""
-        is_calm = self.progress >= 1 - self.how.calm and self.how.calm > 0
+        is_calm = done >= 1 - self.how.calm and self.how.calm > 0
         level = "light" if is_calm and self.how.augment == "strong" else self.how.augment
         images = augment(images, LEVELS[level], generator)
         drawn = float(torch.rand((), generator=generator))
         targets = labels
-        if drawn < self.how.cutmix + self.how.mixup and not is_calm:
-            mix = cutmix if drawn < self.how.cutmix else mixup
+        if drawn < self.how.cutmix_share + self.how.mixup_share and not is_calm:
+            mix = cutmix if drawn < self.how.cutmix_share else mixup
             mixed = mix(images, generator)
             images, targets = mixed.images, mixed_labels(labels, mixed, len(self.data.classes))
-        if self.progress < self.how.small:
+        if done < self.how.small:
             patch = self.model.config.patch_size
             side = max(patch, round(images.shape[-1] * _SMALLER / patch) * patch)
             images = F.interpolate(images, (side, side), mode="bilinear", antialias=True)
@@ -169,8 +125,72 @@ class VisionTask:
     def traces(self) -> list[AttentionTrace]:
         pixels, labels = self.data.validation.pixels, self.data.validation.labels
         others = (labels != labels[0]).nonzero().flatten()
-        if not self.how.cutmix or not len(others):
+        if not self.how.cutmix_share or not len(others):
             return [trace_of(self.answers, pixels[0])]
         other = int(others[0])
         names = (self.data.classes[int(labels[0])], self.data.classes[int(labels[other])])
         return [cutmix_trace(self.answers, pixels[0], pixels[other], names)]
+
+
+def build(chosen: Chosen, narrator: Narrator) -> VisionTask:
+    """Read the data and build the model.
+
+    Raises:
+        UsageError: settings that do not go together.
+        DataError: pictures or a backbone that cannot be read.
+    """
+    device = choose_device(chosen.device)
+    config = _mixed(chosen)
+    asked: PicturesConfig = chosen.make(PicturesConfig)
+    about: dict[str, Any] = {"command": chosen.command, "seed": chosen.seed}
+    torch.manual_seed(chosen.seed)
+    if asked.backbone is None:
+        sizes = _sizes(chosen)
+        chosen.make(ViTConfig, num_classes=2, **sizes)  # complains before the long work
+        data = read_pictures(
+            asked.data, chosen["image_size"], asked.validation, chosen.seed, narrator
+        )
+        model = ViT(chosen.make(ViTConfig, num_classes=len(data.classes), **sizes))
+    else:
+        model = _pretrained(asked, chosen)
+        data = read_pictures(
+            asked.data, model.config.image_size, asked.validation, chosen.seed, narrator
+        )
+        model.replace_head(len(data.classes))
+        if asked.freeze:
+            model.requires_grad_(False)
+            model.head.requires_grad_(True)
+        about |= {"backbone": Path(asked.backbone).name, "freeze": asked.freeze}
+    about["data"] = {
+        "file": asked.data.name if asked.data else "CIFAR-10",
+        "validation_share": asked.validation,
+        "train": len(data.train),
+        "validation": len(data.validation),
+        "test": len(data.test),
+        "split_hash": data.split_hash,
+    }
+    return VisionTask(model.to(device), data, config, about, asked.compiled)
+
+
+def _mixed(chosen: Chosen) -> VisionConfig:
+    """The preset's shares of mixed batches, unless they were asked for otherwise."""
+    shares = {}
+    for name in ("cutmix", "mixup"):
+        usual, asked = chosen.values.get(f"{name}_share", 0.0), chosen[name]
+        shares[f"{name}_share"] = usual if asked is None else (usual or EITHER_MIX) * asked
+    config: VisionConfig = chosen.make(VisionConfig, **shares)
+    return config
+
+
+def _sizes(chosen: Chosen) -> dict[str, Any]:
+    """What one setting of the model brings of another."""
+    return {"class_token": True} if chosen.given.get("pooling") == "class" else {}
+
+
+def _pretrained(asked: PicturesConfig, chosen: Chosen) -> ViT:
+    """A backbone; its head knows a single class yet."""
+    for each in settings_of(ViTConfig):
+        if each.name in chosen.given and each.name not in ("image_size", "pooling"):
+            raise UsageError("the backbone brings its own: leave it out", name_of(each))
+    size, pooling = chosen.given.get("image_size"), chosen.given.get("pooling", "class")
+    return load_backbone(str(asked.backbone), 1, size, pooling)

@@ -53,7 +53,8 @@ def draw(path: Path, count: int) -> list[list[int]]:
     import torch
 
     from dlcc.core.sentiment.codec import ReviewCodec, ends
-    from dlcc.core.sentiment.data import SplitConfig, read_parts
+    from dlcc.core.sentiment.config import SplitConfig
+    from dlcc.core.sentiment.data import read_parts
     from dlcc.core.train.runtime import seeded_generator
 
     parts, _ = read_parts(path, SplitConfig())
@@ -66,7 +67,8 @@ def draw(path: Path, count: int) -> list[list[int]]:
 def measure(way: str, ids: list[list[int]], steps: int, threads: int) -> dict[str, float]:
     import torch
 
-    from dlcc.core.sentiment.model import EncoderConfig, SentimentModel
+    from dlcc.core.sentiment.config import EncoderConfig
+    from dlcc.core.sentiment.model import SentimentModel
     from dlcc.core.train.runtime import autocast
 
     torch.set_num_threads(threads)

@@ -22,7 +22,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from dlcc.core.files.tables import read_rows
-from dlcc.core.sentiment.data import Corpus, Review, SplitConfig, load_corpus
+from dlcc.core.sentiment.config import SplitConfig
+from dlcc.core.sentiment.data import Corpus, Review, load_corpus
 
 STRENGTH = 30  # C of the regression: little regularisation is best here
 

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from dlcc.cli.commands.vit_presets import PRESETS
 from dlcc.core.train.runtime import has_fast_bfloat16
-from dlcc.core.vit.model import ViT, ViTConfig
+from dlcc.core.vit.config import ViTConfig
+from dlcc.core.vit.model import ViT
 
 SIZES = {"small": (192, 6, 6, 384), "book": (384, 7, 12, 384)}
 BATCH = 128

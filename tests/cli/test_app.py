@@ -18,8 +18,8 @@ Run = Callable[..., Any]
 
 def commands(command: Any = None, name: str = "dlcc") -> Iterator[tuple[str, Any]]:
     command = command or get_command(app)
-    for child, below in getattr(command, "commands", {}).items():
-        yield from commands(below, f"{name} {child}")
+    for child in getattr(command, "commands", {}):
+        yield from commands(command.resolve_command(None, [child])[1], f"{name} {child}")
     if not hasattr(command, "commands"):
         yield name, command
 

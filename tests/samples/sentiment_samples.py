@@ -12,9 +12,10 @@ import torch
 
 from dlcc.core.sentiment.classifier import Classifier
 from dlcc.core.sentiment.codec import ReviewCodec
-from dlcc.core.sentiment.data import Corpus, SplitConfig, load_corpus
-from dlcc.core.sentiment.model import EncoderConfig, SentimentModel
-from dlcc.core.sentiment.task import ClassifyConfig, ClassifyTask
+from dlcc.core.sentiment.config import ClassifyConfig, EncoderConfig, SplitConfig
+from dlcc.core.sentiment.data import Corpus, load_corpus
+from dlcc.core.sentiment.model import SentimentModel
+from dlcc.core.sentiment.task import ClassifyTask
 from dlcc.core.train.config import FitConfig
 from dlcc.core.train.fit import fit
 

@@ -303,7 +303,7 @@ def test_bad_data_leaves_nothing_behind(
         (["--vocabulary", "letters"], "--vocabulary letters"),
         (["--epochs", "0"], "--epochs 0"),
         (["--teacher-forcing", "2"], "--teacher-forcing 2"),
-        (["--freeze-embeddings"], "only with --embeddings"),
+        (["--freeze-embeddings"], "--freeze-embeddings: needs word vectors"),
         (["--embeddings", "bundled", "--embed-dim", "60"], "vectors of width 50"),
     ],
 )
@@ -326,7 +326,7 @@ def test_a_run_is_not_begun_twice_nor_resumed_as_another(folder: Path, run_dlcc:
 
 
 def test_no_network_says_what_to_give(run_dlcc: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dlcc.cli.commands.translate_data._URL", "http://127.0.0.1:1/{name}")
+    monkeypatch.setattr("dlcc.core.translate.data._URL", "http://127.0.0.1:1/{name}")
     result = run_dlcc("translate", "train", "--target-lang", "fra")
     assert result.exit_code == 3
     assert "fra-eng.zip" in result.stderr

@@ -65,7 +65,7 @@ def test_train_then_eval_then_predict(run_dlcc: Any, pictures: Path, tmp_path: P
     assert about["command"].startswith("dlcc vit train --data")
     assert about["command"].endswith(" --cutmix --no-mixup")
     assert str(tmp_path) not in json.dumps(about)
-    assert about["vision"]["cutmix"] == 0.5
+    assert about["vision"]["cutmix_share"] == 0.5
     assert len(about["data"]["split_hash"]) == 64
     assert "cutmix" in load_traces(run / "traces/epoch-002.trace")[0].details
 
@@ -108,16 +108,16 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(
 
 
 def test_the_presets_make_the_models_they_promise() -> None:
-    from dlcc.cli.commands.vit_presets import PRESETS
-    from dlcc.core.train.config import FitConfig
-    from dlcc.core.vit.model import ViT, ViTConfig
-    from dlcc.core.vit.task import VisionConfig
+    from dlcc.core.vit.config import RECIPE, ViTConfig
+    from dlcc.core.vit.model import ViT
 
     sizes = {}
-    for name, preset in PRESETS.items():
-        sizes[name] = sum(p.numel() for p in ViT(ViTConfig(10, **preset.model)).parameters())
-        VisionConfig(**preset.vision)
-        FitConfig(**preset.fit)
+    for name in RECIPE.presets:
+        chosen = RECIPE.choose({}, name)
+        config = chosen.make(ViTConfig, num_classes=10)
+        sizes[name] = sum(p.numel() for p in ViT(config).parameters())
+        for each in set(RECIPE.configs) - {ViTConfig}:
+            chosen.make(each)
     assert sizes["book"] == pytest.approx(6.3e6, rel=0.01)
     assert max(sizes["best"], sizes["plain"]) < 4e6
 
@@ -126,11 +126,11 @@ def test_the_presets_make_the_models_they_promise() -> None:
     ("options", "code", "message"),
     [
         (["--preset", "fast"], 2, "--preset fast"),
-        (["--freeze"], 2, "--freeze needs --backbone"),
+        (["--freeze"], 2, "--freeze: needs a backbone"),
         (["--resume"], 2, "--resume needs --run"),
         (["--stem", "a,b"], 2, "--stem a,b"),
-        (["--heads", "5"], 2, "--heads 5 does not divide"),
-        (["--size", "30"], 2, "--size 30 is no multiple"),
+        (["--heads", "5"], 2, "--heads 5: does not divide"),
+        (["--size", "30"], 2, "--size 30: no multiple"),
         (["--backbone", "resnet"], 2, "--backbone resnet"),
         (["--data", "nowhere.zip"], 3, "nowhere.zip: no such file"),
         (["--device", "tpu"], 2, "--device tpu"),
@@ -176,7 +176,7 @@ def test_a_backbone_is_fine_tuned_or_probed(run_dlcc: Any, pictures: Path, tmp_p
     assert torch.equal(probed.weights[name], before)
     assert not torch.equal(tuned.weights[name], before)
     result = run_dlcc("vit", "train", *options, "--layers", 3)
-    assert (result.exit_code, "brings its own num layers" in result.stderr) == (2, True)
+    assert (result.exit_code, "--layers: the backbone brings its own" in result.stderr) == (2, True)
 
 
 def test_eval_shows_classes_confusion_and_mistakes(
@@ -295,10 +295,10 @@ def test_without_a_model_it_says_how_to_get_one(
 def test_compare_trains_all_three_and_goes_on_where_it_was(
     run_dlcc: Any, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dlcc.cli.commands import vit_presets
+    from dlcc.core.vit.config import PRESETS
 
     tiny = {"image_size": 8, "embed_dim": 16, "num_layers": 1, "num_heads": 2, "hidden_dim": 16}
-    monkeypatch.setitem(vit_presets.PRESETS, "book", vit_presets.Preset(tiny))
+    monkeypatch.setitem(PRESETS, "book", tiny)
     backbone = tmp_path / "backbone"
     backbone.mkdir()
     hugging_face_folder(backbone)
@@ -313,7 +313,7 @@ def test_compare_trains_all_three_and_goes_on_where_it_was(
         "pretrained",
     ]
     kept = load_checkpoint(tmp_path / "runs/with-CutMix-0/best", "vit").about
-    assert kept["vision"]["cutmix"] == 0.5
+    assert kept["vision"]["cutmix_share"] == 0.5
     again = run_dlcc(*options)
     assert again.exit_code == 0, again.stderr
     gain = outcomes[1]["test"] - outcomes[0]["test"]

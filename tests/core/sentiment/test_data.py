@@ -12,7 +12,8 @@ import pytest
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.tables import read_rows
 from dlcc.core.sentiment.answers import with_answers
-from dlcc.core.sentiment.data import SplitConfig, load_corpus, read_texts, untested_texts
+from dlcc.core.sentiment.config import SplitConfig
+from dlcc.core.sentiment.data import load_corpus, read_texts, untested_texts
 from dlcc.core.sentiment.mixture import load_corpora
 
 SPLIT = SplitConfig(validation_share=0.3)
@@ -311,5 +312,5 @@ def test_an_archive_cut_short_is_damaged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("share", [0, 1, -0.5])
 def test_a_share_to_validate_on_is_between_0_and_1(share: float) -> None:
-    with pytest.raises(UsageError, match="--validation"):
+    with pytest.raises(UsageError, match="validation"):
         SplitConfig(validation_share=share)

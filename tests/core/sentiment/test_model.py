@@ -5,13 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from dlcc.core.errors import UsageError
-from dlcc.core.sentiment.model import (
-    ARCHITECTURES,
-    EncoderConfig,
-    MaskedWordModel,
-    SentimentModel,
-    gru_width,
-)
+from dlcc.core.sentiment.config import ARCHITECTURES, EncoderConfig
+from dlcc.core.sentiment.model import MaskedWordModel, SentimentModel, gru_width
 
 SMALL = {"embed_dim": 12, "width": 12, "num_layers": 2, "num_heads": 3, "hidden_dim": 24}
 
@@ -114,13 +109,13 @@ def test_it_overfits_a_tiny_batch(architecture: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "flag"),
     [
-        ({"architecture": "lstm"}, "--model lstm"),
-        ({"num_heads": 5}, "--heads 5"),
-        ({"num_heads": 0}, "--heads 0"),
-        ({"num_layers": 0}, "--layers 0"),
-        ({"max_length": 0}, "--length 0"),
-        ({"width": 0}, "--width 0"),
-        ({"dropout": 2.0}, "--dropout 2.0"),
+        ({"architecture": "lstm"}, "model lstm"),
+        ({"num_heads": 5}, "heads 5"),
+        ({"num_heads": 0}, "heads 0"),
+        ({"num_layers": 0}, "layers 0"),
+        ({"max_length": 0}, "length 0"),
+        ({"width": 0}, "width 0"),
+        ({"dropout": 2.0}, "dropout 2.0"),
     ],
 )
 def test_impossible_sizes_name_their_flag(changes: dict[str, object], flag: str) -> None:

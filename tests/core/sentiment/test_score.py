@@ -15,9 +15,10 @@ from dlcc.core.files.download import RemoteFile, fetch
 from dlcc.core.files.paths import cache_dir
 from dlcc.core.sentiment.codec import ReviewCodec
 from dlcc.core.sentiment.data import Review
+from dlcc.core.sentiment.pretrain import held_out
 from dlcc.core.sentiment.score import accuracy_at, evaluate
 from dlcc.core.sentiment.speed import measure_speed
-from dlcc.core.sentiment.start import from_checkpoint, from_scratch, from_vectors, held_out
+from dlcc.core.sentiment.start import from_checkpoint, from_scratch, from_vectors
 
 SIZES = {"width": 24, "num_layers": 1, "num_heads": 12, "hidden_dim": 16}
 
@@ -88,7 +89,7 @@ def test_an_encoder_is_taken_over_and_its_top_drawn_anew() -> None:
     assert again.top[-1].out_features == 3
     assert its_codec.files() == codec().files()
     assert origin.startswith("sentiment checkpoint (")
-    with pytest.raises(UsageError, match="--from has width 16, not 32"):
+    with pytest.raises(UsageError, match="width 32: what is started from has 16"):
         from_checkpoint(trained_run(), 2, {"width": 32}, 0)
     with pytest.raises(DataError, match="no checkpoint"):
         from_checkpoint(trained_run() / "traces", 2, {}, 0)

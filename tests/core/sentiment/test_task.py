@@ -9,21 +9,17 @@ import torch.nn.functional as F
 from sentiment_samples import SIZES, codec, corpus, model, trained, trained_run
 
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.nn.batches import EOS
 from dlcc.core.sentiment.codec import MASK
+from dlcc.core.sentiment.config import ClassifyConfig, EncoderConfig, MaskedWordConfig
 from dlcc.core.sentiment.data import Review, Source
-from dlcc.core.sentiment.model import EncoderConfig, MaskedWordModel
-from dlcc.core.sentiment.pretrain import MaskedWordConfig, MaskedWordTask
+from dlcc.core.sentiment.model import MaskedWordModel
+from dlcc.core.sentiment.pretrain import MaskedWordTask
 from dlcc.core.sentiment.start import from_checkpoint
-from dlcc.core.sentiment.task import (
-    ClassifyConfig,
-    ClassifyTask,
-    label_numbers,
-    target_shares,
-)
+from dlcc.core.sentiment.task import ClassifyTask, label_numbers, target_shares
 from dlcc.core.train.checkpoint import load_checkpoint
 from dlcc.core.train.config import FitConfig
 from dlcc.core.train.fit import fit
-from dlcc.core.translate.codec import EOS
 
 TEXTS = [review.text for review in corpus().train]
 FIT = FitConfig(epochs=2, learning_rate=0.01, ema_decay=0.9, bfloat16=False)
@@ -107,7 +103,7 @@ def test_word_dropout_masks_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
         task.model.encoder, "embed", lambda tokens: seen.append(tokens) or embed(tokens)
     )
     for batch in task.batches(0):
-        task.loss(batch)
+        task.loss(batch, 0.0)
     tokens = torch.cat([each.flatten() for each in seen])
     masked_share = (tokens == MASK).sum() / (tokens != 0).sum()
     assert masked_share.item() == pytest.approx(0.4, abs=0.05)
@@ -115,8 +111,8 @@ def test_word_dropout_masks_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_adversarial_step_finds_a_higher_loss() -> None:
     batch = classify().batches(0)[0]
-    plain, count = classify().loss(batch)
-    moved, _ = classify(adversarial=1.0).loss(batch)
+    plain, count = classify().loss(batch, 0.0)
+    moved, _ = classify(adversarial=1.0).loss(batch, 0.0)
     assert count == len(batch)
     assert moved.item() > plain.item() + 1e-3
 
@@ -135,9 +131,9 @@ def test_probabilities_are_learned_as_they_are() -> None:
     logits = torch.randn(len(batch), 2)
     task.model.classify = other.model.classify = lambda *_: logits  # type: ignore[method-assign]
     labels = label_numbers(corpus().train, corpus().labels)[batch]
-    assert task.loss(batch)[0].item() == pytest.approx(F.cross_entropy(logits, labels).item())
+    assert task.loss(batch, 0.0)[0].item() == pytest.approx(F.cross_entropy(logits, labels).item())
     log_shares = logits.log_softmax(1)
-    assert other.loss(batch)[0].item() == pytest.approx(-log_shares.mean().item(), rel=1e-5)
+    assert other.loss(batch, 0.0)[0].item() == pytest.approx(-log_shares.mean().item(), rel=1e-5)
 
 
 def test_it_learns_and_validates_as_it_answers() -> None:
@@ -207,11 +203,11 @@ def test_stopped_and_resumed_it_ends_with_the_same_weights(task, tmp_path: Path)
 def test_what_cannot_be_trained_is_said() -> None:
     with pytest.raises(DataError, match="masked words need more text"):
         MaskedWordTask(masked().model, codec(), TEXTS[:1], TEXTS[:1], MaskedWordConfig(16, 128), {})
-    with pytest.raises(UsageError, match="--stretch 32"):
+    with pytest.raises(UsageError, match="stretch 32"):
         masked(length=32)
-    with pytest.raises(UsageError, match="--masked 1"):
+    with pytest.raises(UsageError, match="masked 1"):
         MaskedWordConfig(masked_share=1.0)
-    with pytest.raises(UsageError, match="--stretch 4"):
+    with pytest.raises(UsageError, match="stretch 4"):
         MaskedWordConfig(length=4)
-    with pytest.raises(UsageError, match="--word-dropout 1"):
+    with pytest.raises(UsageError, match="word_dropout 1"):
         ClassifyConfig(word_dropout=1.0)

@@ -5,7 +5,8 @@ from torch import Tensor
 
 from dlcc.core.errors import UsageError
 from dlcc.core.nn.batches import BOS, EOS, PAD, pad
-from dlcc.core.translate.model import ATTENTIONS, Seq2Seq, Seq2SeqConfig
+from dlcc.core.translate.config import ATTENTIONS, Seq2SeqConfig
+from dlcc.core.translate.model import Seq2Seq
 from dlcc.core.translate.search import beam_search, greedy_search, longest_target
 
 SOURCES = [[5, 6, 7, 8], [9, 10], [11, 12, 13, 14, 15, 16]]
@@ -97,10 +98,10 @@ def test_tied_embeddings_are_one_table() -> None:
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"hidden_dim": 7}, "--hidden-dim 7"),
-        ({"attention": "hard"}, "--attention hard"),
-        ({"dropout": 1.0}, "--dropout 1.0"),
-        ({"decoder_layers": 0}, "--decoder-layers 0"),
+        ({"hidden_dim": 7}, "hidden_dim 7"),
+        ({"attention": "hard"}, "attention hard"),
+        ({"dropout": 1.0}, "dropout 1.0"),
+        ({"decoder_layers": 0}, "decoder_layers 0"),
     ],
 )
 def test_impossible_sizes_are_refused(sizes: dict, message: str) -> None:

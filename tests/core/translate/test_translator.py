@@ -12,12 +12,11 @@ from dlcc.core.trace.trace import load_traces, save_traces
 from dlcc.core.trace.words import by_word
 from dlcc.core.train.checkpoint import save_checkpoint
 from dlcc.core.translate.alignment import alignment_errors, read_alignments
+from dlcc.core.translate.config import Seq2SeqConfig, TranslationConfig
 from dlcc.core.translate.data import Sentence, Split
-from dlcc.core.translate.model import Seq2SeqConfig
 from dlcc.core.translate.score import buckets, choose_part, differences, score
 from dlcc.core.translate.source import TranslateSource, choose, steps_of, trace_of
 from dlcc.core.translate.task import (
-    TranslationConfig,
     TranslationTask,
     build_codec,
     build_model,
@@ -72,7 +71,7 @@ def task() -> TranslationTask:
     for number, batch in enumerate(steps):
         optimizer.param_groups[0]["lr"] = 1e-2 * (1 - number / len(steps))
         optimizer.zero_grad()
-        task.loss(batch)[0].backward()
+        task.loss(batch, 0.0)[0].backward()
         optimizer.step()
     task.model.eval()
     return task
@@ -99,8 +98,8 @@ def test_batches_hold_each_example_once_and_keep_to_the_limit(task: TranslationT
 def test_the_loss_of_a_batch_does_not_see_padding() -> None:
     task = _task(label_smoothing=0.0)
     task.examples = [((5, 6), (7,)), ((5, 6), (8, 9, 10))]
-    both, items = task.loss([0, 1])
-    one, other = (task.loss([n])[0] for n in (0, 1))
+    both, items = task.loss([0, 1], 0.0)
+    one, other = (task.loss([n], 0.0)[0] for n in (0, 1))
     assert items == 2 + 4
     assert both.item() == pytest.approx((2 * one.item() + 4 * other.item()) / 6, rel=1e-5)
 
@@ -110,7 +109,9 @@ def test_without_teacher_forcing_the_decoder_is_given_its_own_guesses(
 ) -> None:
     own = _task(teacher_forcing=0.0)
     torch.manual_seed(0)
-    assert own.loss([0, 1])[0].item() != pytest.approx(_task().loss([0, 1])[0].item(), rel=1e-6)
+    assert own.loss([0, 1], 0.0)[0].item() != pytest.approx(
+        _task().loss([0, 1], 0.0)[0].item(), rel=1e-6
+    )
 
 
 def test_translations_keep_their_order_and_say_what_is_wrong(task: TranslationTask) -> None:
@@ -319,5 +320,5 @@ def test_word_vectors_begin_the_source_table(freeze: bool, tmp_path: Path) -> No
     torch.testing.assert_close(table[dog], torch.tensor([0.6, 0.8]))
     torch.testing.assert_close(table[~vectors.any(1)], fresh[~vectors.any(1)])
     assert table.requires_grad is not freeze
-    with pytest.raises(UsageError, match="need --embed-dim 2"):
+    with pytest.raises(UsageError, match="embed_dim 16: vectors of width 2"):
         start_from(_task().model, vectors, freeze)

@@ -112,5 +112,5 @@ def test_damaged_and_missing_files_are_named(tmp_path: Path) -> None:
 
 
 def test_a_size_that_the_patches_do_not_fit_in_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--size 30"):
+    with pytest.raises(UsageError, match="size 30"):
         load_backbone(str(hugging_face_folder(tmp_path)), num_classes=2, image_size=30)

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlcc.core.errors import UsageError
-from dlcc.core.vit.model import ViT, ViTConfig, interpolate_positions
+from dlcc.core.vit.config import ViTConfig
+from dlcc.core.vit.model import ViT, interpolate_positions
 
 TINY = ViTConfig(
     5, image_size=16, patch_size=4, embed_dim=24, num_layers=2, num_heads=3, hidden_dim=48
@@ -118,14 +119,14 @@ def test_it_learns_one_batch_by_heart(config: ViTConfig) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"image_size": 18}, "--size 18"),
-        ({"patch_size": 0}, "--patch-size 0"),
-        ({"num_layers": -1}, "--layers -1"),
-        ({"hidden_dim": -3}, "--hidden -3"),
-        ({"drop_path": 1.0}, "--drop-path 1.0"),
-        ({"num_heads": 5}, "--heads 5"),
-        ({"pooling": "best"}, "--pooling best"),
-        ({"positions": "none"}, "--positions none"),
+        ({"image_size": 18}, "size 18"),
+        ({"patch_size": 0}, "patch_size 0"),
+        ({"num_layers": -1}, "layers -1"),
+        ({"hidden_dim": -3}, "hidden -3"),
+        ({"drop_path": 1.0}, "drop_path 1.0"),
+        ({"num_heads": 5}, "heads 5"),
+        ({"pooling": "best"}, "pooling best"),
+        ({"positions": "none"}, "positions none"),
         ({"class_token": False}, "class token"),
         ({"stem": (8,)}, "patches of 2"),
     ],

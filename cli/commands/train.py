@@ -1,0 +1,142 @@
+"""The train commands, one for every recipe: its settings are the options."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dlcc.cli.options import Debug, Device, Quiet, Seed, options_of, with_signature
+from dlcc.core.errors import UsageError
+from dlcc.core.train.config import FitConfig
+from dlcc.core.train.recipe import Recipe, recipe
+
+if TYPE_CHECKING:
+    from dlcc.core.train.events import Finished
+    from dlcc.core.train.task import Task
+
+Run = Annotated[
+    Path | None, typer.Option(help="Folder of the run; made anew when left out.", metavar="FOLDER")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")]
+
+_SILENT = ("run", "resume", "quiet", "debug")  # these do not change the result
+_PATHS = ("embeddings", "backbone")  # or the name of something known
+
+
+def train_command(name: str) -> Callable[..., None]:
+    """The function behind `dlcc ... train` for the recipe of that name, for Typer to read."""
+    found = recipe(name)
+
+    def train(
+        context: typer.Context,
+        run: Run = None,
+        resume: Resume = False,
+        preset: Annotated[str, _preset_option(found)] = next(iter(found.presets)),
+        seed: Seed = 0,
+        device: Device = "auto",
+        quiet: Quiet = False,
+        debug: Debug = False,
+        **given: Any,
+    ) -> None:
+        folder = run_folder(run, resume, name)
+        command = command_line(context)
+        chosen = found.choose(given, preset, seed=seed, device=device, command=command)
+        config: FitConfig = chosen.make(FitConfig)
+        train_here(found.task(chosen, narrator()), config, folder, resume, found.unit)
+
+    return with_signature(train, options_of(found.configs), found.help)
+
+
+def _preset_option(found: Recipe) -> Any:
+    *some, last = found.presets
+    names = f"{', '.join(some)} or {last}" if some else last
+    said = f"Where settings that are not given come from: {names}."
+    return typer.Option(help=said, metavar="NAME")
+
+
+def narrator() -> Any:
+    """What tells a person of long work: notes and progress bars on stderr."""
+    from types import SimpleNamespace
+
+    from dlcc.cli import console, progress
+
+    return SimpleNamespace(
+        note=console.note,
+        warn=console.warn,
+        counting=progress.counting,
+        transferring=progress.transferring,
+    )
+
+
+def command_line(context: typer.Context) -> str:
+    """The command as it was given, without folders and what does not change the result."""
+    parts = [f"dlcc {context.command_path.partition(' ')[2]}"]
+    options = {option.name: option for option in context.command.params}
+    for name, value in context.params.items():
+        source = context.get_parameter_source(name)
+        if name in _SILENT or source is None or source.name != "COMMANDLINE":
+            continue
+        flag = (options[name].secondary_opts if value is False else options[name].opts)[0]
+        is_path = isinstance(value, Path) or (name in _PATHS and isinstance(value, str))
+        shown = Path(value).name if is_path else value
+        if isinstance(value, tuple):
+            shown = ",".join(map(str, value)) or "none"
+        parts.append(flag if isinstance(value, bool) else f"{flag} {shown}")
+    return " ".join(parts)
+
+
+def run_folder(run: Path | None, resume: bool, kind: str) -> Path:
+    """The folder of a run: the one that was named, or one that is not there yet.
+
+    Raises:
+        UsageError: `resume` without a folder.
+    """
+    from dlcc.core.files.paths import runs_dir
+
+    if run is not None:
+        return run
+    if resume:
+        raise UsageError("--resume needs --run FOLDER: the run to go on with")
+    numbers = (runs_dir() / f"{kind}-{number:03}" for number in range(1, 100_000))
+    return next(folder for folder in numbers if not folder.exists())
+
+
+def train_here(task: "Task", config: FitConfig, run: Path, resume: bool, unit: str) -> "Finished":
+    """As `trained`; then print the best checkpoint's folder, or how to go on after Ctrl-C."""
+    from dlcc.cli.console import note
+
+    try:
+        finished = trained(task, config, run, resume, unit)
+    except KeyboardInterrupt:
+        note(f"stopped; go on with the same options and --run {run} --resume")
+        raise
+    name = task.metric.replace("_", " ")
+    note(f"best {name} {finished.best:.4g} after {finished.seconds / 60:.1f} minutes")
+    print(run / "best")
+    return finished
+
+
+def trained(task: "Task", config: FitConfig, run: Path, resume: bool, unit: str) -> "Finished":
+    """Train with progress on stderr.
+
+    Args:
+        task: what to learn.
+        config: how.
+        run: the run's folder.
+        resume: whether to go on with it.
+        unit: what an item of `task` is, in the plural.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, after a resumable state was saved.
+    """
+    from dlcc.cli.console import note
+    from dlcc.cli.progress import follow, stop_on_interrupt
+    from dlcc.core.train.fit import fit
+
+    note(f"run folder: {run}")
+    with stop_on_interrupt() as should_stop:
+        finished = follow(fit(task, config, run, resume=resume, should_stop=should_stop), unit)
+    if finished.reason == "stopped":
+        raise KeyboardInterrupt
+    return finished

@@ -1,0 +1,98 @@
+"""Settings say their bounds, their name and their help once, where they stand in a dataclass."""
+
+import ast
+import inspect
+import math
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, field, fields
+from typing import Any, NamedTuple
+
+from dlcc.core.errors import UsageError
+
+
+class Bound(NamedTuple):
+    """What a value has to be."""
+
+    says: str
+    holds: Callable[[Any], bool]
+
+
+def at_least(least: float) -> Bound:
+    return Bound(f"at least {least}", lambda value: least <= value < math.inf)
+
+
+def one_of(names: Iterable[str]) -> Bound:
+    known = tuple(names)
+    return Bound(f"choose one of {', '.join(known)}", lambda value: value in known)
+
+
+POSITIVE = Bound("above 0", lambda value: 0 < value < math.inf)
+SHARE = Bound("a share from 0 to 1", lambda value: 0 <= value <= 1)
+PROPER_SHARE = Bound("a share from 0 to less than 1", lambda value: 0 <= value < 1)
+PART = Bound("a share between 0 and 1", lambda value: 0 < value < 1)
+
+
+def setting(default: Any, bound: Bound | None = None, name: str = "") -> Any:
+    """A field that people set: it becomes an option of the commands that take its dataclass.
+
+    Args:
+        default: its value where nothing is set.
+        bound: what `check` asks of it; None is always let through.
+        name: what people call it, where that is not the field's name.
+    """
+    return field(default=default, metadata={"setting": True, "bound": bound, "name": name})
+
+
+def given(bound: Bound) -> Any:
+    """A field that the data give, and what `check` asks of it."""
+    return field(metadata={"bound": bound})
+
+
+def settings_of(config: type) -> list[Field[Any]]:
+    """The fields of a dataclass that people set."""
+    return [each for each in fields(config) if each.metadata.get("setting")]
+
+
+def name_of(each: Field[Any]) -> str:
+    """What people call a setting."""
+    return each.metadata.get("name") or each.name
+
+
+def check(config: Any) -> None:
+    """Ask of a dataclass's fields what they say of themselves; for its `__post_init__`.
+
+    Raises:
+        UsageError: a value that is out of its bound.
+    """
+    for each in fields(config):
+        bound, value = each.metadata.get("bound"), getattr(config, each.name)
+        if bound is not None and value is not None and not bound.holds(value):
+            raise UsageError(bound.says, name_of(each), value)
+
+
+def part(config: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of `values` those of a dataclass's fields, but for what the data give."""
+    names = {each.name for each in fields(config) if each.default is not MISSING}
+    return {name: value for name, value in values.items() if name in names}
+
+
+def help_of(config: type) -> dict[str, str]:
+    """The docstring under each field of a dataclass, in one line."""
+    found: dict[str, str] = {}
+    for each in reversed(config.__mro__[:-1]):
+        (body,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+        assert isinstance(body, ast.ClassDef)
+        found |= _docstrings(body.body)
+    return found
+
+
+def _docstrings(body: list[ast.stmt]) -> dict[str, str]:
+    found, name = {}, ""
+    for statement in body:
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            name = statement.target.id
+        elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant) and name:
+            found[name] = " ".join(str(statement.value.value).split())
+            name = ""
+    return found

@@ -1,0 +1,140 @@
+"""What a train command must know of a task: what can be set, the presets, and how it is built.
+
+A recipe is named by an entry point of the group `dlcc.recipes`; naming them imports none.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dlcc.core.errors import UsageError
+from dlcc.core.settings import one_of, part, settings_of
+from dlcc.core.train.config import FitConfig
+
+if TYPE_CHECKING:
+    from dlcc.core.train.task import Task
+
+GROUP = "dlcc.recipes"
+
+
+class Narrator(Protocol):
+    """Who tells a person what long work is doing."""
+
+    def note(self, message: str) -> None:
+        """Say what was read, chosen or left out."""
+
+    def warn(self, message: str) -> None:
+        """Say what a person should know of the result."""
+
+    def counting(
+        self, what: str, total: int | None = None
+    ) -> AbstractContextManager[Callable[..., None]]:
+        """Within it, tell the given function how much is done so far."""
+        ...
+
+    def transferring(self, what: str) -> AbstractContextManager[Callable[[int, int | None], None]]:
+        """Within it, tell the given function how many bytes are done, and of how many."""
+        ...
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was set for one training."""
+
+    values: Mapping[str, Any]
+    """By field: the preset's, and over them what was given."""
+    given: Mapping[str, Any]
+    """What was given, over the preset's."""
+    seed: int = 0
+    device: str = "auto"
+    command: str = ""
+    """How it was started, in words, for the checkpoint."""
+
+    def make(self, config: type, **known: Any) -> Any:
+        """A settings dataclass from the values, with `known` before them.
+
+        Raises:
+            UsageError: a value that is out of its bound.
+        """
+        return config(**self.part(config) | known)
+
+    def part(self, config: type) -> dict[str, Any]:
+        """The values of a settings dataclass's fields, but for what the data give."""
+        return part(config, {**self.values, "seed": self.seed})
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a train command must know of a task."""
+
+    help: str
+    """What is trained, in a sentence."""
+    unit: str
+    """What an item of a batch is, in the plural."""
+    settings: tuple[type, ...]
+    """Dataclasses of `dlcc.core.settings`, whose settings can be given; `FitConfig` comes by
+    itself."""
+    build: str
+    """`module:function`, imported to train: (Chosen, Narrator) -> Task."""
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"plain": {}})
+    """By name values by field; the first is the usual one."""
+    preset_of: Callable[[str | None, Mapping[str, Any]], Mapping[str, Any]] | None = None
+    """(the preset's name if one was given, what else was given) -> the preset that is meant, where
+    not its name alone decides."""
+
+    @property
+    def configs(self) -> tuple[type, ...]:
+        """All dataclasses whose settings can be given."""
+        return (*self.settings, FitConfig)
+
+    def choose(self, given: Mapping[str, Any], preset: str | None = None, **rest: Any) -> Chosen:
+        """The settings' defaults, over them the preset's values, over them those of `given` that
+        are not None.
+
+        Raises:
+            UsageError: there is no such preset.
+        """
+        given = {name: value for name, value in given.items() if value is not None}
+        if preset is not None and preset not in self.presets:
+            raise UsageError(one_of(self.presets).says, "preset", preset)
+        if self.preset_of:
+            base = self.preset_of(preset, given)
+        else:
+            base = self.presets[preset or next(iter(self.presets))]
+        defaults = {
+            each.name: each.default for config in self.configs for each in settings_of(config)
+        }
+        return Chosen({**defaults, **base, **given}, given, **rest)
+
+    def task(self, chosen: Chosen, narrator: Narrator) -> "Task":
+        """Read the data and build the model: everything that `fit` needs."""
+        module, _, function = self.build.partition(":")
+        task: Task = getattr(import_module(module), function)(chosen, narrator)
+        return task
+
+
+def names() -> list[str]:
+    """The recipes that are installed; none is imported."""
+    return sorted({point.name for point in entry_points(group=GROUP)})
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of that name, imported now.
+
+    Raises:
+        UsageError: there is none, or it cannot be imported.
+    """
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in points:
+        raise UsageError(one_of(names()).says, "recipe", name)
+    try:
+        found: Recipe = points[name].load()
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"cannot be loaded ({error}): install it anew", "recipe", name) from error
+    return found

@@ -1,0 +1,132 @@
+"""What can be set of a translator and its training, the presets, and its recipe."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlcc.core.errors import UsageError
+from dlcc.core.settings import PROPER_SHARE, SHARE, at_least, check, given, one_of, setting
+from dlcc.core.train.recipe import Recipe
+
+ATTENTIONS = ("dot-product", "trainable", "additive", "none")
+VOCABULARIES = ("subwords", "words")
+BUNDLED_VECTORS = "bundled"
+
+
+@dataclass(frozen=True)
+class Seq2SeqConfig:
+    """The sizes of a model."""
+
+    title = "Model"
+
+    vocab_size: int = given(at_least(1))
+    """Tokens of both languages together."""
+    embed_dim: int = setting(256, at_least(1))
+    """Width of a token's vector."""
+    hidden_dim: int = setting(512, at_least(2))
+    """Width of an encoder state (half of it a direction) and of a decoder state."""
+    encoder_layers: int = setting(2, at_least(1))
+    """GRU layers that read the source, each in both directions."""
+    decoder_layers: int = setting(2, at_least(1))
+    """GRU layers that write the target."""
+    attention: str = setting("dot-product", one_of(ATTENTIONS))
+    """How the decoder looks at the source: dot-product, trainable, additive or none."""
+    dropout: float = setting(0.2, PROPER_SHARE)
+    """Share of activations dropped between layers in training."""
+    tied: bool = True
+    """One table of token vectors for source, target and output; or one each."""
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.hidden_dim % 2:
+            raise UsageError(
+                "half of it a direction: give an even one", "hidden_dim", self.hidden_dim
+            )
+
+
+@dataclass(frozen=True)
+class TranslationConfig:
+    """What the training makes of the pairs."""
+
+    title = "Batches and loss"
+
+    vocabulary: str = setting("subwords", one_of(VOCABULARIES))
+    """What a token is: subwords or words."""
+    vocab_size: int = setting(4000, at_least(8))
+    """Most tokens, of both languages together."""
+    batch_tokens: int = setting(2500, at_least(1))
+    """Target or source tokens in a batch, padding included."""
+    label_smoothing: float = setting(0.1, PROPER_SHARE)
+    """Share of the target probability spread over all tokens (Szegedy et al. 2016)."""
+    teacher_forcing: float = setting(1.0, SHARE)
+    """Probability that the decoder is given the right token before, not its own guess."""
+    max_tokens: int = 80
+    """Longer training sentences are left out."""
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class PairsConfig:
+    """What is learned from, and what the training starts from."""
+
+    title = "Data and start"
+
+    data: Path | None = setting(None)
+    """A ManyThings zip, a folder or a two-column TSV; downloaded when left out."""
+    source_lang: str = setting("eng")
+    """Language of the first column."""
+    target_lang: str = setting("spa")
+    """Language of the second column."""
+    reverse: bool = setting(False)
+    """Translate from the second column to the first."""
+    embeddings: str | None = setting(None)
+    """Begin with word vectors: a GloVe file, or bundled for the 50-d subset; for a vocabulary of
+    words."""
+    freeze_embeddings: bool = setting(False)
+    """Do not train these word vectors."""
+    no_attention: bool = setting(False)
+    """The same model without attention."""
+
+    def __post_init__(self) -> None:
+        if self.freeze_embeddings and self.embeddings is None:
+            raise UsageError("needs word vectors to begin with", "freeze_embeddings")
+
+
+RECIPE = Recipe(
+    "Train a translator on sentence pairs.",
+    "tokens",
+    (PairsConfig, TranslationConfig, Seq2SeqConfig),
+    "dlcc.core.translate.task:build",
+    {
+        "best": {
+            "vocabulary": "subwords",
+            "vocab_size": 4000,
+            "batch_tokens": 2500,
+            "embed_dim": 256,
+            "hidden_dim": 448,
+            "dropout": 0.25,
+            "epochs": 20,
+            "minutes": 88.0,
+            "learning_rate": 2e-3,
+            "warmup": 0.03,
+            "weight_decay": 0.01,
+            "ema_decay": 0.999,
+        },
+        "book": {
+            "vocabulary": "words",
+            "vocab_size": 30000,
+            "label_smoothing": 0.0,
+            "embed_dim": 300,
+            "hidden_dim": 128,
+            "encoder_layers": 1,
+            "decoder_layers": 1,
+            "dropout": 0.1,
+            "tied": False,
+            "epochs": 25,
+            "learning_rate": 1e-3,
+            "schedule": "constant",
+            "warmup": 0.0,
+        },
+    },
+)
