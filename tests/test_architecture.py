@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,17 @@ def test_training_knows_only_modules_and_iterables() -> None:
 def test_assets_are_data() -> None:
     imported = imports_of(ROOT / "assets" / "__init__.py")
     assert not {module for module in imported if module.startswith("dlcc")}
+
+
+def test_there_is_no_circle_of_imports() -> None:
+    """Not even of late ones, or of those that only types need."""
+    modules = {
+        "dlcc." + ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for top in ("cli", "core")
+        for path in (ROOT / top).rglob("*.py")
+    }
+    graph = {name: (imports_of(path) & set(modules)) - {name} for name, path in modules.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names them
 
 
 def test_packages_are_the_folders_on_disk() -> None:

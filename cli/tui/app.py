@@ -1,4 +1,4 @@
-"""The viewer as an app: what it was given to show, what it can compute, and its few own keys."""
+"""The viewer as an app: what it shows, what is computed behind it, and its few own keys."""
 
 import os
 import sys
@@ -19,6 +19,7 @@ from textual.widgets import Static
 from dlcc.cli.draw.palette import color_system
 from dlcc.cli.options import settings
 from dlcc.cli.tui.keys import APP_KEYS, Key, bindings
+from dlcc.cli.tui.messages import Compute, Failed, Opened
 from dlcc.cli.tui.opening import frames_of
 from dlcc.cli.tui.screens.dialogs import Read, help_text
 from dlcc.cli.tui.screens.map import MapScreen
@@ -31,6 +32,7 @@ from dlcc.core.trace.trace import AttentionTrace
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 40, 14
 _PATIENCE = 0.3  # seconds of work before the screen speaks of it
+_LONG = 600  # seconds that it speaks of it, at most
 _FEW_COLORS = (None, "standard", "windows")
 
 
@@ -63,17 +65,24 @@ class ViewerApp(App[None]):
         few = self.color_system in _FEW_COLORS
         super().__init__(ansi_color=True if few else None)  # else shades of grey stand for colours
         self.theme = "ansi-dark" if few else "textual-dark"
-        self.source = None if state is None else state.source
-        """In place of the installed source of its name."""
+        self.fault: BaseException | None = None
+        """What nobody caught."""
         self._state = state
+        self._source = None if state is None else state.source
         self._newest = 0
         """Number of the latest computation; older ones come too late."""
+        self._notice: Timer | None = None
+        """What will say that it takes a while."""
 
     def on_mount(self) -> None:
         if self._state is None:
-            self.push_screen(StartScreen())
+            self.action_open()
         else:
-            self.push_screen(MapScreen(self._state))
+            self.push_screen(self._map(self._state))
+
+    def _map(self, state: ViewState) -> MapScreen:
+        state.system, state.source = self.color_system, self._source
+        return MapScreen(state)
 
     def on_resize(self, event: events.Resize) -> None:
         self._fit(event.size)
@@ -92,74 +101,72 @@ class ViewerApp(App[None]):
         covered = isinstance(self.screen, SmallScreen)
         return not covered or action not in ("help", "open", "command_palette")
 
-    @property
-    def has_map(self) -> bool:
-        """Whether there is a map to go back to."""
-        return any(isinstance(screen, MapScreen) for screen in self.screen_stack)
-
     # Opening
 
     def open_traces(self, traces: list[AttentionTrace]) -> None:
         """Show traces in place of whatever is shown."""
-        self._show(ViewState([Frame("", traces)], source=self.source))
+        self._show(ViewState([Frame("", traces)]))
 
     def open_path(self, path: Path) -> None:
         """Show a trace file or a run folder, or say why not."""
         try:
-            state = ViewState(frames_of(path), path=path, source=self.source)
+            state = ViewState(frames_of(path), path=path)
         except DlccError as error:
             self.fail(error)
         else:
             self._show(state)
 
+    def on_opened(self, message: Opened) -> None:
+        self.open_path(message.path)
+
     def _show(self, state: ViewState) -> None:
-        self._newest += 1  # what is still computed belongs to what was shown
+        self._supersede()  # what is still computed belongs to what was shown
         while len(self.screen_stack) > 1:
             self.pop_screen()
-        self.push_screen(MapScreen(state))
+        self.push_screen(self._map(state))
         self._fit(self.size)
 
     # Work behind the screen
 
-    def compute(
-        self,
-        what: str,
-        work: Callable[[], list[AttentionTrace]],
-        then: Callable[[list[AttentionTrace]], None],
-        otherwise: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Run `work` in a thread, and `then` with what it gives.
-
-        A failure becomes one line, and `otherwise` follows. Nothing comes of it once something
-        else is computed or opened.
-        """
+    def on_compute(self, message: Compute) -> None:
+        """Work in a thread, tell what takes a while, and go on with the traces or the failure."""
+        number = self._supersede()
 
         def failed(error: Exception) -> None:
             self.fail(error)
-            otherwise()
-
-        self._newest += 1
-        number = self._newest
-        said = self.set_timer(
-            _PATIENCE, lambda: self.notify(f"{what} ...", timeout=600, markup=False)
-        )
+            message.otherwise()
 
         def run() -> None:
+            then: Callable[[Any], None] = message.then or self.open_traces
+            result: Any = None
             try:
-                traces = work()
+                result = message.work()
             except Exception as error:  # whatever it is, the screen lives on
-                self.call_from_thread(self._finish, number, said, failed, error)
-            else:
-                self.call_from_thread(self._finish, number, said, then, traces)
+                then, result = failed, error
+            self.call_from_thread(self._finish, number, then, result)
 
-        self.run_worker(run, thread=True, exclusive=True, group="actions")
+        notice = f"{message.what} ..."
+        self._notice = self.set_timer(
+            _PATIENCE, lambda: self.notify(notice, timeout=_LONG, markup=False)
+        )
+        self.run_worker(run, thread=True, exclusive=True, group="sources")
 
-    def _finish(self, number: int, said: Timer, then: Callable[[Any], None], result: Any) -> None:
-        """Take the notice away, after it has come, and go on with `result`."""
-        said.stop()
+    def _finish(self, number: int, then: Callable[[Any], None], result: Any) -> None:
         if number == self._newest:
-            self.call_later(self.clear_notifications)
+            self._supersede()
             self.call_later(then, result)
+
+    def _supersede(self) -> int:
+        """Forget what is still computed, with its notice; the number of what comes next."""
+        if self._notice is not None:
+            self._notice.stop()
+            self.call_later(self.clear_notifications)  # after it has come, if it is on its way
+        self._notice = None
+        self._newest += 1
+        return self._newest
+
+    def on_failed(self, message: Failed) -> None:
+        self.fail(message.error)
 
     def fail(self, error: Exception) -> None:
         """Say in one line what went wrong; the log has the rest."""
@@ -168,11 +175,12 @@ class ViewerApp(App[None]):
         self.notify(" ".join(said.split()), severity="error", timeout=15, markup=False)
 
     def _fatal_error(self) -> None:
-        """Textual would print the traceback of an error that nobody caught: only for --debug."""
+        """Textual prints the traceback of an error that nobody caught: here only for --debug."""
+        self.fault = sys.exception()
         if settings.debug:
             super()._fatal_error()
         else:
-            self._close_messages_no_wait()
+            self.panic()
 
     # Keys
 
@@ -188,7 +196,8 @@ class ViewerApp(App[None]):
         self.theme = f"{family}-{'light' if self.current_theme.dark else 'dark'}"
 
     def action_open(self) -> None:
-        self.push_screen(StartScreen())
+        over_map = any(isinstance(screen, MapScreen) for screen in self.screen_stack)
+        self.push_screen(StartScreen(self._source, over_map))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every key that works now, for the command palette."""
@@ -240,9 +249,9 @@ def view(state: ViewState | None) -> None:
     if is_interactive():
         app = ViewerApp(state)
         app.run()
-        if app._exception is not None:
-            _log(app._exception)
-            said = f"{type(app._exception).__name__}: {app._exception}"
+        if app.fault is not None:
+            _log(app.fault)
+            said = f"{type(app.fault).__name__}: {app.fault}"
             raise DlccError(f"the viewer failed ({said}); {log_file()} says where: report it")
     elif state is not None:
         from dlcc.cli.tui.export import print_state
@@ -250,7 +259,7 @@ def view(state: ViewState | None) -> None:
         print_state(state)
 
 
-def _log(error: Exception) -> None:
+def _log(error: BaseException) -> None:
     try:
         path = log_file()
         path.parent.mkdir(parents=True, exist_ok=True)

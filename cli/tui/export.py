@@ -3,7 +3,7 @@
 from dataclasses import astuple
 from pathlib import Path
 
-from dlcc.cli.tui.commands import reproducing
+from dlcc.cli.tui.opening import reproducing
 from dlcc.cli.tui.state import GLYPHS, ViewState
 from dlcc.cli.tui.widgets.ink import NUMBER_WIDTH, palette_of
 from dlcc.core.trace.trace import AttentionTrace

@@ -1,8 +1,8 @@
 """What the viewer shows, apart from any screen: which map, changed how, and where the cursor is."""
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,32 +13,30 @@ from dlcc.core.errors import DlccError
 from dlcc.core.sources import Source
 from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace, load_traces
-from dlcc.core.trace.words import join_pieces, joined, token_groups
+from dlcc.core.trace.words import joined, token_groups
 
 ROLLOUT = "rollout"
 HIGHLIGHTS = ("row", "column", "cross", "cell")
 GLYPHS = "glyphs"  # no colour; stands beside the names of the palettes
+LIT, TINTED, PLAIN, ALONE = "lit by attention", "tinted by attention", "plain", "attention alone"
+BLENDS = (LIT, TINTED, PLAIN, ALONE)
+FULL_COLOR = ("truecolor", "256")
 
 
 class Frame:
     """One or several traces made at the same time, such as those of one epoch; read when needed."""
 
     def __init__(self, label: str, source: Path | list[AttentionTrace]) -> None:
-        self.label = label
-        self._source = source
-        self._traces: list[AttentionTrace] | None = None
+        self.label, self._source = label, source
 
-    @property
+    @cached_property
     def traces(self) -> list[AttentionTrace]:
         """At least one trace.
 
         Raises:
             DataError: the file cannot be read.
         """
-        if self._traces is None:
-            source = self._source
-            self._traces = load_traces(source) if isinstance(source, Path) else source
-        return self._traces
+        return load_traces(self._source) if isinstance(self._source, Path) else self._source
 
 
 @dataclass(frozen=True)
@@ -87,6 +85,16 @@ class ViewState:
     columns: set[int] = field(default_factory=set)
     path: Path | None = None
     """Where the traces came from, if they came from a file or a run folder."""
+    system: str | None = None
+    """The terminal's colours, by Rich's name; None for none."""
+    in_picture: bool = False
+    """Whether the picture is shown, not the map."""
+    blend: str = LIT
+    """How the picture and the attention are mixed."""
+    follow: bool = False
+    """In the picture: whether the patch under the cursor is the one that asks."""
+    searched: str = ""
+    """The word searched for, in lower case."""
     by_hand: bool = False
     """Whether a word was chosen by hand, which no command does again."""
     source: Source | None = None
@@ -109,6 +117,29 @@ class ViewState:
             return getattr(sources.source(str(name), self.source), "again", None)
         except DlccError:  # none of that name, or one that does not load
             return None
+
+    @property
+    def palette_seen(self) -> str:
+        """The palette in use; without colours there is but one."""
+        return GLYPHS if self.system is None else self.palette
+
+    @property
+    def uses_palette(self) -> bool:
+        """Whether the palette makes a difference to what is seen."""
+        own_colours = self.in_picture and self.blend in (LIT, PLAIN)
+        needs_palette = self.blend == LIT and self.system not in FULL_COLOR
+        return self.system is not None and (not own_colours or needs_palette)
+
+    @property
+    def matches(self) -> list[tuple[str, int]]:
+        """Where the word searched for stands: ("row" or "column", number)."""
+        sides = {"row": self.shown.row_labels, "column": self.shown.column_labels}
+        return [
+            (side, place)
+            for side, labels in sides.items()
+            for place, label in enumerate(labels)
+            if self.searched and self.searched in label.casefold()
+        ]
 
     @property
     def shown(self) -> ShownMap:
@@ -262,20 +293,6 @@ class ViewState:
 def trace_name(trace: AttentionTrace, number: int) -> str:
     """A trace's title, or its kind and number."""
     return display(trace.title) if trace.title else f"{display(trace.kind)} {number + 1}"
-
-
-def can_hide(trace: AttentionTrace) -> bool:
-    """Whether a trace has special tokens, and others beside them among queries and keys."""
-    special = set(trace.special)
-    sides = (set(trace.query), set(trace.key))
-    return any(side & special for side in sides) and all(side - special for side in sides)
-
-
-def can_merge(trace: AttentionTrace) -> bool:
-    """Whether some word of a trace has more than one token, or a token the mark of a tokeniser."""
-    words = (trace.query_words, trace.key_words)
-    several = any(a == b for side in words for a, b in itertools.pairwise(side))
-    return several or any(join_pieces([token]) != token for token in (*trace.query, *trace.key))
 
 
 def _labels(tokens: tuple[str, ...], groups: maps.Groups, words: bool) -> tuple[str, ...]:

@@ -127,7 +127,7 @@ class Viewed:
 
     async def settle(self) -> None:
         """Wait until all is handled: a key may start a worker, and its end open a screen."""
-        for _ in range(3):
+        for _ in range(5):
             await self.pilot._wait_for_screen()
             await asyncio.sleep(0)
             await self.app.workers.wait_for_complete()

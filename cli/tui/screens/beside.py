@@ -5,52 +5,51 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
-from dlcc.cli.tui.keys import Key, Keys, bindings
+from dlcc.cli.tui.keys import Key, Keys, arrows, bindings, footer
+from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import Choice, ViewState
 from dlcc.cli.tui.widgets.grid import MapGrid
 
 _LEAST = 24  # columns a map needs
 
 
-class BesideScreen(Screen[Choice | None]):
+class BesideScreen(PaneScreen):
     """As many maps as there is room for; the answer is the one that was opened."""
 
     KEYS: ClassVar[Keys] = {
         "Side by side": (
-            Key("left,h", "← h", "move(0,-1)", "Cursor to the left, in every map"),
-            Key("right,l", "→ l", "move(0,1)", "Cursor to the right"),
-            Key("up,k", "↑ k", "move(-1,0)", "Cursor up"),
-            Key("down,j", "↓ j", "move(1,0)", "Cursor down"),
-            Key("tab,full_stop", "Tab .", "turn(1)", "The next maps", "next"),
+            *arrows(
+                "Cursor to the left, in every map",
+                "Cursor to the right",
+                "Cursor up",
+                "Cursor down",
+            ),
+            Key("tab,full_stop", "Tab .", "turn(1)", "The next maps", footer="next"),
             Key("shift+tab,comma", "⇧Tab ,", "turn(-1)", "The maps before"),
-            Key("enter", "Enter", "take", "Open the first of these maps", "open"),
-            Key("escape,b", "Esc b", "dismiss", "Back to the map", "back"),
+            Key("enter", "Enter", "take", "Open the first of these maps", footer="open"),
+            Key("escape,b", "Esc b", "dismiss", "Back to the map", footer="back"),
         )
     }
     BINDINGS = bindings(KEYS)
     DEFAULT_CSS = """
     BesideScreen Vertical { width: 1fr; border-right: solid $primary; }
     BesideScreen MapGrid { height: 1fr; }
-    BesideScreen .name { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     BesideScreen .value { height: 2; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
-    def __init__(self, state: ViewState, palette: str, system: str | None) -> None:
-        super().__init__()
-        self._state, self._palette, self._system = state, palette, system
-        choice = state.choice
-        self._choices = (
-            [Choice(number, choice.layer, choice.head) for number in range(len(state.traces))]
-            if len(state.traces) > 1
-            else [Choice(choice.trace, choice.layer, h) for h in range(state.trace.num_heads)]
-        )
-        if len(state.traces) == 1 and state.trace.num_heads == 1:
-            self._choices = [Choice(0, layer) for layer in range(state.trace.num_layers)]
-        self._choices = [self._state.nearest(choice) for choice in self._choices]
-        self._first = self._choices.index(choice) if choice in self._choices else 0
+    def __init__(self, state: ViewState) -> None:
+        super().__init__(state)
+        trace, layer, head = state.choice.trace, state.choice.layer, state.choice.head
+        if len(state.traces) > 1:
+            choices = [Choice(number, layer, head) for number in range(len(state.traces))]
+        elif state.trace.num_heads > 1:
+            choices = [Choice(trace, layer, number) for number in range(state.trace.num_heads)]
+        else:
+            choices = [Choice(trace, number) for number in range(state.trace.num_layers)]
+        self._choices = [state.nearest(choice) for choice in choices]
+        self._first = self._choices.index(state.choice) if state.choice in self._choices else 0
         self._row, self._column = state.row, state.column
         self._panes: list[tuple[Vertical, Static, MapGrid, Static]] = []
 
@@ -61,10 +60,7 @@ class BesideScreen(Screen[Choice | None]):
                 column = Vertical(*pane)
                 self._panes.append((column, *pane))
                 yield column
-        yield Footer(compact=True, show_command_palette=False)
-
-    def on_mount(self) -> None:
-        self._draw()
+        yield footer()
 
     def on_resize(self) -> None:
         room = max(1, self.app.size.width // _LEAST)
@@ -76,14 +72,14 @@ class BesideScreen(Screen[Choice | None]):
         count = len(self._choices)
         return [self._choices[(self._first + n) % count] for n in range(len(self._panes))]
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
         for (_, name, grid, _), choice in zip(self._panes, self._shown(), strict=True):
-            shown = self._state.map_of(choice)
+            shown = self.state.map_of(choice)
             number = f"{self._choices.index(choice) + 1}/{len(self._choices)} "
             name.update(Text(f"{number}{shown.title}", "bold"), layout=False)
-            grid.highlight = self._state.highlight
+            grid.highlight = self.state.highlight
             grid.fit_zoom()
-            grid.show(shown, self._palette, self._state.scale, self._system)
+            grid.show(shown, self.state.palette_seen, self.state.scale, self.state.system)
         self.call_after_refresh(self._even_out)
         self._place()
 
@@ -96,7 +92,7 @@ class BesideScreen(Screen[Choice | None]):
 
     def _place(self) -> None:
         for (_, _, grid, value), choice in zip(self._panes, self._shown(), strict=True):
-            shown = self._state.map_of(choice)
+            shown = self.state.map_of(choice)
             rows, columns = shown.values.shape
             row, column = min(self._row, rows - 1), min(self._column, columns - 1)
             grid.place(row, column)
@@ -105,14 +101,14 @@ class BesideScreen(Screen[Choice | None]):
             value.update(Text(f"{names}\n{weight:.4f}"), layout=False)
 
     def action_move(self, down: int, right: int) -> None:
-        shapes = [self._state.map_of(choice).values.shape for choice in self._shown()]
+        shapes = [self.state.map_of(choice).values.shape for choice in self._shown()]
         self._row = max(0, min(self._row + down, max(shape[0] for shape in shapes) - 1))
         self._column = max(0, min(self._column + right, max(shape[1] for shape in shapes) - 1))
         self._place()
 
     def action_turn(self, step: int) -> None:
         self._first = (self._first + step) % len(self._choices)
-        self._draw()
+        self.draw()
 
     def action_take(self) -> None:
         self.dismiss(self._shown()[0])

@@ -7,12 +7,12 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, Label, OptionList, Static
+from textual.widgets import Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
-from dlcc.cli.tui.keys import Key, Keys, bindings
+from dlcc.cli.tui.keys import Key, Keys, bindings, footer
 
-_CLOSE = Key("escape", "Esc", "dismiss", "Close without a choice", "close")
+_CLOSE = Key("escape", "Esc", "dismiss", "Close without a choice", footer="close")
 
 
 class Menu(OptionList, inherit_bindings=False):
@@ -20,13 +20,13 @@ class Menu(OptionList, inherit_bindings=False):
 
     KEYS: ClassVar[Keys] = {
         "Here": (
-            Key("down,j", "↓ j", "cursor_down", "Down", "down"),
-            Key("up,k", "↑ k", "cursor_up", "Up", "up"),
+            Key("down,j", "↓ j", "cursor_down", "Down", footer="down"),
+            Key("up,k", "↑ k", "cursor_up", "Up", footer="up"),
             Key("pagedown,ctrl+d", "PgDn ^d", "page_down", "One screen down"),
             Key("pageup,ctrl+u", "PgUp ^u", "page_up", "One screen up"),
             Key("home,g", "Home g", "first", "To the first"),
             Key("end,G", "End G", "last", "To the last"),
-            Key("enter", "Enter", "select", "Take it", "take"),
+            Key("enter", "Enter", "select", "Take it", footer="take"),
         )
     }
     BINDINGS = bindings(KEYS)
@@ -41,7 +41,13 @@ class Ask(ModalScreen[list[str] | None]):
     KEYS: ClassVar[Keys] = {
         "Here": (
             _CLOSE,
-            Key("enter", "Enter", "submit", "Done; with several lines, on to the next", "done"),
+            Key(
+                "enter",
+                "Enter",
+                "submit",
+                "Done; with several lines, on to the next",
+                footer="done",
+            ),
         )
     }
     BINDINGS = bindings({"Here": (_CLOSE,)}, modal=True)
@@ -58,7 +64,7 @@ class Ask(ModalScreen[list[str] | None]):
                 yield Label(Text(label))
                 yield Input(value)  # selected: typing replaces it
             yield Label("Enter goes on, Esc closes.", classes="hint")
-        yield Footer(compact=True, show_command_palette=False)
+        yield footer()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         lines = list(self.query(Input))
@@ -84,7 +90,7 @@ class Choose(ModalScreen[Any]):
             yield Label(Text(self._title, "bold"))
             yield Menu([line for line, _ in self._options])
             yield Label("Enter takes one, Esc closes.", classes="hint")
-        yield Footer(compact=True, show_command_palette=False)
+        yield footer()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(self._options[event.option_index][1])
@@ -95,8 +101,8 @@ class Read(ModalScreen[None]):
 
     KEYS: ClassVar[Keys] = {
         "Here": (
-            Key("escape,enter,q", "Esc q", "dismiss", "Close", "close"),
-            Key("down,j", "↓ j", "scroll(1)", "Scroll down", "scroll"),
+            Key("escape,enter,q", "Esc q", "dismiss", "Close", footer="close"),
+            Key("down,j", "↓ j", "scroll(1)", "Scroll down", footer="scroll"),
             Key("up,k", "↑ k", "scroll(-1)", "Scroll up"),
             Key("pagedown,space,ctrl+d", "PgDn", "page(1)", "One screen down"),
             Key("pageup,ctrl+u", "PgUp", "page(-1)", "One screen up"),
@@ -115,7 +121,7 @@ class Read(ModalScreen[None]):
             yield Label(Text(self._title, "bold"))
             with VerticalScroll():
                 yield Static(Text(self._text) if isinstance(self._text, str) else self._text)
-        yield Footer(compact=True, show_command_palette=False)
+        yield footer()
 
     def action_scroll(self, step: int) -> None:
         self.query_one(VerticalScroll).scroll_relative(y=step, animate=False)

@@ -6,11 +6,11 @@ import numpy as np
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from dlcc.cli.draw.labels import display, fit
-from dlcc.cli.tui.keys import Key, Keys, bindings
+from dlcc.cli.tui.keys import Key, Keys, arrows, bindings, footer
+from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import ROLLOUT, Choice, ShownMap, ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.grid import MapGrid
@@ -47,16 +47,19 @@ def correlations(rows: dict[str, np.ndarray]) -> str:
     return "\n".join(lines)
 
 
-class ExplanationsScreen(Screen[None]):
+class ExplanationsScreen(PaneScreen):
     """One row a method for text, one picture a method for images."""
 
     KEYS: ClassVar[Keys] = {
         "Explanations": (
-            Key("left,h", "← h", "move(0,-1)", "One key to the left", "move"),
-            Key("right,l", "→ l", "move(0,1)", "One key to the right"),
-            Key("up,k", "↑ k", "move(-1,0)", "One method, or patch, up"),
-            Key("down,j", "↓ j", "move(1,0)", "One method, or patch, down"),
-            Key("escape,E", "Esc E", "dismiss", "Back to the map", "back"),
+            *arrows(
+                "One key to the left",
+                "One key to the right",
+                "One method, or patch, up",
+                "One method, or patch, down",
+                footer="move",
+            ),
+            Key("escape,E", "Esc E", "dismiss", "Back to the map", footer="back"),
         )
     }
     BINDINGS = bindings(KEYS)
@@ -64,14 +67,12 @@ class ExplanationsScreen(Screen[None]):
     ExplanationsScreen .maps { height: 1fr; }
     ExplanationsScreen .maps Vertical { width: 1fr; }
     ExplanationsScreen Picture { height: 1fr; }
-    ExplanationsScreen .name { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     ExplanationsScreen #here { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     ExplanationsScreen #table { height: auto; border-top: solid $primary; }
     """
 
-    def __init__(self, state: ViewState, palette: str, system: str | None) -> None:
-        super().__init__()
-        self._state, self._palette, self._system = state, palette, system
+    def __init__(self, state: ViewState) -> None:
+        super().__init__(state)
         self._rows = collected(state)
         self._row, self._column = 0, 0
         self._is_picture = state.trace.image is not None
@@ -89,9 +90,9 @@ class ExplanationsScreen(Screen[None]):
                         yield Static(f"{number + 1} {name}", classes="name", markup=False)
                         yield Picture()
         yield Static(Text(correlations(self._rows)), id="table")
-        yield Footer(compact=True, show_command_palette=False)
+        yield footer()
 
-    def on_mount(self) -> None:
+    def draw(self) -> None:
         if self._is_picture:
             self._show_pictures()
         else:
@@ -100,20 +101,20 @@ class ExplanationsScreen(Screen[None]):
 
     def _show_grid(self) -> None:
         values = np.stack(list(self._rows.values())).astype(np.float32)
-        labels = tuple(map(display, self._state.trace.key))
+        labels = tuple(map(display, self.state.trace.key))
         shown = ShownMap(values, tuple(self._rows), labels, (), (), "", bool(values.min() < 0))
-        self.query_one(MapGrid).show(shown, self._palette, "row", self._system)
+        self.query_one(MapGrid).show(shown, self.state.palette_seen, "row", self.state.system)
 
     def _show_pictures(self) -> None:
-        trace = self._state.trace
+        trace = self.state.trace
         assert trace.image is not None
         start = patches.first_key(trace)
         for picture, values in zip(self.query(Picture), self._rows.values(), strict=True):
             weights = maps.scaled(values[None, start:], "row").reshape(trace.grid)
-            picture.show(trace.image, weights, self._palette, self._system)
+            picture.show(trace.image, weights, self.state.palette_seen, self.state.system)
 
     def _place(self) -> None:
-        trace = self._state.trace
+        trace = self.state.trace
         key = display(trace.key[self._column])
         parts = (f"{name} {values[self._column]:.4f}" for name, values in self._rows.items())
         self.query_one("#here", Static).update(f" {key}: {', '.join(parts)}")
@@ -126,7 +127,7 @@ class ExplanationsScreen(Screen[None]):
             picture.place(patch)
 
     def action_move(self, down: int, right: int) -> None:
-        trace, start = self._state.trace, 0
+        trace, start = self.state.trace, 0
         if self._is_picture:
             assert trace.grid is not None
             start = patches.first_key(trace)
@@ -143,9 +144,7 @@ class ExplanationsScreen(Screen[None]):
         self._place()
 
     def on_picture_touched(self, event: Picture.Touched) -> None:
-        assert self._state.trace.grid is not None
+        assert self.state.trace.grid is not None
         row, column = event.patch
-        self._column = (
-            patches.first_key(self._state.trace) + row * self._state.trace.grid[1] + column
-        )
+        self._column = patches.first_key(self.state.trace) + row * self.state.trace.grid[1] + column
         self._place()

@@ -1,19 +1,15 @@
-"""The map screen: one map, or picture, with a cursor; everything else is reached from here."""
+"""The map screen: keys move the cursor, choose the map and change how it is drawn."""
 
 import numpy as np
-from textual.app import ComposeResult
-from textual.screen import Screen
-from textual.widgets import Footer
 
-from dlcc.cli.tui.available import all_available, available
 from dlcc.cli.tui.keys import MAP_KEYS, bindings
-from dlcc.cli.tui.screens import tasks
-from dlcc.cli.tui.state import HIGHLIGHTS, ROLLOUT, Choice, ViewState
+from dlcc.cli.tui.messages import Failed
+from dlcc.cli.tui.screens.reading import Reading
+from dlcc.cli.tui.state import BLENDS, HIGHLIGHTS, ROLLOUT, Choice, ViewState
 from dlcc.cli.tui.widgets import patches
-from dlcc.cli.tui.widgets.body import MapBody
 from dlcc.cli.tui.widgets.grid import MapGrid
 from dlcc.cli.tui.widgets.ink import PALETTE_NAMES
-from dlcc.cli.tui.widgets.picture import BLENDS, Picture
+from dlcc.cli.tui.widgets.picture import Picture
 from dlcc.core.errors import DataError
 from dlcc.core.trace import maps
 
@@ -21,8 +17,8 @@ _FAR = 10**6  # further than any map reaches
 _PATCH_PAGE = 5
 
 
-class MapScreen(Screen[None]):
-    """Turns keys into changes of `state`, and has `body` draw them."""
+class MapScreen(Reading):
+    """One map, or picture, with a cursor; everything else is reached from here."""
 
     KEYS = MAP_KEYS
     BINDINGS = bindings(MAP_KEYS)
@@ -36,64 +32,23 @@ class MapScreen(Screen[None]):
     """
 
     def __init__(self, state: ViewState) -> None:
-        super().__init__()
-        self.state: ViewState = state
-        self.body: MapBody = MapBody(state)
-        self.searched = ""
-        """The word searched for, in lower case."""
-        self.match = 0
-        """The number of the match under the cursor."""
-        self._head = 0
-        """What the sums, means and maxima go back to."""
-        self._working: frozenset[str] = frozenset()
-
-    @property
-    def matches(self) -> list[tuple[str, int]]:
-        """Where the word searched for stands: ("row" or "column", number)."""
-        shown = self.state.shown
-        sides = (("row", shown.row_labels), ("column", shown.column_labels))
-        return [
-            (side, place)
-            for side, labels in sides
-            for place, label in enumerate(labels)
-            if self.searched and self.searched in label.casefold()
-        ]
-
-    def compose(self) -> ComposeResult:
-        yield self.body
-        yield Footer(compact=True, show_command_palette=False)
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return available(self, action)
-
-    def redraw(self) -> None:
-        """Draw the state anew, and show the keys that it has where these have changed."""
-        self.body.redraw()
-        working = all_available(self)
-        if working != self._working:
-            self._working = working
-            self.refresh_bindings()
+        super().__init__(state)
+        patches.begin(state)
+        self._head = 0  # what the sums, means and maxima go back to
 
     # Moving
 
-    def go(self, row: int, column: int) -> None:
-        """Put the cursor on a cell, inside the map."""
-        rows, columns = self.state.shown.values.shape
-        self.state.row = max(0, min(row, rows - 1))
-        self.state.column = max(0, min(column, columns - 1))
-        self.body.place_cursor()
-
     def action_move(self, down: int, right: int) -> None:
         state = self.state
-        if self.body.in_picture:
-            patches.move(state, down, right, self.body.follow)
+        if state.in_picture:
+            patches.move(state, down, right)
             self.body.place_cursor()
         else:
             self.go(state.row + down, state.column + right)
 
     def action_page(self, down: int, right: int) -> None:
         _, _, height, width = self.body.grid.sight
-        if self.body.in_picture:
+        if self.state.in_picture:
             height = width = _PATCH_PAGE
         self.action_move(down * height, right * width)
 
@@ -106,19 +61,14 @@ class MapScreen(Screen[None]):
 
     def on_map_grid_touched(self, event: MapGrid.Touched) -> None:
         self.go(event.row, event.column)
-        if event.again and available(self, "explain"):
+        if event.again and self.check_action("explain", ()):
             self.action_explain()
 
     def on_picture_touched(self, event: Picture.Touched) -> None:
-        patches.touch(self.state, event.patch, self.body.follow)
+        patches.touch(self.state, event.patch)
         self.body.place_cursor()
 
     # Which map
-
-    def choose(self, choice: Choice) -> None:
-        """Show another map of the frame."""
-        self.state.choose(choice)
-        self.redraw()
 
     def action_head(self, step: int) -> None:
         choice, count = self.state.choice, self.state.trace.num_heads
@@ -157,9 +107,9 @@ class MapScreen(Screen[None]):
         try:
             self.state.go_to_frame(frame)
         except DataError as error:
-            self.app.fail(error)  # type: ignore[attr-defined]
-            return
-        self.redraw()
+            self.post_message(Failed(error))
+        else:
+            self.redraw()
 
     # How it is drawn
 
@@ -192,21 +142,21 @@ class MapScreen(Screen[None]):
         self.redraw()
 
     def action_picture(self) -> None:
-        self.body.in_picture = not self.body.in_picture
-        if self.body.in_picture:
-            patches.enter(self.state, self.body.follow)
+        self.state.in_picture = not self.state.in_picture
+        if self.state.in_picture:
+            patches.enter(self.state)
         self.redraw()
 
     def action_follow(self) -> None:
-        self.body.follow = not self.body.follow
-        patches.enter(self.state, self.body.follow)
+        self.state.follow = not self.state.follow
+        patches.enter(self.state)
         self.redraw()
 
     def action_blend(self) -> None:
-        self.body.blend = _next(BLENDS, self.body.blend)
+        self.state.blend = _next(BLENDS, self.state.blend)
         self.redraw()
 
-    # Reading
+    # Selecting
 
     def action_select_row(self) -> None:
         self.state.rows ^= {self.state.row}
@@ -218,55 +168,8 @@ class MapScreen(Screen[None]):
 
     def action_clear(self) -> None:
         self.state.rows, self.state.columns, self.state.minus = set(), set(), None
-        self.searched = ""
+        self.state.searched = ""
         self.redraw()
-
-    def action_search(self) -> None:
-        tasks.search(self)
-
-    def action_match(self, step: int) -> None:
-        tasks.go_to_match(self, step)
-
-    def action_explain(self) -> None:
-        tasks.explain(self)
-
-    def action_overview(self) -> None:
-        tasks.overview(self)
-
-    def action_beside(self) -> None:
-        tasks.beside(self)
-
-    def action_difference(self) -> None:
-        tasks.subtract(self)
-
-    def action_alternatives(self) -> None:
-        tasks.choose_alternative(self)
-
-    def action_explanations(self) -> None:
-        tasks.explanations(self)
-
-    def action_cutmix(self) -> None:
-        tasks.cutmix(self)
-
-    def action_table(self) -> None:
-        tasks.table(self)
-
-    # Taking away
-
-    def action_save(self) -> None:
-        tasks.save(self)
-
-    def action_export(self) -> None:
-        tasks.export_view(self)
-
-    def action_copy_cell(self) -> None:
-        tasks.copy_cell(self)
-
-    def action_copy_row(self) -> None:
-        tasks.copy_row(self)
-
-    def action_command(self) -> None:
-        tasks.show_command(self)
 
 
 def _next(ways: tuple[str, ...], now: str) -> str:

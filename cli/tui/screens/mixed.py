@@ -11,14 +11,14 @@ import numpy as np
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from dlcc.cli.draw.labels import display
-from dlcc.cli.tui.keys import Key, Keys, bindings
-from dlcc.cli.tui.state import ViewState
+from dlcc.cli.tui.keys import Key, Keys, bindings, footer
+from dlcc.cli.tui.screens.panes import PaneScreen
+from dlcc.cli.tui.state import BLENDS, LIT, ViewState
 from dlcc.cli.tui.widgets import patches
-from dlcc.cli.tui.widgets.picture import BLENDS, LIT, Picture
+from dlcc.cli.tui.widgets.picture import Picture
 from dlcc.core.trace.trace import AttentionTrace
 
 Box = tuple[int, int, int, int]
@@ -57,13 +57,16 @@ def share_inside(row: np.ndarray, grid: tuple[int, int], shape: tuple[int, int],
     return float((weights * np.outer(*spans)).sum()) / total if total > 0 else 0.0
 
 
-class MixedScreen(Screen[None]):
+class MixedScreen(PaneScreen):
     """First source, mixed picture with attention, second source."""
 
     KEYS: ClassVar[Keys] = {
         "CutMix": (
-            Key("u", "u", "blend", "The mixed picture with attention, without, alone", "attention"),
-            Key("escape,X", "Esc X", "dismiss", "Back", "back"),
+            Key(
+                *("u", "u", "blend", "The mixed picture with attention, without, alone"),
+                footer="attention",
+            ),
+            Key("escape,X", "Esc X", "dismiss", "Back", footer="back"),
         )
     }
     BINDINGS = bindings(KEYS)
@@ -73,46 +76,36 @@ class MixedScreen(Screen[None]):
     MixedScreen #mixed-text { height: 3; border-top: solid $primary; }
     """
 
-    def __init__(self, state: ViewState, palette: str, system: str | None) -> None:
-        super().__init__()
-        self._state, self._palette, self._system = state, palette, system
+    def __init__(self, state: ViewState) -> None:
+        super().__init__(state)
         self._blend = LIT
 
     def compose(self) -> ComposeResult:
-        tensors = self._state.trace.tensors
+        tensors = self.state.trace.tensors
         with Horizontal():
-            for name, there in (
-                ("first", "cutmix.first" in tensors),
-                ("mixed", True),
-                ("second", "cutmix.second" in tensors),
-            ):
-                if there:
+            for name in ("first", "mixed", "second"):
+                if name == "mixed" or f"cutmix.{name}" in tensors:
                     with Vertical():
                         yield Static(name, classes="name")
                         yield Picture(id=name)
         yield Static(id="mixed-text", markup=False)
-        yield Footer(compact=True, show_command_palette=False)
+        yield footer()
 
-    def on_mount(self) -> None:
-        trace = self._state.trace
-        for name in ("first", "second"):
-            source = trace.tensors.get(f"cutmix.{name}")
+    def draw(self) -> None:
+        state, trace, box = self.state, self.state.trace, box_of(self.state.trace)
+        look = state.palette_seen, state.system
+        for picture in self.query(Picture):
+            source = trace.tensors.get(f"cutmix.{picture.id}")
             if source is not None:
-                pixels = np.clip(source, 0, 255).astype(np.uint8)
-                self.query_one(f"#{name}", Picture).show(pixels, None, self._palette, self._system)
-        self._draw()
-
-    def _draw(self) -> None:
-        state, trace = self._state, self._state.trace
-        picture, box = self.query_one("#mixed", Picture), box_of(trace)
-        assert trace.image is not None
-        picture.box = box
-        weights = patches.weights(state)
-        picture.show(trace.image, weights, self._palette, self._system, self._blend)
+                picture.show(np.clip(source, 0, 255).astype(np.uint8), None, *look)
+            else:
+                assert trace.image is not None
+                picture.box = box
+                picture.show(trace.image, patches.weights(state), *look, self._blend)
         self.query_one("#mixed-text", Static).update(Text(self._text(box)))
 
     def _text(self, box: Box | None) -> str:
-        trace, state = self._state.trace, self._state
+        trace, state = self.state.trace, self.state
         labels = trace.details["cutmix"].get("labels", ())
         names = " + ".join(f"{share:.1%} {display(str(name))}" for name, share in labels)
         if box is None:
@@ -131,4 +124,4 @@ class MixedScreen(Screen[None]):
 
     def action_blend(self) -> None:
         self._blend = BLENDS[(BLENDS.index(self._blend) + 1) % len(BLENDS)]
-        self._draw()
+        self.draw()

@@ -8,13 +8,13 @@ from textual import events
 from textual.app import ComposeResult
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.screen import Screen
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from dlcc.cli.draw.labels import display, fit
-from dlcc.cli.tui.keys import Key, Keys, bindings
+from dlcc.cli.tui.keys import Key, Keys, arrows, bindings, footer
+from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import Choice, ViewState
 from dlcc.cli.tui.widgets.ink import Ink
 from dlcc.core.trace import maps
@@ -35,10 +35,10 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
             super().__init__()
             self.chosen, self.again = chosen, again
 
-    def __init__(self, state: ViewState, palette: str, system: str | None) -> None:
+    def __init__(self, state: ViewState) -> None:
         super().__init__()
         self._state = state
-        self._ink = Ink(palette, system, 1)
+        self._ink = Ink(state.palette_seen, state.system, 1)
         self._lines: dict[tuple[int, int], list[list[Segment]]] = {}
         self._across = _WIDTHS[0]
         head = state.choice.head
@@ -111,53 +111,45 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
             self.post_message(self.Touched((layer, head), event.chain > 1))
 
 
-class OverviewScreen(Screen[Choice | None]):
+class OverviewScreen(PaneScreen):
     """The thumbnails; the answer is the head that was opened."""
 
     KEYS: ClassVar[Keys] = {
         "All heads": (
-            Key("left,h", "← h", "move(0,-1)", "Head to the left", "choose"),
-            Key("right,l", "→ l", "move(0,1)", "Head to the right"),
-            Key("up,k", "↑ k", "move(-1,0)", "Layer above"),
-            Key("down,j", "↓ j", "move(1,0)", "Layer below"),
-            Key("enter", "Enter", "take", "Open this head", "open"),
-            Key("escape,o", "Esc o", "dismiss", "Back to the map", "back"),
+            *arrows(
+                "Head to the left", "Head to the right", "Layer above", "Layer below", "choose"
+            ),
+            Key("enter", "Enter", "take", "Open this head", footer="open"),
+            Key("escape,o", "Esc o", "dismiss", "Back to the map", footer="back"),
         )
     }
     BINDINGS = bindings(KEYS)
 
-    def __init__(self, state: ViewState, palette: str, system: str | None) -> None:
-        super().__init__()
-        self._state = state
-        self._thumbnails = Thumbnails(state, palette, system)
-
     def compose(self) -> ComposeResult:
         yield Static(id="chosen", markup=False)
+        self._thumbnails = Thumbnails(self.state)
         yield self._thumbnails
-        yield Footer(compact=True, show_command_palette=False)
-
-    def on_mount(self) -> None:
-        self._tell()
+        yield footer()
 
     def action_move(self, down: int, right: int) -> None:
-        trace, view = self._state.trace, self._thumbnails
+        trace, view = self.state.trace, self._thumbnails
         layer, head = view.chosen
         layer = max(0, min(layer + down, trace.num_layers - 1))
         view.choose(layer, max(0, min(head + right, trace.num_heads - 1)))
-        self._tell()
+        self.draw()
 
     def action_take(self) -> None:
-        self.dismiss(Choice(self._state.choice.trace, *self._thumbnails.chosen))
+        self.dismiss(Choice(self.state.choice.trace, *self._thumbnails.chosen))
 
     def on_thumbnails_touched(self, event: Thumbnails.Touched) -> None:
         self._thumbnails.choose(*event.chosen)
-        self._tell()
+        self.draw()
         if event.again:
             self.action_take()
 
-    def _tell(self) -> None:
+    def draw(self) -> None:
         """What the chosen head does, in a line: how sharp it is, and where it looks most."""
-        state, (layer, head) = self._state, self._thumbnails.chosen
+        state, (layer, head) = self.state, self._thumbnails.chosen
         shown = state.map_of(Choice(state.choice.trace, layer, head))
         entropy = sum(map(maps.row_entropy, shown.values)) / len(shown.values)
         row, column = divmod(int(shown.values.argmax()), shown.values.shape[1])

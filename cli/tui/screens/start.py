@@ -3,24 +3,23 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 
 from dlcc.cli.draw.labels import display
 from dlcc.cli.tui import opening
-from dlcc.cli.tui.keys import Key, Keys, bindings
+from dlcc.cli.tui.keys import Key, Keys, bindings, footer
+from dlcc.cli.tui.messages import Compute, Failed, Opened
 from dlcc.cli.tui.screens.dialogs import Ask, Menu
 from dlcc.core import sources
 from dlcc.core.errors import DlccError
+from dlcc.core.sources import Source
 
-if TYPE_CHECKING:
-    from dlcc.cli.tui.app import ViewerApp
-
-_BACK = Key("escape", "Esc", "back", "Back to the map", "back")
+_BACK = Key("escape", "Esc", "back", "Back to the map", footer="back")
 
 
 class StartScreen(Screen[None]):
@@ -32,7 +31,16 @@ class StartScreen(Screen[None]):
     StartScreen #welcome { height: 4; padding: 1 2; }
     StartScreen OptionList { height: 1fr; }
     """
-    app: "ViewerApp"
+
+    def __init__(self, source: Source | None, over_map: bool) -> None:
+        """Offer what there is, `source` in place of the installed one of its class.
+
+        Args:
+            source: what a command brought along.
+            over_map: whether there is a map to go back to.
+        """
+        super().__init__()
+        self._source, self._over_map = source, over_map
 
     def compose(self) -> ComposeResult:
         yield Static(
@@ -45,14 +53,14 @@ class StartScreen(Screen[None]):
         )
         self._ways = list(self._offers())
         yield Menu([line for line, _ in self._ways])
-        yield Footer(compact=True, show_command_palette=False)
+        yield footer()
 
-    def _offers(self) -> Iterator[tuple[str, Path | Callable[[], None]]]:
+    def _offers(self) -> Iterator[tuple[str, Path | Callable[[], Any]]]:
         for name in sources.names():
             try:
                 title = sources.source(name).title
             except DlccError as error:
-                yield f"{name}: cannot be loaded", partial(self.app.fail, error)
+                yield f"{name}: cannot be loaded", partial(self.post_message, Failed(error))
             else:
                 yield f"{title} ...", partial(self._ask, name)
         yield "Open a trace or a run folder ...", self._open
@@ -62,7 +70,7 @@ class StartScreen(Screen[None]):
             yield f"Here: {display(path.name)}", path
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return action != "back" or self.app.has_map
+        return action != "back" or self._over_map
 
     def action_back(self) -> None:
         self.app.pop_screen()
@@ -70,14 +78,14 @@ class StartScreen(Screen[None]):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         way = self._ways[event.option_index][1]
         if isinstance(way, Path):
-            self.app.open_path(way)
+            self.post_message(Opened(way))
         else:
             way()
 
     def _open(self) -> None:
         def asked(answer: list[str] | None) -> None:
             if answer and answer[0].strip():
-                self.app.open_path(Path(answer[0].strip()).expanduser())
+                self.post_message(Opened(Path(answer[0].strip()).expanduser()))
 
         self.app.push_screen(Ask("Open", [("Trace file or run folder", "")]), asked)
 
@@ -89,17 +97,17 @@ class StartScreen(Screen[None]):
             filled: what stands in the fields; its examples when empty.
         """
         asked = sources.source(name)
-        examples = filled or [ask.example for ask in asked.asks]
+        texts = filled or [ask.example for ask in asked.asks]
+        fields = [(ask.label, text) for ask, text in zip(asked.asks, texts, strict=True)]
 
         def answered(answer: list[str] | None) -> None:
             if answer is not None:
                 lines = [line.strip() for line in answer]
-                self.app.compute(
-                    asked.title,
-                    lambda: sources.traces_of(name, lines, self.app.source),
-                    self.app.open_traces,
-                    lambda: self._ask(name, lines),
-                )
+                work = partial(sources.traces_of, name, lines, self._source)
+                again = partial(self._ask, name, lines) if lines else lambda: None
+                self.post_message(Compute(asked.title, work, otherwise=again))
 
-        fields = [(ask.label, text) for ask, text in zip(asked.asks, examples, strict=True)]
-        self.app.push_screen(Ask(asked.title, fields), answered)
+        if fields:
+            self.app.push_screen(Ask(asked.title, fields), answered)
+        else:
+            answered([])

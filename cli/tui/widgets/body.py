@@ -10,9 +10,9 @@ from dlcc.cli.tui import info
 from dlcc.cli.tui.state import ViewState, trace_name
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.grid import MapGrid
-from dlcc.cli.tui.widgets.ink import PALETTE_NAMES, Ink
+from dlcc.cli.tui.widgets.ink import Ink
 from dlcc.cli.tui.widgets.minimap import Minimap
-from dlcc.cli.tui.widgets.picture import ALONE, FULL_COLOR, LIT, TINTED, Picture
+from dlcc.cli.tui.widgets.picture import Picture
 from dlcc.core.trace import maps
 
 _INFO_LINES = 5
@@ -35,10 +35,6 @@ class MapBody(Container):
     def __init__(self, state: ViewState) -> None:
         super().__init__()
         self.state: ViewState = state
-        self.in_picture: bool = state.trace.image is not None
-        self.blend = LIT
-        self.follow = self.in_picture and patches.first_key(state.trace) == 0
-        """In the picture: whether the patch under the cursor is the one that asks."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
@@ -56,41 +52,20 @@ class MapBody(Container):
         self.picture = self.query_one(Picture)
         self.minimap = self.query_one(Minimap)
         self.panel = self.query_one("#info", Static)
-        if self.in_picture:
-            patches.enter(self.state, self.follow)
-            if self.state.scale == "map":  # one strong row would leave the others dark
-                self.state.scale = "row"
         self.redraw()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.update_info)
 
-    @property
-    def system(self) -> str | None:
-        return self.app.color_system  # type: ignore[attr-defined]
-
-    @property
-    def palette(self) -> str:
-        """The palette in use; without colours there is but one."""
-        return PALETTE_NAMES[-1] if self.system is None else self.state.palette
-
-    @property
-    def uses_palette(self) -> bool:
-        """Whether the palette makes a difference to what is seen."""
-        if not self.in_picture or self.system is None:
-            return self.system is not None
-        lit_by_palette = self.blend == LIT and self.system not in FULL_COLOR
-        return self.blend in (TINTED, ALONE) or lit_by_palette
-
     def redraw(self) -> None:
         """Draw everything anew: another map, or the same one otherwise."""
         state, shown, grid = self.state, self.state.shown, self.grid
-        self.in_picture = self.in_picture and state.trace.image is not None
-        grid.display, self.picture.display = not self.in_picture, self.in_picture
+        state.in_picture = state.in_picture and state.trace.image is not None
+        grid.display, self.picture.display = not state.in_picture, state.in_picture
         grid.highlight, grid.rows, grid.columns = state.highlight, state.rows, state.columns
         grid.row, grid.column = state.row, state.column
-        grid.show(shown, self.palette, state.scale, self.system, info.row_notes(state))
-        ink = Ink(self.palette, self.system, 1, shown.signed)
+        grid.show(shown, state.palette_seen, state.scale, state.system, info.row_notes(state))
+        ink = Ink(state.palette_seen, state.system, 1, shown.signed)
         self.minimap.show(maps.scaled(shown.values, state.scale), ink)
         self._draw_headings()
         self.draw_picture()
@@ -98,7 +73,7 @@ class MapBody(Container):
 
     def place_cursor(self) -> None:
         """Draw what a move of the cursor changes."""
-        if self.in_picture:
+        if self.state.in_picture:
             self.draw_picture()
         else:
             self.grid.place(self.state.row, self.state.column)
@@ -114,7 +89,7 @@ class MapBody(Container):
         self.panel.update(text, layout=False)
         rows, columns = self.state.shown.values.shape
         _, _, height, width = self.grid.sight
-        seen = not self.in_picture and (height < rows or width < columns)
+        seen = not self.state.in_picture and (height < rows or width < columns)
         if self.minimap.display != seen:
             self.minimap.display = seen
         self.minimap.frame(self.grid.sight)
@@ -125,9 +100,9 @@ class MapBody(Container):
     def draw_picture(self) -> None:
         """Draw the picture with what the asking token looks at."""
         state, image = self.state, self.state.trace.image
-        if self.in_picture and image is not None:
+        if state.in_picture and image is not None:
             weights = patches.weights(state)
-            self.picture.show(image, weights, self.palette, self.system, self.blend)
+            self.picture.show(image, weights, state.palette_seen, state.system, state.blend)
             self.picture.place(patches.under_cursor(state))
 
     def _draw_headings(self) -> None:
@@ -145,10 +120,10 @@ class MapBody(Container):
         else:
             title.append(state.shown.title)
         self.query_one("#title", Static).update(title, layout=False)
-        palette = self.palette if self.uses_palette or self.system is None else ""
+        palette = state.palette_seen if state.uses_palette or state.system is None else ""
         look = Text(f" colour: {info.drawn_as(state, palette)}")
-        if self.in_picture:
-            look.append(f" · picture {self.blend}")
+        if state.in_picture:
+            look.append(f" · picture {state.blend}")
         self.query_one("#look", Static).update(look, layout=False)
         epochs = self.query_one("#epochs", Static)
         epochs.display = len(state.frames) > 1

@@ -41,31 +41,41 @@ def under_cursor(state: ViewState) -> tuple[int, int] | None:
     return None if place < 0 or state.trace.grid is None else divmod(place, state.trace.grid[1])
 
 
-def touch(state: ViewState, patch: tuple[int, int], follow: bool) -> None:
-    """Put the cursor on a patch; with `follow` that patch asks as well."""
+def touch(state: ViewState, patch: tuple[int, int]) -> None:
+    """Put the cursor on a patch; where it is followed, that patch asks as well."""
     assert state.trace.grid is not None
     rows, columns = state.trace.grid
     down, right = min(max(patch[0], 0), rows - 1), min(max(patch[1], 0), columns - 1)
     key = first_key(state.trace) + down * columns + right
     state.column = _holding(state.shown.keys, key)
-    if follow:
+    if state.follow:
         state.row = _holding(state.shown.queries, key)
 
 
-def enter(state: ViewState, follow: bool) -> None:
+def begin(state: ViewState) -> None:
+    """Show a state for the first time: a picture as a picture."""
+    state.in_picture = state.trace.image is not None
+    state.follow = state.in_picture and first_key(state.trace) == 0
+    if state.in_picture:
+        enter(state)
+        if state.scale == "map":  # one strong row would leave the others dark
+            state.scale = "row"
+
+
+def enter(state: ViewState) -> None:
     """Come from the map to the picture: the cursor must be on a patch, and somebody asks."""
     if state.trace.grid is None:
         return
     middle = state.trace.grid[0] // 2, state.trace.grid[1] // 2
-    touch(state, under_cursor(state) or middle, follow)
-    if not follow and can_ask(state.trace):
+    touch(state, under_cursor(state) or middle)
+    if not state.follow and can_ask(state.trace):
         state.row = 0
 
 
-def move(state: ViewState, down: int, right: int, follow: bool) -> None:
+def move(state: ViewState, down: int, right: int) -> None:
     """Move the cursor by patches."""
     row, column = under_cursor(state) or (0, 0)
-    touch(state, (row + down, column + right), follow)
+    touch(state, (row + down, column + right))
 
 
 def _holding(groups: maps.Groups, position: int) -> int:

@@ -14,11 +14,9 @@ from textual.widget import Widget
 
 from dlcc.cli.draw.palette import SHADES
 from dlcc.cli.draw.pictures import resized
+from dlcc.cli.tui.state import ALONE, FULL_COLOR, LIT, PLAIN
 from dlcc.cli.tui.widgets.ink import Ink
 
-LIT, TINTED, PLAIN, ALONE = "lit by attention", "tinted by attention", "plain", "attention alone"
-BLENDS = (LIT, TINTED, PLAIN, ALONE)
-FULL_COLOR = ("truecolor", "256")
 _TINT = 0.55  # share of the attention's colour in a tinted picture
 _DARKEST = 0.15  # what a lit picture keeps where nothing looks
 _MARK = Style(color="white", bgcolor="black", bold=True)

@@ -13,8 +13,7 @@ from viewing import image_trace, state_of, text_trace
 
 from dlcc.cli.options import command_of
 from dlcc.cli.tui import app as viewer
-from dlcc.cli.tui.commands import reproducing
-from dlcc.cli.tui.opening import frames_of
+from dlcc.cli.tui.opening import frames_of, reproducing
 from dlcc.cli.tui.opening import state_of as state_from_options
 from dlcc.cli.tui.state import ROLLOUT, Choice
 from dlcc.core import sources

@@ -8,6 +8,7 @@ from viewing import FakeSource, Viewed, image_trace, install, state_of, text_tra
 from dlcc.cli.tui.keys import APP_KEYS, MAP_KEYS, Key
 from dlcc.cli.tui.screens.map import MapScreen
 from dlcc.cli.tui.state import ROLLOUT, Choice, Frame, ViewState
+from dlcc.cli.tui.widgets import patches
 
 ALL_KEYS = [
     key
@@ -73,9 +74,8 @@ async def start_again(viewed: Viewed, state: ViewState) -> None:
         viewed.app.pop_screen()
         await viewed.settle()
     screen = viewed.map
-    screen.state = screen.body.state = state
-    screen.searched, screen.body.grid.zoom = "", None
-    screen.body.in_picture = state.trace.image is not None
+    state.system, screen.body.state, screen.body.grid.zoom = screen.state.system, state, None
+    patches.begin(state)
     viewed.app.clear_notifications()
     screen.redraw()
     await viewed.settle()
@@ -84,7 +84,7 @@ async def start_again(viewed: Viewed, state: ViewState) -> None:
 async def prepare(viewed: Viewed, key: Key) -> str:
     """Put the cursor where `key` has something to do."""
     state = viewed.state
-    if viewed.map.body.in_picture:
+    if viewed.state.in_picture:
         viewed.map.action_move(1, 1)
     elif key.action in ("edge(0,-1)", "edge(-1,0)", "page(0,-1)", "page(-1,0)"):
         viewed.map.go(4, 4)

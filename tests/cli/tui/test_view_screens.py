@@ -27,8 +27,9 @@ from dlcc.cli.tui.screens.map import MapScreen
 from dlcc.cli.tui.screens.mixed import box_of, share_inside
 from dlcc.cli.tui.state import Choice
 from dlcc.cli.tui.widgets.picture import Picture
+from dlcc.core import sources
 from dlcc.core.attend.mechanisms import BOOK_KEY, BOOK_QUERY
-from dlcc.core.errors import UsageError
+from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.paths import log_file
 from dlcc.core.trace.trace import AttentionTrace, load_traces, save_traces
 
@@ -178,6 +179,50 @@ def test_what_comes_too_late_changes_nothing(tmp_path, monkeypatch):
         assert viewed.state.trace.title == "model 4"
 
     install(monkeypatch, attend=FakeSource(again=retranslate))
+    view(state_of(text_trace()), steps)
+
+
+def test_a_notice_goes_with_what_it_speaks_of(tmp_path, monkeypatch):
+    """What is opened, or computed, takes the place of what is still computed, and of its notice."""
+    save_traces(tmp_path / "other.trace", [text_trace(4)])
+    may_go_on, done = threading.Event(), []
+
+    def again(trace, step, word):
+        if word == "dos":
+            may_go_on.wait(5)
+            done.append(word)
+            raise UsageError("too late")
+        return [text_trace(7)]
+
+    async def ask(viewed: Viewed, *keys: str) -> None:
+        for key in keys:
+            event = events.Key(key, None)
+            event.set_sender(viewed.app)
+            viewed.app._driver.send_message(event)
+            await viewed.pilot._wait_for_screen()
+
+    async def steps(viewed: Viewed) -> None:
+        for instead in (
+            lambda: viewed.app.open_path(tmp_path / "other.trace"),
+            lambda: ask(viewed, "a", "enter"),
+        ):
+            viewed.app.open_traces([text_trace()])
+            await viewed.pilot.pause()
+            may_go_on.clear()
+            await ask(viewed, "a", "down", "enter")
+            await viewed.until(lambda: "Translating on from dos" in viewed.messages)
+            other = instead()
+            if other is not None:
+                await other
+            await viewed.until(lambda: not viewed.messages)
+            assert viewed.messages == ""
+            may_go_on.set()
+            await viewed.settle()
+            await viewed.until(lambda: bool(done))
+            assert done.pop() == "dos"
+            assert viewed.messages == ""  # not even why it failed
+
+    install(monkeypatch, attend=FakeSource(again=again))
     view(state_of(text_trace()), steps)
 
 
@@ -422,6 +467,26 @@ def test_a_form_that_failed_comes_back_as_it_was_filled_in(monkeypatch):
         assert [line.value for line in viewed.app.screen.query(Input)] == list(asked[0])
 
     install(monkeypatch, attend=FakeSource(attend, query="he saw", key=BOOK_KEY, mechanism="all"))
+    view(None, steps)
+
+
+def test_a_source_that_does_not_load_says_so_and_one_that_asks_nothing_answers(monkeypatch):
+    def load(name):
+        if name == "broken":
+            raise DataError("broken: ModuleNotFoundError: No module named 'nowhere'")
+        return FakeSource(lambda: [text_trace(6)])
+
+    async def steps(viewed: Viewed) -> None:
+        assert "broken: cannot be loaded" in viewed.text
+        await viewed.press("enter")
+        assert "No module named 'nowhere'" in viewed.messages
+        await viewed.press("j", "enter")
+        await viewed.until(lambda: isinstance(viewed.app.screen, MapScreen))
+        assert viewed.state.trace.title == "model 6"
+        assert viewed.state.trace.made_by["source"] == "silent"
+
+    monkeypatch.setattr(sources, "names", lambda: ["broken", "silent"])
+    monkeypatch.setattr(sources, "_loaded", load)
     view(None, steps)
 
 
