@@ -20,15 +20,8 @@ LIGHT = {
     *("sources", "attend.source"),
 }
 MODELS = {
-    *(
-        "nn.attention",
-        "nn.layers",
-        "nn.batches",
-        "nn.recurrent",
-        "translate.model",
-        "sentiment.model",
-    ),
-    *("vit.model", "vit.stem", "vit.backbones", "vit.cutmix"),
+    *("nn.attention", "nn.layers", "nn.batches", "nn.recurrent"),
+    *("translate.model", "sentiment.model", "vit.model", "vit.stem", "vit.cutmix"),
 }
 TRAINING_MAY = {
     *("errors", "files.paths", "trace.trace", "train.runtime", "train.events", "train.task"),

@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import json
+import os
 import urllib.error
 import urllib.request
 import zipfile
@@ -23,76 +24,77 @@ _HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; dlcc)"}  # ManyThings refuse
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that somebody else publishes and that does not change."""
+    """A file that somebody else publishes."""
 
     url: str
-    digest: str
-    """Algorithm and checksum, such as sha256:ab12..."""
+    digest: str = ""
+    """Algorithm and checksum, such as sha256:ab12...; empty for a zip archive that changes now and
+    then: its own checksums are relied on."""
+    instead: str = "give --data PATH"
+    """What to do where it cannot be fetched."""
 
 
-def fetch_zip(url: str, path: Path, progress: Progress | None = None) -> Path:
-    """The zip archive at `url`, kept at `path`; nothing is fetched when it is there already.
+def fetch(file: RemoteFile, progress: Progress | None = None, path: Path | None = None) -> Path:
+    """`file` on this machine; nothing is fetched when it is there already and has its checksum.
 
-    What was fetched before an interruption stays in `path` + .part and is gone on from. Every
-    file in the archive is checked against its checksum before the archive gets its name; the
-    archive's own SHA-256 is written beside it.
+    What was fetched before an interruption stays in `path` + .part and is gone on from. A file gets
+    its name when it was checked. The checksum of one that had none is written beside it.
 
-    Raises:
-        DataError: not reachable, refused, or damaged.
-    """
-    if path.exists():
-        return path
-    part = _fetch(url, path, progress)
-    try:
-        with zipfile.ZipFile(part) as archive:
-            damaged = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        part.unlink()
-        raise DataError(f"{url} gave no whole zip archive ({error}): try again") from error
-    if damaged is not None:
-        part.unlink()
-        raise DataError(f"{url} gave a damaged archive ({damaged}): try again")
-    digest = hashlib.sha256(part.read_bytes()).hexdigest()
-    about = json.dumps({"url": url, "sha256": digest, "bytes": part.stat().st_size})
-    write_atomically(path.with_suffix(".json"), lambda temporary: temporary.write_text(about))
-    part.replace(path)
-    return path
-
-
-def fetch(file: RemoteFile, progress: Progress | None = None) -> Path:
-    """A file that is known by its checksum, in the cache; resumed as in `fetch_zip`.
+    Args:
+        file: what to fetch.
+        progress: told how far it has come.
+        path: where it is kept; by its name among the cache's downloads when None.
 
     Raises:
-        DataError: not reachable, refused, cut off, or not the file expected.
+        DataError: not reachable, refused, cut off, damaged, or not the file expected.
     """
-    path = cache_dir() / "downloads" / file.url.rpartition("/")[2]
-    if path.exists():
+    path = path or cache_dir() / "downloads" / file.url.rpartition("/")[2]
+    if path.exists() and not _fault(path, file.digest):
         return path
-    part = _fetch(file.url, path, progress)
-    algorithm, _, expected = file.digest.partition(":")
-    with part.open("rb") as data:
-        found = hashlib.file_digest(data, algorithm).hexdigest()
-    if found != expected:
-        part.unlink()
-        raise DataError(f"{file.url} gave another file than expected ({algorithm} {found})")
-    part.replace(path)
-    return path
-
-
-def _fetch(url: str, path: Path, progress: Progress | None) -> Path:
-    """All of `url`, beside `path` in a .part file that an earlier call may have begun."""
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _complete(url, part, progress)
+        _complete(file.url, part, progress)
+        fault = _fault(part, file.digest)
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
-        raise DataError(f"cannot fetch {url} ({reason}): try again, or give --data PATH") from error
-    return part
+        raise DataError(
+            f"cannot fetch {file.url} ({reason}): try again, or {file.instead}"
+        ) from error
+    if fault:
+        part.unlink()
+        raise DataError(f"{file.url} gave {fault}: try again")
+    if not file.digest:
+        about = {"url": file.url, "sha256": _digest(part, "sha256"), "bytes": part.stat().st_size}
+        text = json.dumps(about)
+        write_atomically(path.with_suffix(".json"), lambda temporary: temporary.write_text(text))
+    part.replace(path)
+    return path
+
+
+def _fault(path: Path, digest: str) -> str:
+    """What is wrong with a file, in words; empty where nothing is."""
+    algorithm, _, expected = digest.partition(":")
+    if digest:
+        found = _digest(path, algorithm)
+        return "" if found == expected else f"another file than expected ({algorithm} {found})"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        return f"no whole zip archive ({error})"
+    return f"a damaged archive ({damaged})" if damaged else ""
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    with path.open("rb") as data:
+        return hashlib.file_digest(data, algorithm).hexdigest()
 
 
 def _complete(url: str, part: Path, progress: Progress | None) -> None:
-    """Fetch what `part` lacks of `url`."""
+    """Fetch what `part` lacks of `url`; a link in its place is not followed."""
+    if part.is_symlink():
+        part.unlink()
     there = part.stat().st_size if part.exists() else 0
     headers = _HEADERS | ({"Range": f"bytes={there}-"} if there else {})
     try:
@@ -106,7 +108,7 @@ def _complete(url: str, part: Path, progress: Progress | None) -> None:
             there = 0
         length = response.headers.get("Content-Length")
         total = there + int(length) if length else None
-        with part.open("ab" if there else "wb") as file:
+        with open(part, "ab" if there else "wb", opener=_no_link) as file:
             while data := response.read(_CHUNK):
                 file.write(data)
                 there += len(data)
@@ -114,3 +116,7 @@ def _complete(url: str, part: Path, progress: Progress | None) -> None:
                     progress(there, total)
     if total is not None and there != total:
         raise OSError(f"{there} of {total} bytes came")
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)  # Windows has no such flag

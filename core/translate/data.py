@@ -16,7 +16,7 @@ import torch
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.archives import each_file
-from dlcc.core.files.download import Progress, fetch_zip
+from dlcc.core.files.download import Progress, RemoteFile, fetch
 from dlcc.core.files.paths import cache_dir, read_bytes
 from dlcc.core.files.tables import lines_of
 from dlcc.core.train.runtime import seeded_generator
@@ -104,7 +104,7 @@ def find_data(
         )
     name = f"{target_lang if source_lang == 'eng' else source_lang}-eng.zip"
     with transferring(f"downloading {name}") as progress:
-        return fetch_zip(_URL.format(name=name), cache_dir() / name, progress)
+        return fetch(RemoteFile(_URL.format(name=name)), progress, cache_dir() / name)
 
 
 def split_pairs(sentences: list[Sentence], seed: int) -> Split:

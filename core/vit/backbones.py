@@ -5,6 +5,7 @@ Two sources: torchvision's `vit_b_16`, and local folders in Hugging Face's layou
 """
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,20 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.files.download import Progress, RemoteFile, fetch
 from dlcc.core.train.checkpoint import load_weights
 from dlcc.core.vit.config import ViTConfig
 from dlcc.core.vit.model import ViT, interpolate_positions
 
-TORCHVISION = {"vit_b_16": 12}
-"""Attention heads by name: the one thing that the weights do not tell."""
+TORCHVISION = {
+    "vit_b_16": RemoteFile(
+        "https://download.pytorch.org/models/vit_b_16-c867db91.pth",
+        "sha256:c867db91d3e12c6cbadabb610d73c24a546bf82d8c03a9fea34f43a712ddb0e9",
+        "name a folder",
+    )
+}
+"""Published weights by name."""
+_HEADS = {"vit_b_16": 12}  # the one thing that the weights do not tell
 GRID = 7
 """Rows and columns of patches when no size is asked for: fast enough for a CPU."""
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and standard deviation
@@ -30,22 +39,28 @@ Weights = dict[str, Tensor]
 
 
 def load_backbone(
-    source: str, num_classes: int, image_size: int | None = None, pooling: str = "class"
+    source: str,
+    num_classes: int,
+    image_size: int | None = None,
+    pooling: str = "class",
+    progress: Progress | None = None,
 ) -> ViT:
     """A pretrained model with a new head.
 
     Args:
-        source: a name in `TORCHVISION` (downloaded by torchvision), or a folder.
+        source: a name in `TORCHVISION`, which is downloaded, or a folder.
         num_classes: classes of the new head.
         image_size: side of the pictures; `GRID` patches when None. The positions are interpolated.
         pooling: class or mean.
+        progress: told how far a download has come.
 
     Raises:
         UsageError: neither a known name nor a folder; a size that the patches do not fit in.
-        DataError: a folder that is incomplete, damaged or of another type.
+        DataError: a folder that is incomplete, damaged or of another type; no download.
     """
     if source in TORCHVISION:
-        config, weights = from_torchvision(_download(source), TORCHVISION[source])
+        state = _read_pth(fetch(TORCHVISION[source], progress))
+        config, weights = from_torchvision(state, _HEADS[source])
     elif Path(source).is_dir():
         config, weights = from_hugging_face(Path(source))
     else:
@@ -223,10 +238,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _download(name: str) -> Weights:
-    from torchvision.models import get_model_weights  # heavy, and needed for this alone
-
+def _read_pth(path: Path) -> Weights:
     try:
-        return get_model_weights(name).DEFAULT.get_state_dict(progress=True, check_hash=True)
-    except (OSError, RuntimeError) as error:
-        raise DataError(f"cannot download {name}: {error}; try again, or name a folder") from error
+        state: Weights = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise DataError(f"{path} is damaged or holds more than weights: not read") from error
+    return state

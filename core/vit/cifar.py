@@ -1,13 +1,16 @@
 """CIFAR-10 in its official archives, binary or Python (Krizhevsky 2009).
 
-The Python archive's files are pickles. They are read as lists of instructions, which are never
-carried out, so nothing in them can run.
+The Python archive's files are pickles. They are read by an unpickler that makes lists, texts and
+numbers alone and refuses every other name, so nothing in them can run.
 """
 
-import pickletools
+import io
+import operator
+import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +19,7 @@ from dlcc.core.errors import DataError
 CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
 _BATCH = re.compile(r"(?:.*/)?((?:data_batch_[1-5]|test_batch)(?:\.bin)?)")
 _PICTURE = 3 * 32 * 32
+_RECONSTRUCT = tuple(f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core"))
 
 
 def is_batch(name: str) -> bool:
@@ -65,28 +69,45 @@ def _read_batch(data: bytes, name: str, path: Path) -> tuple[np.ndarray, np.ndar
         rows = np.frombuffer(data, np.uint8).reshape(-1, 1 + _PICTURE)
         pixels, labels = rows[:, 1:], rows[:, 0].astype(np.int64)
     else:
-        raw, numbers = _read_pickle(data, name, path)
-        if not numbers or len(raw) != len(numbers) * _PICTURE:
-            raise DataError(
-                f"{path}: {name} is damaged: {len(numbers)} labels for {len(raw)} bytes"
-            )
-        pixels, labels = np.frombuffer(raw, np.uint8), np.array(numbers, np.int64)
-    if labels.max() >= len(CLASSES):
-        raise DataError(f"{path}: {name} is not CIFAR-10: a label of {labels.max()}")
+        pixels, labels = _read_pickle(data, name, path)
+    if labels.min() < 0 or labels.max() >= len(CLASSES):
+        wrong = labels.min() if labels.min() < 0 else labels.max()
+        raise DataError(f"{path}: {name} is not CIFAR-10: a label of {wrong}")
     return pixels.reshape(-1, 3, 32, 32), labels
 
 
-def _read_pickle(data: bytes, name: str, path: Path) -> tuple[bytes, list[int]]:
-    """The longest string, which is the pixels, and the numbers that follow the word "labels"."""
-    pixels, labels, in_labels = b"", [], False
+def _read_pickle(data: bytes, name: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
-        for operation, value, _ in pickletools.genops(data):
-            if isinstance(value, (str, bytes)):
-                text = value.encode("latin1") if isinstance(value, str) else value
-                in_labels = text == b"labels"
-                pixels = max(pixels, text, key=len)
-            elif in_labels and operation.name == "BININT1":
-                labels.append(int(value or 0))
-    except ValueError as error:
-        raise DataError(f"{path}: {name} is damaged ({error})") from error
+        found = _Inert(io.BytesIO(data), encoding="bytes").load()
+        parts = {key if type(key) is str else key.decode(): part for key, part in found.items()}
+        numbers, raw = parts["labels"], parts["data"].raw
+        pixels = np.frombuffer(raw.encode("latin1") if type(raw) is str else raw, np.uint8)
+        labels = np.array([operator.index(number) for number in numbers], np.int64)
+    except Exception as error:  # a damaged pickle raises whatever it likes
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: {name} is damaged ({reason})") from error
+    if not len(labels) or len(pixels) != len(labels) * _PICTURE:
+        raise DataError(f"{path}: {name} is damaged: {len(labels)} labels for {len(pixels)} bytes")
     return pixels, labels
+
+
+class _Array:
+    """What a pickle says of one of numpy's arrays: of that, the bytes."""
+
+    raw: Any = b""
+
+    def __setstate__(self, state: Any) -> None:
+        self.raw = state[-1]
+
+
+class _Inert(pickle.Unpickler):
+    """Makes texts, numbers, lists and `_Array`s, whatever a pickle asks for."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if f"{module}.{name}" in ("numpy.dtype", *_RECONSTRUCT):
+            return lambda *_: _Array()
+        if f"{module}.{name}" == "numpy.ndarray":  # which kind of array to make
+            return name
+        if f"{module}.{name}" == "_codecs.encode":  # Python 3's bytes, for Python 2
+            return lambda text, _: text
+        raise pickle.UnpicklingError(f"it names {module!r:.50}, {name!r:.50}")

@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.files import paths
 from dlcc.core.files.archives import each_file
+from dlcc.core.files.download import RemoteFile, fetch
 from dlcc.core.train.recipe import Narrator
 from dlcc.core.train.runtime import seeded_generator
 from dlcc.core.vit import cifar
@@ -31,6 +31,11 @@ _PARTS = {
     "valid": "validation",
     "validation": "validation",
 }
+CIFAR10 = RemoteFile(
+    "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    "md5:c58f30108f718f92721af3b95e74349a",
+)
+"""Krizhevsky 2009, chapter 3."""
 _TEST_SHARE = 0.1  # of pictures that come without a test part
 _MAX_BYTES = 2**34
 
@@ -84,7 +89,7 @@ def load_images(
 
     Args:
         path: a folder or archive with CLASS/NAME.jpg or .png, also in train/ and test/ (or val/),
-            or CIFAR-10's official archive; None downloads that through torchvision.
+            or CIFAR-10's official archive; None downloads that.
         size: largest side to keep; smaller pictures stay as they are, enlarged in use.
         validation_share: share of the training part that validates, where there is none of its own.
         seed: draws the validation part.
@@ -96,7 +101,7 @@ def load_images(
     """
     if not 0 < validation_share < 1:
         raise UsageError(f"--validation {validation_share}: give a share between 0 and 1")
-    path = path or _download_cifar10()
+    path = path or fetch(CIFAR10)
     cached = cache_file(path, size)
     content = read_cache(cached)
     if content is None:
@@ -109,8 +114,12 @@ def read_pictures(
     path: Path | None, size: int, validation_share: float, seed: int, narrator: Narrator
 ) -> ImageData:
     """As `load_images`, which is told while it lasts, and what was read."""
+    where = path
+    if where is None:
+        with narrator.transferring("downloading CIFAR-10") as progress:
+            where = fetch(CIFAR10, progress)
     with narrator.counting("decoding pictures") as count:
-        data = load_images(path, size, validation_share, seed, on_picture=count)
+        data = load_images(where, size, validation_share, seed, on_picture=count)
     side = data.train.pixels.shape[-1]
     narrator.note(
         f"{path.name if path else 'CIFAR-10'}: {len(data.classes)} classes, {side} × {side} pixels,"
@@ -230,17 +239,3 @@ def _stratified(labels: Tensor, places: Tensor, share: float, seed: int) -> tupl
 
 def _is_picture(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
-
-
-def _download_cifar10() -> Path:
-    from torchvision.datasets import CIFAR10  # heavy, and needed for this alone
-    from torchvision.datasets.utils import download_url
-
-    folder = paths.cache_dir() / "downloads"
-    try:
-        download_url(CIFAR10.url, folder, CIFAR10.filename, CIFAR10.tgz_md5)
-    except (OSError, RuntimeError) as error:
-        raise DataError(
-            f"cannot download CIFAR-10 from {CIFAR10.url} ({error}): try again, or give --data"
-        ) from error
-    return folder / CIFAR10.filename

@@ -152,7 +152,7 @@ def build(chosen: Chosen, narrator: Narrator) -> VisionTask:
         )
         model = ViT(chosen.make(ViTConfig, num_classes=len(data.classes), **sizes))
     else:
-        model = _pretrained(asked, chosen)
+        model = _pretrained(asked, chosen, narrator)
         data = read_pictures(
             asked.data, model.config.image_size, asked.validation, chosen.seed, narrator
         )
@@ -187,10 +187,11 @@ def _sizes(chosen: Chosen) -> dict[str, Any]:
     return {"class_token": True} if chosen.given.get("pooling") == "class" else {}
 
 
-def _pretrained(asked: PicturesConfig, chosen: Chosen) -> ViT:
+def _pretrained(asked: PicturesConfig, chosen: Chosen, narrator: Narrator) -> ViT:
     """A backbone; its head knows a single class yet."""
     for each in settings_of(ViTConfig):
         if each.name in chosen.given and each.name not in ("image_size", "pooling"):
             raise UsageError("the backbone brings its own: leave it out", name_of(each))
     size, pooling = chosen.given.get("image_size"), chosen.given.get("pooling", "class")
-    return load_backbone(str(asked.backbone), 1, size, pooling)
+    with narrator.transferring(f"downloading {asked.backbone}") as progress:
+        return load_backbone(str(asked.backbone), 1, size, pooling, progress)

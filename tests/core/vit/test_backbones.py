@@ -1,5 +1,6 @@
 """Pretrained models in our class: the same outputs as their own code, and clear refusals."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.models import VisionTransformer
+from torchvision.models import VisionTransformer, ViT_B_16_Weights
 from vision_samples import BACKBONE, hugging_face_folder
 
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.files.download import RemoteFile
+from dlcc.core.files.paths import cache_dir
+from dlcc.core.vit import backbones
 from dlcc.core.vit.backbones import build, from_hugging_face, from_torchvision, load_backbone
 
 
@@ -40,6 +44,48 @@ def test_torchvision_gives_the_same_tokens() -> None:
     expected = theirs.encoder(torch.cat((theirs.class_token.expand(2, -1, -1), x), 1))
     torch.testing.assert_close(ours.encode(images), expected, atol=1e-5, rtol=1e-4)
     assert config.pixel_mean == (0.485, 0.456, 0.406)
+
+
+class Hostile:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("ran"),)
+
+
+def publish(monkeypatch: pytest.MonkeyPatch, path: Path, content: object) -> None:
+    """Have `vit_b_16` be what torch saves of `content` at `path`."""
+    torch.save(content, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    file = RemoteFile(path.as_uri(), f"sha256:{digest}", "name a folder")
+    monkeypatch.setitem(backbones.TORCHVISION, "vit_b_16", file)
+
+
+def test_torchvisions_weights_are_fetched_and_checked_every_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert backbones.TORCHVISION["vit_b_16"].url == ViT_B_16_Weights.DEFAULT.url
+    theirs = VisionTransformer(
+        image_size=32, patch_size=8, num_layers=1, num_heads=12, hidden_dim=24, mlp_dim=40
+    )
+    publish(monkeypatch, tmp_path / "theirs.pth", randomised(theirs).state_dict())
+    told: list[int] = []
+    ours = load_backbone("vit_b_16", 5, 32, progress=lambda done, _: told.append(done))
+    assert torch.equal(ours.embed.weight, theirs.conv_proj.weight)
+    assert told[-1] == (tmp_path / "theirs.pth").stat().st_size
+    cached = cache_dir() / "downloads" / "theirs.pth"
+    cached.write_bytes(cached.read_bytes()[:-1] + b"!")
+    assert torch.equal(load_backbone("vit_b_16", 5, 32).embed.weight, theirs.conv_proj.weight)
+    cached.unlink()
+    (tmp_path / "theirs.pth").unlink()
+    with pytest.raises(DataError, match="name a folder"):
+        load_backbone("vit_b_16", 5, 32)
+
+
+def test_nothing_in_published_weights_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    publish(monkeypatch, tmp_path / "hostile.pth", {"conv_proj.weight": Hostile()})
+    with pytest.raises(DataError, match="more than weights"):
+        load_backbone("vit_b_16", 5, 32)
+    assert not Path("ran").exists()
 
 
 @pytest.mark.filterwarnings("ignore")

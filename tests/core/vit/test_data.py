@@ -1,7 +1,10 @@
 """Picture data: layouts, splits that leak nothing, the cache, CIFAR-10's own archives."""
 
+import hashlib
 import pickle
+import struct
 import tarfile
+import urllib.request
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +16,9 @@ from PIL import Image
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files import paths
+from dlcc.core.files.download import RemoteFile
 from dlcc.core.files.tensors import save_tensors
+from dlcc.core.vit import cifar
 from dlcc.core.vit import data as images
 from dlcc.core.vit.data import ImageData, load_images
 
@@ -230,6 +235,77 @@ def test_a_hostile_pickle_is_read_but_never_run(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
+def python2_pickle(rows: np.ndarray, labels: list[int]) -> bytes:
+    """As Python 2 wrote the archive that is online."""
+    data = rows.tobytes()
+    return b"".join(
+        (
+            b"\x80\x02}(U\x0bbatch_labelU\x15training batch 1 of 5U\x06labels](",
+            b"".join(b"K%c" % label for label in labels),
+            b"eU\x04datacnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01btR",
+            b"(K\x01J%sM\x00\x0c\x86" % struct.pack("<i", len(rows)),
+            b"cnumpy\ndtype\n(U\x02u1K\x00K\x01tR",
+            b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb",
+            b"\x89T%s" % struct.pack("<i", len(data)),
+            data,
+            b"tbU\tfilenames](U\x05a.pngeu.",
+        )
+    )
+
+
+def test_pickles_of_python_2_give_the_same() -> None:
+    rows, labels = cifar_rows(20, 0)
+    data = python2_pickle(rows, labels)
+    assert np.array_equal(pickle.loads(data, encoding="latin1")["data"], rows)
+    files = {"data_batch_1": data, "test_batch": data}
+    pixels, found, names = cifar.read_batches(files, Path("c"))["test"]
+    assert np.array_equal(pixels.reshape(20, -1), rows)
+    assert found.tolist() == labels
+    assert names[:2] == ["test_batch:0", "test_batch:1"]
+
+
+HOSTILE = {
+    "a call": b"cos\nsystem\n(U\x09touch ranRtR.",
+    "an old call": b"(S'touch ran'\nios\nsystem\n.",
+    "an object": b"(cos\nsystem\nS'touch ran'\no.",
+    "eval": b'cbuiltins\neval\n(S\'open("ran","w")\'\ntR.',
+    "a name with dots": b"\x80\x04\x8c\x05numpy\x8c\x0ddtype.__new__\x93.",
+    "another of numpy": b"cnumpy.core.multiarray\nscalar\n.",
+    "a file of numpy": b"cnumpy\nload\n(S'x'\ntR.",
+    "an array made at once": b"cnumpy\nndarray\n(K\x01\x85U\x01OtR.",
+    "an enormous array": b"cnumpy.core.multiarray\n_reconstruct\n(N\x8a\x08"
+    + b"\xff" * 7
+    + b"\x7ftR.",
+    "an enormous text": b"\x80\x05\x96" + b"\xff" * 7 + b"\x7f.",
+    "an extension": b"\x82\x01.",
+    "an outside object": b"Pcos.system\n.",
+    "no dictionary": b"](K\x01e.",
+    "labels that are texts": b"}(U\x06labels](U\x011eU\x04datacnumpy\ndtype\n)Ru.",
+    "a line feed": b"\x80\x04\x8c\x03a\nb\x8c\x01c\x93.",
+    "nothing": b"",
+    "cut": b"\x80\x02}(U\x06labels](K\x01",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_pickles_make_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="c: data_batch_1 is damaged") as error:
+        cifar.read_batches({"data_batch_1": HOSTILE[name]}, Path("c"))
+    assert "\n" not in str(error.value)
+    assert not Path("ran").exists()
+
+
+def test_a_label_that_is_none_is_refused() -> None:
+    rows, labels = cifar_rows(2, 0)
+    for wrong in (10, 255):
+        files = {"data_batch_1": python2_pickle(rows, [labels[0], wrong])}
+        with pytest.raises(DataError, match=f"not CIFAR-10: a label of {wrong}"):
+            cifar.read_batches(files, Path("c"))
+
+
 def test_a_part_that_is_missing_or_cut_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "cifar-10-batches-bin"
     folder.mkdir()
@@ -241,22 +317,22 @@ def test_a_part_that_is_missing_or_cut_is_named(tmp_path: Path) -> None:
         load_images(tmp_path, 32)
 
 
-def test_without_data_torchvision_downloads_and_verifies(
+def test_without_data_cifar_10_is_downloaded_and_verified(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from torchvision.datasets import CIFAR10, utils
+    from torchvision.datasets import CIFAR10
 
-    def fake(url: str, root: Path, filename: str, md5: str) -> None:
-        assert (url, md5) == (CIFAR10.url, CIFAR10.tgz_md5)
-        root.mkdir(parents=True, exist_ok=True)
-        cifar_archive(root / filename, "python")
-
-    monkeypatch.setattr(utils, "download_url", fake)
+    assert RemoteFile(CIFAR10.url, f"md5:{CIFAR10.tgz_md5}") == images.CIFAR10
+    archive = cifar_archive(tmp_path / CIFAR10.filename, "python")
+    digest = f"md5:{hashlib.md5(archive.read_bytes()).hexdigest()}"
+    monkeypatch.setattr(images, "CIFAR10", RemoteFile(archive.as_uri(), digest))
     assert sizes(load_images(None, 32)) == (180, 20, 40)
 
-    def offline(*_: object) -> None:
+    def offline(*_: object, **__: object) -> None:
         raise OSError("no network")
 
-    monkeypatch.setattr(utils, "download_url", offline)
+    monkeypatch.setattr(urllib.request, "urlopen", offline)
+    assert sizes(load_images(None, 32)) == (180, 20, 40)
+    monkeypatch.setattr(images, "CIFAR10", RemoteFile(archive.as_uri(), "md5:00"))
     with pytest.raises(DataError, match=r"no network.*--data"):
         load_images(None, 32)
