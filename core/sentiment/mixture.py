@@ -13,6 +13,15 @@ from dlcc.core.sentiment.config import SplitConfig
 from dlcc.core.sentiment.data import Corpus, Source, load_corpus
 
 
+def path_and_share(given: str) -> tuple[Path, float]:
+    """A source as it is named on a command line: PATH, of share 1, or PATH=SHARE."""
+    path, _, share = given.rpartition("=")
+    try:
+        return (Path(path), float(share)) if path and not Path(given).exists() else (Path(given), 1)
+    except ValueError:  # what follows is a part of the name
+        return Path(given), 1.0
+
+
 def load_corpora(given: Sequence[tuple[Path, float]], config: SplitConfig) -> Corpus:
     """Read and split the texts of several sources, to be learned together.
 

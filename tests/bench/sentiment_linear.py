@@ -1,13 +1,15 @@
 """The linear models that a Transformer has to beat, and a second opinion on its labels.
 
     python tests/bench/sentiment_linear.py --data aclImdb_v1.tar.gz [--part validation|test]
+    python tests/bench/sentiment_linear.py --data aclImdb_v1.tar.gz --data sst2 --data reviews.csv=4
     python tests/bench/sentiment_linear.py --data aclImdb_v1.tar.gz --join answers.csv > labels.csv
 
 Features are words and pairs of neighbouring words by TF-IDF, as they are and scaled by the log of
 their count ratio between the classes (NB-SVM, Wang and Manning 2012, with logistic regression).
 `--join` takes what `dlcc sentiment --file FOLDER --csv` printed and prints the texts again, each
 with the label and its probability by the mean of both log odds, for `dlcc sentiment train --also`.
-scikit-learn is needed; the classes have to be two.
+Of several sources, as `dlcc sentiment train` takes them, one model learns all texts, weighted by
+their shares, and is scored on each. scikit-learn is needed; the classes have to be two.
 """
 
 import argparse
@@ -24,34 +26,49 @@ from sklearn.linear_model import LogisticRegression
 from dlcc.core.files.tables import read_rows
 from dlcc.core.sentiment.config import SplitConfig
 from dlcc.core.sentiment.data import Corpus, Review, load_corpus
+from dlcc.core.sentiment.mixture import load_corpora, path_and_share
 
 STRENGTH = 30  # C of the regression: little regularisation is best here
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=path_and_share, action="append", required=True)
     parser.add_argument("--part", choices=("validation", "test"), default="validation")
     parser.add_argument("--validation", type=float, default=0.06)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--join", type=Path)
     options = parser.parse_args()
     split = SplitConfig(validation_share=options.validation, seed=options.seed)
-    corpus = load_corpus(options.data, split)
+    corpus = load_corpora(options.data, split)
     if len(corpus.labels) != 2:
-        parser.error(f"{options.data} has {len(corpus.labels)} classes: give data with two")
+        parser.error(f"the data has {len(corpus.labels)} classes: give data with two")
     if options.join:
         join(corpus, options.join)
         return
-    reviews = getattr(corpus, options.part)
-    if not reviews:
-        parser.error(f"{options.data} has no {options.part} part")
+    for path, _ in options.data:
+        reviews = getattr(load_corpus(path, split), options.part)
+        if reviews:
+            report(corpus, path.name, reviews)
+
+
+def report(corpus: Corpus, name: str, reviews: tuple[Review, ...]) -> None:
+    """Print how both models do on the reviews of one source."""
     truth = classes(reviews, corpus)
     plain, scaled = log_odds(corpus, [review.text for review in reviews])
-    for name, odds in (("TF-IDF", plain), ("TF-IDF × count ratio", scaled)):
+    for model, odds in (("TF-IDF", plain), ("TF-IDF × count ratio", scaled)):
         loss = np.log1p(np.exp(-np.where(truth, odds, -odds))).mean()
         right = ((odds > 0) == truth).mean()
-        print(f"{name:21} {len(reviews):,} reviews: accuracy {right:.2%}, log loss {loss:.3f}")
+        print(
+            f"{name}, {model:21} {len(reviews):,} texts: accuracy {right:.2%}, log loss {loss:.3f}"
+        )
+
+
+def weights(corpus: Corpus) -> np.ndarray:
+    """The share of the source of each training text."""
+    return np.repeat(
+        [source.share for source in corpus.sources], [source.train for source in corpus.sources]
+    )
 
 
 def classes(reviews: tuple[Review, ...], corpus: Corpus) -> np.ndarray:
@@ -73,7 +90,7 @@ def log_odds(corpus: Corpus, texts: list[str]) -> Iterator[np.ndarray]:
     truth = classes(corpus.train, corpus)
     for scale in (np.ones(known.shape[1], np.float32), count_ratio(known, truth)):
         model = LogisticRegression(C=STRENGTH, solver="liblinear")
-        model.fit(known.multiply(scale).tocsr(), truth)
+        model.fit(known.multiply(scale).tocsr(), truth, weights(corpus))
         yield model.decision_function(asked.multiply(scale).tocsr())
 
 

@@ -14,7 +14,7 @@ from dlcc.core.files.tables import read_rows
 from dlcc.core.sentiment.answers import with_answers
 from dlcc.core.sentiment.config import SplitConfig
 from dlcc.core.sentiment.data import load_corpus, read_texts, untested_texts
-from dlcc.core.sentiment.mixture import load_corpora
+from dlcc.core.sentiment.mixture import load_corpora, path_and_share
 
 SPLIT = SplitConfig(validation_share=0.3)
 
@@ -183,6 +183,14 @@ def test_what_validates_in_one_source_is_trained_on_in_none(tmp_path: Path) -> N
         corpus.train[-1].text,
         "new",
     ]
+
+
+def test_a_source_is_named_with_its_share(tmp_path: Path) -> None:
+    assert path_and_share("a/films.csv") == (Path("a/films.csv"), 1)
+    assert path_and_share("a=b/films.csv=2.5") == (Path("a=b/films.csv"), 2.5)
+    assert path_and_share("a=films.csv") == (Path("a=films.csv"), 1)
+    odd = table(tmp_path / "films.csv=3", "x")
+    assert path_and_share(str(odd)) == (odd, 1)
 
 
 def test_sources_that_do_not_go_together(tmp_path: Path) -> None:
