@@ -64,6 +64,8 @@ class Source:
     """How many training texts it gives; sources follow one another in their order."""
     validation: int
     """How many validation texts it gives, likewise."""
+    split_hash: str
+    """Of the names and labels of these."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def load_corpora(given: Sequence[tuple[Path, float]], config: SplitConfig) -> Co
         raise DataError(f"the sources have different classes: {shown}")
     kept = found if len(found) == 1 else _without_held_out(found)
     sources = [
-        Source(name, share, len(corpus.train), len(corpus.validation))
+        Source(name, share, len(corpus.train), len(corpus.validation), corpus.split_hash)
         for name, (_, share), corpus in zip(names, given, kept, strict=True)
     ]
     return _joined(kept, tuple(sources))

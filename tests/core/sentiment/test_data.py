@@ -159,8 +159,9 @@ def test_sources_follow_one_another_and_split_as_each_alone(tmp_path: Path) -> N
         ("films", 1),
         ("phones", 2.5),
     ]
-    sizes = [(source.train, source.validation) for source in both.sources]
-    assert sizes == [(len(corpus.train), len(corpus.validation)) for corpus in alone]
+    assert [(source.train, source.validation, source.split_hash) for source in both.sources] == [
+        (len(corpus.train), len(corpus.validation), corpus.split_hash) for corpus in alone
+    ]
     assert both.split_hash not in {corpus.split_hash for corpus in alone}
     (one,) = (load_corpora([(path, 1)], SPLIT) for path in paths[:1])
     assert (one.train, one.split_hash) == (alone[0].train, alone[0].split_hash)

@@ -55,7 +55,7 @@ def two_sources(*shares: float) -> ClassifyTask:
     whole = corpus()
     counts = (len(whole.train) // 4, len(whole.validation) // 4)
     rest = (len(whole.train) - counts[0] - 10, len(whole.validation) - counts[1])
-    sources = (Source("first", shares[0], *counts), Source("second", shares[1], *rest))
+    sources = (Source("first", shares[0], *counts, ""), Source("second", shares[1], *rest, ""))
     config = ClassifyConfig(batch_tokens=600)
     return ClassifyTask(model(), codec(), replace(whole, sources=sources), config, {})
 
