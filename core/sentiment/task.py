@@ -65,6 +65,8 @@ class ClassifyTask:
         self.config = {"encoder": asdict(model.encoder.config), "labels": list(corpus.labels)}
         self.files = codec.files()
         self.sources = corpus.sources
+        # Short texts would be padding for the most part; a single source keeps the batches it had.
+        self.pad_step = PAD_STEP if len(corpus.sources) < 2 else PAD_STEP // 4
         self.targets = target_shares(corpus.train, corpus.labels)
         length = model.encoder.config.max_length
         texts = [review.text for review in corpus.train]
@@ -78,7 +80,7 @@ class ClassifyTask:
         order = drawn[torch.randperm(len(drawn), generator=generator)].tolist()
         # Sorting by length keeps the drawn order among equals, so batches differ each epoch.
         lengths = [len(self.ids[number]) for number in order]
-        found = batches_by_length(lengths, self.how.batch_tokens, PAD_STEP)
+        found = batches_by_length(lengths, self.how.batch_tokens, self.pad_step)
         shuffled = torch.randperm(len(found), generator=generator).tolist()
         return [[order[place] for place in found[number]] for number in shuffled]
 
@@ -98,7 +100,7 @@ class ClassifyTask:
 
     def loss(self, batch: list[int], done: float) -> tuple[Tensor, int]:
         device = self.answers.device
-        tokens = pad([self.ids[number] or [PAD] for number in batch], PAD_STEP).to(device)
+        tokens = pad([self.ids[number] or [PAD] for number in batch], self.pad_step).to(device)
         targets = self.targets[batch].to(device)
         mask = tokens != PAD
         dropped = (torch.rand(tokens.shape, device=device) < self.how.word_dropout) & mask
