@@ -153,7 +153,7 @@ def _option(each: Field[Any], hint: Any, words: dict[str, str], config: type) ->
     flags = flag_of(each)
     if each.type == "bool | None" or each.type == (bool | None):
         flags += f"/--no-{flags[2:]}"
-    names = {Path: "PATH", str: "NAME", tuple[int, ...]: "N,N"}
+    names = {Path: "PATH", str: "NAME", tuple[int, ...]: "N,N", list[str]: "PATH"}
     return typer.Option(
         flags,
         help=words[each.name].replace("`", ""),

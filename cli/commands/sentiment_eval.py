@@ -197,7 +197,8 @@ def _reviews(
     path = data or find_data(transferring)
     if part == "validation":
         corpus = load_corpus(path, split)
-        if corpus.split_hash != trained.get("split_hash"):
+        known = [trained, *trained.get("sources", ())]
+        if corpus.split_hash not in [each.get("split_hash") for each in known]:
             warn("this is not the split that the model was trained with: it may know these texts")
         return list(corpus.validation), part
     parts, _ = read_parts(path, split)

@@ -78,6 +78,9 @@ def command_line(context: typer.Context) -> str:
         if name in _SILENT or source is None or source.name != "COMMANDLINE":
             continue
         flag = (options[name].secondary_opts if value is False else options[name].opts)[0]
+        if options[name].multiple:
+            parts += [f"{flag} {Path(each).name}" for each in value]
+            continue
         is_path = isinstance(value, Path) or (name in _PATHS and isinstance(value, str))
         shown = Path(value).name if is_path else value
         if isinstance(value, tuple):

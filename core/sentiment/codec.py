@@ -155,7 +155,7 @@ class ReviewCodec:
 
 
 def _learn_words(texts: Iterable[str], size: int) -> Tokenizer:
-    tokenizer = _cutter(models.WordLevel(unk_token=SPECIAL[UNK]))
+    tokenizer = cutter(models.WordLevel(unk_token=SPECIAL[UNK]))
     trainer = trainers.WordLevelTrainer(
         vocab_size=size, min_frequency=2, special_tokens=list(SPECIAL_TOKENS), show_progress=False
     )
@@ -164,7 +164,7 @@ def _learn_words(texts: Iterable[str], size: int) -> Tokenizer:
 
 
 def _learn_subwords(texts: Sequence[str], size: int) -> Tokenizer:
-    learner = _cutter(models.WordPiece(unk_token=SPECIAL[UNK]))
+    learner = cutter(models.WordPiece(unk_token=SPECIAL[UNK]))
     letters = _letters(texts)
     trainer = trainers.WordPieceTrainer(
         vocab_size=size,
@@ -176,12 +176,12 @@ def _learn_subwords(texts: Sequence[str], size: int) -> Tokenizer:
         show_progress=False,
     )
     learner.train_from_iterator(texts, trainer)
-    tokenizer = _cutter(models.WordPiece(learner.get_vocab(), unk_token=SPECIAL[UNK]))
+    tokenizer = cutter(models.WordPiece(learner.get_vocab(), unk_token=SPECIAL[UNK]))
     tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     return tokenizer
 
 
-def _cutter(model: models.Model) -> Tokenizer:
+def cutter(model: models.Model) -> Tokenizer:
     """A tokenizer that cleans a text and cuts it into words for `model`."""
     return _with_rules(Tokenizer(model))
 

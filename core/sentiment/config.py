@@ -105,6 +105,18 @@ class TextsConfig:
 
 
 @dataclass(frozen=True)
+class SourcesConfig:
+    """What is learned from, together."""
+
+    title = "Data"
+
+    data: list[str] | None = setting(None)
+    """aclImdb archive or folder, class folders of .txt files, .csv, .tsv or .jsonl, or a folder
+    with train and validation tables; give it again for more sources. PATH=2 has each text twice an
+    epoch, PATH=0.5 half of them. Left out, the official archive is downloaded (84 MB)."""
+
+
+@dataclass(frozen=True)
 class ColumnConfig:
     """How texts are read."""
 
@@ -172,7 +184,7 @@ _BOOK = {
 RECIPE = Recipe(
     "Train a text classifier on labelled texts.",
     "texts",
-    (TextsConfig, SplitConfig, StartConfig, VocabularyConfig, ClassifyConfig, EncoderConfig),
+    (SourcesConfig, SplitConfig, StartConfig, VocabularyConfig, ClassifyConfig, EncoderConfig),
     "dlcc.core.sentiment.task:build",
     {
         "best": {

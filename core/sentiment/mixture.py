@@ -39,9 +39,9 @@ def load_corpora(given: Sequence[tuple[Path, float]], config: SplitConfig) -> Co
     names = [path.name.partition(".")[0] or path.name for path, _ in given]
     for (path, share), name in zip(given, names, strict=True):
         if not 0 < share < math.inf:
-            raise UsageError(f"--data {path}={share:g}: give a share above 0")
+            raise UsageError("give a share above 0", "data", f"{path}={share:g}")
         if names.count(name) > 1:
-            raise UsageError(f"--data: two sources are called {name}: rename one of them")
+            raise UsageError(f"another source is called {name} too: rename one", "data", path)
     found = [load_corpus(path, config) for path, _ in given]
     if any(corpus.labels != found[0].labels for corpus in found):
         shown = "; ".join(

@@ -23,13 +23,14 @@ from dlcc.core.sentiment.config import (
     NO_VECTORS,
     ClassifyConfig,
     EncoderConfig,
+    SourcesConfig,
     SplitConfig,
     StartConfig,
-    TextsConfig,
     VocabularyConfig,
 )
-from dlcc.core.sentiment.data import Corpus, Review, find_data, load_corpus
+from dlcc.core.sentiment.data import Corpus, Review, find_data
 from dlcc.core.sentiment.explain import Explainer
+from dlcc.core.sentiment.mixture import load_corpora, path_and_share
 from dlcc.core.sentiment.model import SentimentModel
 from dlcc.core.sentiment.source import trace_of
 from dlcc.core.sentiment.start import from_checkpoint, from_scratch, from_vectors
@@ -173,8 +174,9 @@ def build(chosen: Chosen, narrator: Narrator) -> ClassifyTask:
     config: ClassifyConfig = chosen.make(ClassifyConfig)
     asked: StartConfig = chosen.make(StartConfig)
     chosen.make(EncoderConfig, vocab_size=1)  # complains before the long work
-    path = chosen.make(TextsConfig).data or find_data(narrator.transferring)
-    corpus, about = _read(path, chosen.make(SplitConfig), asked.also, narrator)
+    named = [path_and_share(each) for each in chosen.make(SourcesConfig).data or ()]
+    sources = named or [(find_data(narrator.transferring), 1.0)]
+    corpus, about = _read(sources, chosen.make(SplitConfig), asked.also, narrator)
     about |= {"command": chosen.command, "seed": chosen.seed}
     if asked.start:
         free = {"dropout", "inner_dropout"}  # the rest of the encoder is the checkpoint's
@@ -189,23 +191,33 @@ def build(chosen: Chosen, narrator: Narrator) -> ClassifyTask:
 
 
 def _read(
-    path: Path, split: SplitConfig, also: Path | None, narrator: Narrator
+    given: Sequence[tuple[Path, float]], split: SplitConfig, also: Path | None, narrator: Narrator
 ) -> tuple[Corpus, dict[str, Any]]:
     """The texts, and what a checkpoint says of them."""
-    corpus = load_corpus(path, split)
+    corpus = load_corpora(given, split)
+    files = ", ".join(path.name for path, _ in given)
     counts = Counter(review.label for review in (*corpus.train, *corpus.validation))
     classes = ", ".join(f"{label} {counts[label]:,}" for label in corpus.labels)
     narrator.note(
-        f"{path.name}: {classes}; {len(corpus.train):,} to train on, {len(corpus.validation):,} to "
+        f"{files}: {classes}; {len(corpus.train):,} to train on, {len(corpus.validation):,} to "
         f"validate, {len(corpus.test):,} to test; {corpus.grouping}"
     )
+    several = len(corpus.sources) > 1
+    for source in corpus.sources if several else ():
+        narrator.note(
+            f"{source.name}: {source.train:,} to train on, {source.share:g} times an epoch, "
+            f"{source.validation:,} to validate"
+        )
+    if several:
+        narrator.note("the epoch with the best mean of the sources' accuracies is kept")
     labelled = len(corpus.train)
     if also:
         corpus = with_answers(corpus, also)
         narrator.note(f"{also.name}: {len(corpus.train) - labelled:,} answers to train on as well")
     return corpus, {
         "data": {
-            "file": path.name,
+            "file": files,
+            **({"sources": [asdict(source) for source in corpus.sources]} if several else {}),
             "train": labelled,
             **_about_answers(corpus.train[labelled:]),
             "validation": len(corpus.validation),

@@ -386,6 +386,36 @@ def test_training_that_cannot_be_is_one_line(run_dlcc, args, code, message) -> N
     assert message in result.stderr.splitlines()[-1]
 
 
+def test_sources_are_trained_together_and_scored_apart(run_dlcc, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    more = tmp_path / "more"
+    more.mkdir()
+    for part, count in (("train", 40), ("validation", 12)):
+        lines = table().read_text().splitlines()[: count + 1]
+        (more / f"{part}.csv").write_text("\n".join(lines).replace("The", "Once the") + "\n")
+    run = tmp_path / "run"
+    sources = ["--data", table(), "--data", f"{more}=2.5"]
+    result = run_dlcc("sentiment", "train", *sources, *SIZES, *QUICK, "--run", run)
+    assert result.exit_code == 0, result.stderr
+    assert "2.5 times an epoch, 12 to validate" in result.stderr
+    assert "the best mean of the sources' accuracies" in result.stderr
+    about = json.loads((run / "best/config.json").read_text())["about"]
+    assert about["command"].startswith(
+        "dlcc sentiment train --data reviews.csv --data more=2.5 --"
+    ), about["command"]
+    scores = about["metrics"]
+    mean = (scores["accuracy_reviews"] + scores["accuracy_more"]) / 2
+    assert scores["accuracy"] == pytest.approx(mean)
+    assert [source["share"] for source in about["data"]["sources"]] == [1, 2.5]
+    known = run_dlcc(
+        "sentiment", "eval", "--checkpoint", run, "--data", more, "--part", "validation"
+    )
+    assert known.exit_code == 0
+    assert "not the split" not in known.stderr
+    result = run_dlcc("sentiment", "train", *sources[:3], f"{more}=0", "--run", run)
+    assert result.exit_code == 2
+    assert result.stderr.endswith(f"--data {more}=0: give a share above 0\n"), result.stderr
+
+
 def test_a_class_without_examples(run_dlcc, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     for label, count in (("good", 3), ("bad", 3), ("mixed", 0)):
         (tmp_path / "data" / label).mkdir(parents=True)

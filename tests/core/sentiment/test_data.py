@@ -200,7 +200,7 @@ def test_sources_that_do_not_go_together(tmp_path: Path) -> None:
     twin = table(tmp_path / "more" / "films.tsv", "x")
     with pytest.raises(DataError, match="films has a, b; others has 0, 1"):
         load_corpora([(films, 1), (others, 1)], SPLIT)
-    with pytest.raises(UsageError, match="two sources are called films"):
+    with pytest.raises(UsageError, match="another source is called films too"):
         load_corpora([(films, 1), (twin, 1)], SPLIT)
     for share in (0, -1, float("nan"), float("inf")):
         with pytest.raises(UsageError, match="give a share above 0"):
