@@ -35,6 +35,10 @@ class RootGroup(LazyGroup):
             f"{_COMMANDS}sentiment:app", "Classify texts with a Transformer, and see why."
         ),
         "vit": Door(f"{_COMMANDS}vit:app", "Classify pictures with a Vision Transformer."),
+        "look": Door(
+            f"{_COMMANDS}look:look",
+            "Look at attention from any source, one of a package of yours too.",
+        ),
         "view": Door(
             f"{_COMMANDS}view:view", "Look at attention in the terminal, with the keyboard."
         ),

@@ -6,7 +6,7 @@ Imported by every command before anything heavy: typer only.
 import inspect
 import shlex
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import Field, dataclass
 from functools import partial
 from pathlib import Path
@@ -44,6 +44,13 @@ def at_most_one(**flags: bool) -> None:
     given = [f"--{name}" for name, value in flags.items() if value]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)}: give one of them")
+
+
+def check_map(shape: Sequence[int], layer: int | None, head: int | None) -> None:
+    """Raise UsageError unless weights [layers, heads, ...] have such ones, counted from 1."""
+    for name, value, most in zip(("layer", "head"), (layer, head), shape, strict=False):
+        if value is not None and not 1 <= value <= most:
+            raise UsageError(f"from 1 to {most}", name, value)
 
 
 _COMMANDS = {

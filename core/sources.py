@@ -66,7 +66,7 @@ def traces_of(
     """What a source makes of `answers`; its own examples stand in for those left out.
 
     Raises:
-        UsageError: more answers than it asks for.
+        UsageError: more answers than it asks for, or one too few that has no example.
         DataError: it made no trace.
     """
     maker = source(name, given)
@@ -75,6 +75,9 @@ def traces_of(
         labels = "; ".join(ask.label for ask in maker.asks) or "nothing"
         raise UsageError(f"{len(answers)} answers, but {name} asks for {len(examples)}: {labels}")
     asked = [*answers, *examples[len(answers) :]]
+    for ask, answer in list(zip(maker.asks, asked, strict=True))[len(answers) :]:
+        if not answer:
+            raise UsageError(f"{name} asks for {ask.label}: give it")
     traces = maker.traces(*asked)
     if not traces or not all(isinstance(trace, AttentionTrace) for trace in traces):
         raise DataError(f"the source {name} made no attention trace of {asked}")

@@ -116,7 +116,9 @@ def modules_loaded_by(*arguments: str) -> set[str]:
     return set(run.stderr.split())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["attend", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["attend", "--help"], ["look", "--help"]]
+)
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert not modules_loaded_by(*arguments) & {"torch", "textual", "numpy", "torchvision"}
 

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcc.cli.groups import DEFAULT, DefaultCommand, DefaultGroup, Door
-from dlcc.cli.options import Checkpoint, Debug, Device, Export, Json, Quiet, Save, at_most_one
+from dlcc.cli.options import (
+    Checkpoint,
+    Debug,
+    Device,
+    Export,
+    Json,
+    Quiet,
+    Save,
+    at_most_one,
+    check_map,
+)
 
 if TYPE_CHECKING:
     from dlcc.core.sentiment.classifier import Answer, Classifier
@@ -119,7 +129,7 @@ def sentiment(
     if shows:
         if not traces:
             raise UsageError(NO_ATTENTION)
-        _check_grid(traces[0], layer, head)
+        check_map(traces[0].weights.shape, layer, head)
     _say_what_matters(source.classifier, found)
     _print(found, names, why, source.classifier.labels, json_output, csv)
     if attention and not json_output and not csv:
@@ -130,15 +140,6 @@ def sentiment(
         from dlcc.cli.tui.app import view_traces
 
         view_traces(traces, source, layer=layer or traces[0].num_layers, head=head or 1)
-
-
-def _check_grid(trace: "AttentionTrace", layer: int | None, head: int | None) -> None:
-    """Raise UsageError unless a trace has such a layer and head, numbered from 1."""
-    from dlcc.core.errors import UsageError
-
-    for flag, value, most in (("layer", layer, trace.num_layers), ("head", head, trace.num_heads)):
-        if value is not None and not 1 <= value <= most:
-            raise UsageError(f"--{flag} {value}: from 1 to {most}")
 
 
 def _texts(
