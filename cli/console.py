@@ -1,17 +1,33 @@
-"""The two consoles: stdout is the result, stderr is narration."""
+"""The two consoles: stdout is the result, stderr is narration, with bars for long work."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
 from dlcc.cli.options import settings
+from dlcc.core.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
 
 
 def stdout() -> Console:
     """The console for results. In a pipe nothing is cut to a screen's width."""
     console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal and "COLUMNS" not in console._environ:
+    if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = 200
     return console
+
+
+def print_json(values: Any) -> None:
+    """Print a result as one line of JSON."""
+    print(json.dumps(values, ensure_ascii=False))
 
 
 def stderr() -> Console:
@@ -34,3 +50,49 @@ def fail(message: str) -> None:
     """Say on stderr, in one line, why the command failed."""
     line = " ".join(message.split())
     stderr().print(Text.assemble(("error: ", "bold red"), line), soft_wrap=True)
+
+
+@contextmanager
+def counting(what: str, total: int | None = None) -> Iterator[Progress]:
+    """A bar on stderr for things that are counted."""
+    from rich.progress import MofNCompleteColumn
+
+    with _bar(what, MofNCompleteColumn(), total) as progress:
+        yield progress
+
+
+@contextmanager
+def transferring(what: str) -> Iterator[Progress]:
+    """A bar on stderr for bytes."""
+    from rich.progress import DownloadColumn
+
+    with _bar(what, DownloadColumn(), None) as progress:
+        yield progress
+
+
+@contextmanager
+def reading(path: Path | None) -> Iterator[Progress | None]:
+    """A bar on stderr for reading `path`, where there is one."""
+    if path is None:
+        yield None
+        return
+    with transferring(f"reading {path.name}") as progress:
+        yield progress
+
+
+@contextmanager
+def _bar(what: str, amount: "ProgressColumn", total: int | None) -> Iterator[Progress]:
+    """A bar with `amount` beside it, on a terminal."""
+    from rich import progress
+
+    name = progress.TextColumn("{task.description}", markup=False)
+    columns = (name, progress.BarColumn(20), amount, progress.TimeRemainingColumn())
+    console = stderr()
+    silent = settings.quiet or not console.is_terminal
+    with progress.Progress(*columns, console=console, transient=True, disable=silent) as bar:
+        task = bar.add_task(what, total=total)
+
+        def update(done: int, of: int | None) -> None:
+            bar.update(task, completed=done, total=of or total)
+
+        yield update

@@ -83,6 +83,13 @@ def command_of(made_by: Mapping[str, Any]) -> str | None:
     return shlex.join(["dlcc", *_COMMANDS.get(name, ("look", name)), *rest])
 
 
+def _check_part(value: str | None) -> str | None:
+    from dlcc.core.train.parts import check_part
+
+    check_part(value)
+    return value
+
+
 Debug = Annotated[
     bool,
     typer.Option("--debug", help="Show the traceback of an error.", callback=_set_debug),
@@ -94,6 +101,18 @@ Quiet = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.", metavar="NAME")]
+Part = Annotated[
+    str | None,
+    typer.Option(
+        "--part",
+        help="test, validation or train, as in the model's training; all, of data that it was not "
+        "trained on. Left out: test; validation of data without; all of other data.",
+        metavar="NAME",
+        show_default=False,
+        callback=_check_part,
+    ),
+]
+Worst = Annotated[int, typer.Option("--worst", help="Mistakes to show.", min=0, metavar="N")]
 Save = Annotated[
     Path | None,
     typer.Option("--save", help="Write the attention trace, for dlcc view.", metavar="FILE"),

@@ -4,15 +4,13 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from dlcc.cli.options import settings
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, ProgressColumn, TaskID
+    from rich.progress import Progress, TaskID
 
     from dlcc.core.train.events import EpochEnded, Event, Finished, Started, Stepped
 
@@ -36,50 +34,6 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-@contextmanager
-def counting(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
-    """A progress bar on stderr; the given function is told how much is done so far."""
-    from rich.progress import MofNCompleteColumn
-
-    with _bar(what, MofNCompleteColumn(), total) as update:
-        yield lambda done, *_: update(completed=done)
-
-
-@contextmanager
-def transferring(what: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A progress bar on stderr; the given function is told how many bytes are done, and of how
-    many."""
-    from rich.progress import DownloadColumn
-
-    with _bar(what, DownloadColumn(), None) as update:
-        yield lambda done, total: update(completed=done, total=total)
-
-
-@contextmanager
-def reading(path: Path | None) -> Iterator[Callable[[int, int | None], None] | None]:
-    """A progress bar on stderr for reading `path`, where there is one."""
-    if path is None:
-        yield None
-        return
-    with transferring(f"reading {path.name}") as progress:
-        yield progress
-
-
-@contextmanager
-def _bar(what: str, amount: "ProgressColumn", total: int | None) -> Iterator[Callable[..., None]]:
-    """A bar with `amount` beside it, on a terminal; the given function changes it."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from dlcc.cli.console import stderr
-
-    name = TextColumn("{task.description}", markup=False)
-    columns = (name, BarColumn(20), amount, TimeRemainingColumn())
-    console = stderr()
-    silent = settings.quiet or not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=silent) as bar:
-        yield partial(bar.update, bar.add_task(what, total=total))
-
-
 def follow(events: "Iterator[Event]", unit: str) -> "Finished":
     """Show a training while it runs, on stderr; the last event is returned.
 
@@ -89,11 +43,11 @@ def follow(events: "Iterator[Event]", unit: str) -> "Finished":
     """
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from dlcc.cli import console as screen
+    from dlcc.cli.console import stderr
     from dlcc.core.train.events import EpochEnded, Finished, Started, Stepped
 
     columns = (TextColumn("{task.description}"), BarColumn(20), TimeRemainingColumn())
-    with Progress(*columns, console=screen.stderr(), disable=settings.quiet) as progress:
+    with Progress(*columns, console=stderr(), disable=settings.quiet) as progress:
         view = _View(progress, unit)
         for event in events:
             if isinstance(event, Started):

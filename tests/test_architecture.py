@@ -17,7 +17,7 @@ SCREEN = {"typer", "rich", "textual"}
 LIGHT = {
     *("errors", "files.paths", "files.tensors", "trace.trace", "trace.maps", "trace.cell"),
     *("trace.words", "train.events", "attend.mechanisms", "files.vectors", "attend.trained"),
-    *("sources", "attend.source"),
+    *("sources", "attend.source", "progress", "train.parts"),
 }
 MODELS = {
     *("nn.attention", "nn.layers", "nn.batches", "nn.recurrent"),

@@ -101,11 +101,11 @@ def attend(
 
     See also: dlcc attend train --help
     """
+    from dlcc.cli.console import reading
     from dlcc.cli.draw.cell import print_cells
     from dlcc.cli.draw.export import check_ending, export, keep, print_json
     from dlcc.cli.draw.grid import print_grids
     from dlcc.cli.draw.palette import chosen_palette
-    from dlcc.cli.progress import reading
     from dlcc.core.attend.source import read_sentences, traces_of
     from dlcc.core.attend.trained import load_trained
 

@@ -57,8 +57,7 @@ def train(
     """
     import json
 
-    from dlcc.cli.console import stdout, warn
-    from dlcc.cli.progress import reading
+    from dlcc.cli.console import reading, stdout, warn
     from dlcc.core.attend.relations import RELATIONS, RelationConfig, load_task
     from dlcc.core.errors import UsageError
 

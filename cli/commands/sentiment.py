@@ -179,7 +179,7 @@ def _answered(classifier: "Classifier", texts: list[str]) -> "list[Answer]":
     """The answers, with a bar where they take a moment, and with the tokens of a few."""
     if len(texts) < _BAR_FROM:
         return classifier.answer(texts, keep_tokens=len(texts) <= _FEW)
-    from dlcc.cli.progress import counting
+    from dlcc.cli.console import counting
 
     with counting("texts", len(texts)) as progress:
         return classifier.answer(texts, progress)

@@ -1,13 +1,13 @@
 """`dlcc sentiment eval` and `dlcc sentiment compare`."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Checkpoint, Debug, Device, Json, Quiet, Seed
-from dlcc.cli.progress import counting
+from dlcc.cli.options import Checkpoint, Debug, Device, Json, Part, Quiet, Seed, Worst
 
 if TYPE_CHECKING:
     from dlcc.core.sentiment.classifier import Classifier
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dlcc.core.sentiment.model import SentimentModel
 
 _EXPLAINED = 100  # texts that explanations are measured on
+_READ = {"windows": "read in windows, logits averaged", "ends": "only their two ends read"}
 
 Data = Annotated[
     Path | None,
@@ -40,17 +41,10 @@ def evaluate(
     data: Data = None,
     column: Column = None,
     label_column: LabelColumn = "label",
-    part: Annotated[
-        str,
-        typer.Option(
-            help="test, validation (as it was split in training) or all. Data without a test part "
-            "is taken whole.",
-            metavar="PART",
-        ),
-    ] = "test",
+    part: Part = None,
     limit: Limit = None,
     long: Long = "windows",
-    worst: Annotated[int, typer.Option(help="Mistakes to show.", min=0, metavar="N")] = 5,
+    worst: Worst = 5,
     faithfulness: Annotated[
         bool,
         typer.Option(
@@ -66,33 +60,48 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Score a classifier on labelled texts."""
-    import json
-
-    from dlcc.cli.draw.sentiment_tables import print_evaluation, print_faithfulness
-    from dlcc.core.sentiment.explain import STEPS
-    from dlcc.core.sentiment.faithfulness import faithfulness as measure
-    from dlcc.core.sentiment.score import evaluate as score
+    from dlcc.cli.console import counting, print_json, stdout
+    from dlcc.cli.draw import scores as draw
+    from dlcc.core.sentiment.score import score_texts
     from dlcc.core.sentiment.source import SentimentSource
 
-    answers = SentimentSource(checkpoint, device, long).classifier
-    reviews, part = _reviews(answers, data, column, label_column, part, seed)
+    classifier = SentimentSource(checkpoint, device, long).classifier
+    chosen, reviews = _texts([classifier], data, column, label_column, part, seed)
+    reviews = _sample(reviews, limit or _EXPLAINED if faithfulness else limit, seed)
     if faithfulness:
-        texts = [review.text for review in _drawn(reviews, limit or _EXPLAINED, seed)]
-        with counting("texts", len(texts)) as progress:
-            trust = measure(answers, texts, seed, progress)
-        if json_output:
-            steps = {"texts": len(texts), "masked_shares": STEPS}
-            print(json.dumps({**steps, "methods": [asdict(method) for method in trust]}))
-        else:
-            print_faithfulness(trust, len(texts))
+        _measure_faithfulness(classifier, chosen, reviews, seed, json_output)
         return
-    reviews = _drawn(reviews, limit, seed)
     with counting("texts", len(reviews)) as progress:
-        result = score(answers, reviews, worst, progress)
+        result = score_texts(classifier, reviews, worst, progress)
     if json_output:
-        print(json.dumps({"labels": answers.labels, **asdict(result)}, ensure_ascii=False))
+        values = draw.scores_as_json(result.scores, "texts")
+        for mistake in values["worst"]:
+            mistake["text"] = reviews[mistake["place"]].text
+        by_length = [asdict(each) for each in result.by_length]
+        print_json({"part": chosen, "labels": classifier.labels, **values, "by_length": by_length})
+        return
+    draw.print_scores(result.scores, "texts", chosen)
+    draw.print_by_length(result.by_length)
+    stdout().print(f"texts beyond {classifier.max_length} tokens: {_READ[long]}\n", style="dim")
+    draw.print_worst_texts(result.scores.worst, reviews)
+
+
+def _measure_faithfulness(
+    classifier: "Classifier", part: str, reviews: "Sequence[Review]", seed: int, as_json: bool
+) -> None:
+    from dlcc.cli.console import counting, print_json
+    from dlcc.cli.draw.scores import print_faithfulness
+    from dlcc.core.sentiment.explain import STEPS
+    from dlcc.core.sentiment.faithfulness import faithfulness
+
+    with counting("texts", len(reviews)) as progress:
+        texts = [review.text for review in reviews]
+        trust = faithfulness(classifier, texts, seed, progress)
+    if as_json:
+        measured = {"part": part, "texts": len(texts), "masked_shares": STEPS}
+        print_json({**measured, "methods": [asdict(method) for method in trust]})
     else:
-        print_evaluation(result, answers, part)
+        print_faithfulness(trust, len(texts), STEPS)
 
 
 def compare(
@@ -124,9 +133,8 @@ def compare(
 
     Without checkpoints the speed of the best preset's sizes is measured, with drawn weights.
     """
-    import json
-
-    from dlcc.cli.draw.sentiment_tables import print_comparison
+    from dlcc.cli.console import counting, print_json
+    from dlcc.cli.draw.scores import print_by_architecture
     from dlcc.core.errors import UsageError
     from dlcc.core.nn.layers import count_parameters
     from dlcc.core.sentiment.config import ARCHITECTURES
@@ -136,25 +144,22 @@ def compare(
 
     if (transformer is None) != (gru is None):
         raise UsageError("compare needs a trained Transformer and a trained GRU, or neither")
-    models, answers = [], []
-    if transformer and gru:
-        answers = [SentimentSource(f, device, "ends").classifier for f in (transformer, gru)]
-        models = [each.model for each in answers]
-        kinds = tuple(model.encoder.config.architecture for model in models)
-        if kinds != ARCHITECTURES:
-            raise UsageError(f"compare TRANSFORMER GRU: these are {' and '.join(kinds)}")
-    else:
-        models = _drawn_models(seed, device)
+    folders = [folder for folder in (transformer, gru) if folder]
+    trained = [SentimentSource(folder, device, "ends").classifier for folder in folders]
+    models = [each.model for each in trained] or _with_drawn_weights(seed, device)
+    names = tuple(model.encoder.config.architecture for model in models)
+    if names != ARCHITECTURES:
+        raise UsageError(f"compare TRANSFORMER GRU: these are {' and '.join(names)}")
     longest = min(model.encoder.config.max_length for model in models)
     lengths = [length for length in LENGTHS if length <= longest] or [longest]
     rows: list[dict[str, Any]] = [{"length": length} for length in lengths]
-    names = [model.encoder.config.architecture for model in models]
-    for name, each in zip(names, answers, strict=False):
-        found, _ = _reviews(each, data, column, label_column, "test", seed)
-        reviews = _drawn(found, limit, seed)
-        for row, length in zip(rows, lengths, strict=True):
-            with counting(f"{name}, {length} tokens", len(reviews)) as progress:
-                row[f"{name}_accuracy"] = accuracy_at(each, reviews, length, progress)
+    if trained:
+        _, reviews = _texts(trained, data, column, label_column, None, seed)
+        reviews = _sample(reviews, limit, seed)
+    for name, each in zip(names, trained, strict=False):
+        for row in rows:
+            with counting(f"{name}, {row['length']} tokens", len(reviews)) as progress:
+                row[f"{name}_accuracy"] = accuracy_at(each, reviews, row["length"], progress)
     for name, model in zip(names, models, strict=True):  # last, since it changes the weights
         for row in rows:
             speed = measure_speed(model, row["length"], batch_tokens, seconds)
@@ -164,52 +169,34 @@ def compare(
         for name, model in zip(names, models, strict=True)
     }
     if json_output:
-        print(json.dumps({"parameters": sizes, "rows": rows}))
+        print_json({"parameters": sizes, "rows": rows})
     else:
-        print_comparison(rows, sizes)
+        print_by_architecture(rows, sizes)
 
 
-def _reviews(
-    answers: "Classifier",
+def _texts(
+    classifiers: "list[Classifier]",
     data: Path | None,
     column: str | None,
     label_column: str,
-    part: str,
+    part: str | None,
     seed: int,
-) -> "tuple[list[Review], str]":
-    """The labelled texts of a part, and the part's name: all where the data has no test part.
-    Validation is set apart as it was when the model was trained."""
-    from dlcc.cli.console import note, warn
-    from dlcc.cli.progress import transferring
-    from dlcc.core.errors import UsageError
+) -> "tuple[str, Sequence[Review]]":
+    """The part that all classifiers are scored on, and its labelled texts."""
+    from dlcc.cli.console import transferring, warn
     from dlcc.core.sentiment.config import SplitConfig
-    from dlcc.core.sentiment.data import find_data, load_corpus, read_parts
+    from dlcc.core.sentiment.data import find_data
+    from dlcc.core.sentiment.score import texts_to_score
 
-    if part not in ("test", "validation", "all"):
-        raise UsageError(f"--part {part}: choose test, validation or all")
-    trained = (answers.about or {}).get("data", {})
-    split = SplitConfig(
-        column,
-        label_column,
-        trained.get("validation_share", SplitConfig.validation_share),
-        trained.get("split_seed", seed),
-    )
-    path = data or find_data(transferring)
-    if part == "validation":
-        corpus = load_corpus(path, split)
-        known = [trained, *trained.get("sources", ())]
-        if corpus.split_hash not in [each.get("split_hash") for each in known]:
-            warn("this is not the split that the model was trained with: it may know these texts")
-        return list(corpus.validation), part
-    parts, _ = read_parts(path, split)
-    if part == "test" and "test" in parts:
-        return parts["test"], part
-    if part == "test":
-        note(f"{path.name} names no test part: all of its texts are scored")
-    return [*parts["train"], *parts.get("test", ())], "all"
+    columns = SplitConfig(column, label_column, seed=seed)
+    abouts = [classifier.about for classifier in classifiers]
+    chosen, reviews = texts_to_score(data or find_data(transferring), columns, part, abouts)
+    if chosen.remark:
+        warn(chosen.remark)
+    return chosen.name, reviews
 
 
-def _drawn(reviews: "list[Review]", limit: int | None, seed: int) -> "list[Review]":
+def _sample(reviews: "Sequence[Review]", limit: int | None, seed: int) -> "Sequence[Review]":
     """`limit` of the reviews, in their order."""
     if limit is None or limit >= len(reviews):
         return reviews
@@ -221,18 +208,18 @@ def _drawn(reviews: "list[Review]", limit: int | None, seed: int) -> "list[Revie
     return [reviews[number] for number in chosen.sort().values.tolist()]
 
 
-def _drawn_models(seed: int, device: str) -> "list[SentimentModel]":
-    """A Transformer of the best preset's sizes and its twin, on the device."""
+def _with_drawn_weights(seed: int, device: str) -> "list[SentimentModel]":
+    """A Transformer of the best preset's sizes and its twin."""
     import torch
 
     from dlcc.core.sentiment.config import ARCHITECTURES, RECIPE, EncoderConfig, VocabularyConfig
     from dlcc.core.sentiment.model import SentimentModel
     from dlcc.core.train.runtime import choose_device
 
+    best, where = RECIPE.choose({}), choose_device(device)
+    size = best.make(VocabularyConfig).vocab_size
     torch.manual_seed(seed)
-    models = []
-    for name in ARCHITECTURES:
-        best = RECIPE.choose({"architecture": name})
-        size = best.make(VocabularyConfig).vocab_size
-        models.append(SentimentModel(best.make(EncoderConfig, vocab_size=size), 2))
-    return [model.to(choose_device(device)) for model in models]
+    configs = (
+        best.make(EncoderConfig, vocab_size=size, architecture=name) for name in ARCHITECTURES
+    )
+    return [SentimentModel(config, 2).to(where) for config in configs]

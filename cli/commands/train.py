@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dlcc.cli import console
 from dlcc.cli.options import Debug, Device, Quiet, Seed, options_of, with_signature
 from dlcc.core.errors import UsageError
 from dlcc.core.train.config import FitConfig
@@ -43,7 +44,7 @@ def train_command(name: str) -> Callable[..., None]:
         command = command_line(context)
         chosen = found.choose(given, preset, seed=seed, device=device, command=command)
         config: FitConfig = chosen.make(FitConfig)
-        train_here(found.task(chosen, narrator()), config, folder, resume, found.unit)
+        train_here(found.task(chosen, console), config, folder, resume, found.unit)
 
     return with_signature(train, options_of(found.configs), found.help)
 
@@ -53,20 +54,6 @@ def _preset_option(found: Recipe) -> Any:
     names = f"{', '.join(some)} or {last}" if some else last
     said = f"Where settings that are not given come from: {names}."
     return typer.Option(help=said, metavar="NAME")
-
-
-def narrator() -> Any:
-    """What tells a person of long work: notes and progress bars on stderr."""
-    from types import SimpleNamespace
-
-    from dlcc.cli import console, progress
-
-    return SimpleNamespace(
-        note=console.note,
-        warn=console.warn,
-        counting=progress.counting,
-        transferring=progress.transferring,
-    )
 
 
 def command_line(context: typer.Context) -> str:

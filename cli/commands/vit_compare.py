@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from dlcc.cli.commands.vit_data import Data
+from dlcc.cli.commands.vit_eval import Data
 from dlcc.cli.options import Debug, Device, Json, Quiet
 
 if TYPE_CHECKING:
@@ -91,13 +91,14 @@ def _outcome(
     options: dict[str, Any],
 ) -> Outcome:
     """Train, or go on where an earlier call was stopped, and score the best weights."""
-    from dlcc.cli.commands.train import narrator, trained
+    from dlcc.cli import console
+    from dlcc.cli.commands.train import trained
     from dlcc.core.nn.layers import count_parameters
     from dlcc.core.train.config import FitConfig
     from dlcc.core.train.runtime import choose_device
     from dlcc.core.vit.classifier import PictureClassifier
     from dlcc.core.vit.config import RECIPE
-    from dlcc.core.vit.score import score
+    from dlcc.core.vit.score import score_pictures
 
     minutes, pretrained = options["minutes"], kind == "pretrained"
     given = {
@@ -113,7 +114,7 @@ def _outcome(
     chosen = RECIPE.choose(
         given, options["preset"], seed=seed, device=options["device"], command=command
     )
-    task = cast("VisionTask", RECIPE.task(chosen, narrator()))
+    task = cast("VisionTask", RECIPE.task(chosen, console))
     trained(task, chosen.make(FitConfig), run, (run / "last").exists(), RECIPE.unit)
     best = PictureClassifier.load(run, choose_device(options["device"]))
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -124,7 +125,7 @@ def _outcome(
         len(lines),
         lines[-1]["seconds"] / 60,
         max(line["accuracy"] for line in lines),
-        score(best, task.data.test).accuracy,
+        score_pictures(best, task.data.test).accuracy,
         [(line["seconds"] / 60, line["accuracy"]) for line in lines],
     )
 
@@ -134,20 +135,16 @@ def _print(outcomes: list[Outcome]) -> None:
     and the curves of the first seed."""
     from statistics import mean
 
-    from rich.table import Table
-
     from dlcc.cli.console import stdout
     from dlcc.cli.draw.curves import draw_curves
+    from dlcc.cli.draw.scores import table
 
     console = stdout()
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    columns = ("", "parameters", "epochs", "minutes", "validation", "test")
-    for name in columns:
-        table.add_column(name, justify="right" if name else "left")
+    shown = table("", "parameters", "epochs", "minutes", "validation", "test")
     kinds = list(dict.fromkeys(outcome.kind for outcome in outcomes))
     for kind in kinds:
         own = [outcome for outcome in outcomes if outcome.kind == kind]
-        table.add_row(
+        shown.add_row(
             kind,
             f"{own[0].parameters:,}",
             f"{mean(outcome.epochs for outcome in own):.0f}",
@@ -155,7 +152,7 @@ def _print(outcomes: list[Outcome]) -> None:
             _spread([outcome.validation for outcome in own]),
             _spread([outcome.test for outcome in own]),
         )
-    console.print(table)
+    console.print(shown)
     for kind in kinds[1:]:
         gains = _gains(outcomes, kind, kinds[0])
         console.print(f"{kind} against {kinds[0]}: {_spread(gains, '+')} of the test pictures")

@@ -16,7 +16,8 @@ import numpy as np
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.paths import asset
 from dlcc.core.files.tables import lines_of
-from dlcc.core.files.vectors import Progress, look_up
+from dlcc.core.files.vectors import look_up
+from dlcc.core.progress import Progress
 
 RELATIONS = (
     "country-capital",

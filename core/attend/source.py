@@ -18,7 +18,8 @@ from dlcc.core.attend.mechanisms import (
 )
 from dlcc.core.attend.trained import TrainedAttention, prepare
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.files.vectors import BUNDLED, Progress, WordVectors, look_up
+from dlcc.core.files.vectors import BUNDLED, WordVectors, look_up
+from dlcc.core.progress import Progress
 from dlcc.core.sources import Ask, made_by
 from dlcc.core.trace.trace import MAX_CELLS, AttentionTrace
 

@@ -8,15 +8,12 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from dlcc.core.errors import DataError
 from dlcc.core.files.paths import cache_dir, write_atomically
-
-Progress = Callable[[int, int | None], None]
-"""Told (bytes there, bytes in all if known)."""
+from dlcc.core.progress import Progress
 
 _CHUNK = 1 << 16
 _HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; dlcc)"}  # ManyThings refuses Python's own

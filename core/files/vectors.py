@@ -17,12 +17,10 @@ import numpy as np
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.paths import asset
 from dlcc.core.files.tensors import load_tensors
+from dlcc.core.progress import Progress
 
 BUNDLED = "glove-6b-50d.safetensors"
 _LINES_A_REPORT = 5000
-
-Progress = Callable[[int, int], None]
-"""Called with (bytes read, bytes in all) of the file now and then."""
 
 
 @dataclass(frozen=True)

@@ -3,27 +3,26 @@
 Shapes: N texts, C classes, B batch, T tokens.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dlcc.core.errors import DataError, UsageError
+from dlcc.core.errors import UsageError
 from dlcc.core.nn.batches import PAD_STEP, batches_by_length, pad
+from dlcc.core.progress import Progress
 from dlcc.core.sentiment.codec import LONG_TEXTS, ReviewCodec, ReviewTokens, ends, windows
 from dlcc.core.sentiment.config import EncoderConfig
 from dlcc.core.sentiment.model import SentimentModel
-from dlcc.core.train.checkpoint import best_of, load_checkpoint, load_weights
+from dlcc.core.train.checkpoint import Checkpoint, load_trained
+from dlcc.core.train.classify import calibrated
 from dlcc.core.train.runtime import autocast
 
 KIND = "sentiment"
 _BATCH_TOKENS = 4096  # more than that falls out of the processor's cache
-
-Progress = Callable[[int, int], None]
-"""Called with (texts done, texts in all) now and then."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Classifier:
     long_texts: str = "windows"
     """How texts beyond the model's length are read: windows (all of it, logits averaged) or ends
     (the first quarter and the last three quarters of the length)."""
-    about: dict[str, Any] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
     """How it was made."""
 
     def __post_init__(self) -> None:
@@ -76,18 +75,20 @@ class Classifier:
         Raises:
             DataError: none there, or damaged.
         """
-        checkpoint = load_checkpoint(best_of(folder), KIND)
-        codec = ReviewCodec.from_files(checkpoint.files)
-        try:
-            config = EncoderConfig(**checkpoint.config["encoder"])
+
+        def build(checkpoint: Checkpoint) -> "Classifier":
             labels = tuple(checkpoint.config["labels"])
-            temperature = float(checkpoint.about.get("temperature", 1.0))
-            model = SentimentModel(config, len(labels))
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{checkpoint.folder} is damaged ({error})") from error
-        load_weights(model, checkpoint.weights, checkpoint.folder)
-        model = model.to(device).eval()
-        return cls(model, codec, labels, temperature, long_texts, checkpoint.about)
+            encoder = EncoderConfig(**checkpoint.config["encoder"])
+            return cls(
+                SentimentModel(encoder, len(labels)).to(device),
+                ReviewCodec.from_files(checkpoint.files),
+                labels,
+                float(checkpoint.about.get("temperature", 1.0)),
+                long_texts,
+                checkpoint.about,
+            )
+
+        return load_trained(folder, KIND, build)
 
     @property
     def device(self) -> torch.device:
@@ -163,4 +164,4 @@ class Classifier:
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Calibrated probabilities of logits [..., C]."""
-        return (logits / self.temperature).softmax(-1)
+        return calibrated(logits, self.temperature)

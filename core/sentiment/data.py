@@ -6,16 +6,17 @@ Nothing is unpacked to disk: an archive is read in one pass.
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.archives import each_file
-from dlcc.core.files.download import Progress, RemoteFile, fetch
+from dlcc.core.files.download import RemoteFile, fetch
 from dlcc.core.files.paths import read_bytes
 from dlcc.core.files.tables import TABLES, decode, lines_of, read_rows
+from dlcc.core.progress import Progress
 from dlcc.core.sentiment.config import SplitConfig
 
 OFFICIAL = RemoteFile(
@@ -114,7 +115,17 @@ def load_corpus(path: Path, config: SplitConfig) -> Corpus:
         DataError: nothing there, fewer than two classes, a class without examples, a text that is
             not UTF-8, or a damaged file; the message names it.
     """
-    parts, grouping = read_parts(path, config)
+    return corpus_of(*read_parts(path, config), path, config)
+
+
+def corpus_of(
+    parts: Mapping[str, list[Review]], grouping: str, path: Path, config: SplitConfig
+) -> Corpus:
+    """What `read_parts` found in `path`, split to be learned from.
+
+    Raises:
+        DataError: as of `load_corpus`, for what concerns the classes.
+    """
     counts = Counter(review.label for review in parts["train"])
     labels = tuple(sorted(counts))
     if len(labels) < 2:
@@ -129,7 +140,6 @@ def load_corpus(path: Path, config: SplitConfig) -> Corpus:
             if counts[label] < 2:
                 raise DataError(f"{path}: the class {label} has a single example; give two or more")
         train, validation = _split(parts["train"], config)
-    names = "\n".join(sorted(f"{review.name}\t{review.label}" for review in validation))
     return Corpus(
         labels,
         tuple(train),
@@ -137,8 +147,14 @@ def load_corpus(path: Path, config: SplitConfig) -> Corpus:
         tuple(parts.get("test", ())),
         tuple(parts.get(UNLABELLED, ())),
         grouping,
-        hashlib.sha256(names.encode()).hexdigest()[:16],
+        split_hash(validation),
     )
+
+
+def split_hash(validation: Sequence[Review]) -> str:
+    """By which a split is known again: of the names and labels in its validation part."""
+    names = "\n".join(sorted(f"{review.name}\t{review.label}" for review in validation))
+    return hashlib.sha256(names.encode()).hexdigest()[:16]
 
 
 def read_parts(path: Path, config: SplitConfig) -> tuple[dict[str, list[Review]], str]:

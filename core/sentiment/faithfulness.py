@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from dlcc.core.sentiment.classifier import Classifier, Progress
+from dlcc.core.progress import Progress
+from dlcc.core.sentiment.classifier import Classifier
 from dlcc.core.sentiment.codec import ReviewTokens, ends
 from dlcc.core.sentiment.explain import METHODS, STEPS, Explainer, deletion
 from dlcc.core.train.runtime import seeded_generator
@@ -26,39 +27,39 @@ class Faithfulness:
     """Mean of the curve."""
     gain: float
     """How much lower the area is than with words in random order, mean over the texts."""
-    error: float
-    """Standard error of `gain`."""
+    error: float | None
+    """Standard error of `gain`; None of a single text."""
 
 
 def faithfulness(
-    answers: Classifier, texts: Sequence[str], seed: int = 0, progress: Progress | None = None
+    classifier: Classifier, texts: Sequence[str], seed: int = 0, progress: Progress | None = None
 ) -> list[Faithfulness]:
     """Deletion curves on `texts`, each cut to the model's length by its ends; best method first.
 
     Args:
-        answers: the classifier.
+        classifier: what is explained.
         texts: N of them.
         seed: draws the random orders.
         progress: told how many texts are done.
     """
-    methods = [name for name in METHODS if answers.has_attention or name == "occlusion"]
+    methods = [name for name in METHODS if classifier.has_attention or name == "occlusion"]
     curves: dict[str, list[np.ndarray]] = {name: [] for name in (*methods, "random")}
     for number, text in enumerate(texts):
-        tokens = _cut(answers.codec.encode(text), answers.max_length)
+        tokens = _cut(classifier.codec.encode(text), classifier.max_length)
         if not tokens.ids:
             continue
-        target = int(answers.logits([tokens.ids])[0].argmax())
-        explainer = Explainer(answers, tokens, target)
+        target = int(classifier.logits([tokens.ids])[0].argmax())
+        explainer = Explainer(classifier, tokens, target)
         for method in methods:
             order = np.argsort(-explainer.contributions(method), kind="stable")
-            curves[method].append(deletion(answers, tokens, target, order.tolist()))
+            curves[method].append(deletion(classifier, tokens, target, order.tolist()))
         generator = seeded_generator(seed, number)
         orders = [
             torch.randperm(len(tokens.spans), generator=generator).tolist()
             for _ in range(_RANDOM_ORDERS)
         ]
-        drawn = [deletion(answers, tokens, target, order) for order in orders]
-        curves["random"].append(np.mean(drawn, axis=0))
+        at_random = [deletion(classifier, tokens, target, order) for order in orders]
+        curves["random"].append(np.mean(at_random, axis=0))
         if progress:
             progress(number + 1, len(texts))
     results = [_summary(name, curves[name], curves["random"]) for name in curves if curves[name]]
@@ -82,12 +83,12 @@ def _summary(
 ) -> Faithfulness:
     mean = np.mean(curves, axis=0)
     gains = np.mean(random_curves, axis=1) - np.mean(curves, axis=1)
-    error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else float("nan")
+    error = float(gains.std(ddof=1) / np.sqrt(len(gains))) if len(gains) > 1 else None
     assert len(mean) == len(STEPS)
     return Faithfulness(
         method,
         tuple(float(value) for value in mean),
         float(mean.mean()),
         float(gains.mean()),
-        float(error),
+        error,
     )

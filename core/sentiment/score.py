@@ -1,36 +1,37 @@
-"""How good a classifier is on labelled texts: scores, by length, its worst mistakes, its speed.
+"""How good a text classifier is, by length as well, and on which texts that is measured.
 
-Shapes: N texts, C classes.
+Shapes: N texts.
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from dlcc.core.errors import DataError
-from dlcc.core.sentiment.classifier import Classifier, Progress
+from dlcc.core.progress import Progress
+from dlcc.core.sentiment.classifier import Classifier
 from dlcc.core.sentiment.codec import ends
-from dlcc.core.sentiment.data import Review
-from dlcc.core.sentiment.task import label_numbers, scores
+from dlcc.core.sentiment.config import SplitConfig
+from dlcc.core.sentiment.data import (
+    Corpus,
+    Review,
+    corpus_of,
+    read_parts,
+    split_hash,
+)
+from dlcc.core.sentiment.task import label_numbers
+from dlcc.core.train.classify import Scores, score
+from dlcc.core.train.parts import Part, alike, part_to_score
 
+_SPLIT = ("train", "validation", "test")
 LENGTHS = (64, 128, 256, 512)
 """Bounds of the lengths, in tokens, by which accuracy is told apart."""
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A text whose true class got little probability."""
-
-    name: str
-    text: str
-    truth: str
-    label: str
-    probability: float
-    """Of the label that was given."""
 
 
 @dataclass(frozen=True)
@@ -44,30 +45,74 @@ class LengthScore:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class TextScores:
     """All of it."""
 
-    texts: int
-    accuracy: float
-    log_loss: float
-    """Of the calibrated probabilities, in nats."""
-    calibration_error: float
-    confusion: tuple[tuple[int, ...], ...]
-    """[C, C] texts: true classes are rows, given ones columns."""
+    scores: Scores
     by_length: tuple[LengthScore, ...]
-    worst: tuple[Mistake, ...]
-    """Most certain mistakes first."""
-    texts_per_second: float
-    """Cutting up and classifying."""
 
 
-def evaluate(
-    answers: Classifier, reviews: Sequence[Review], worst: int = 5, progress: Progress | None = None
-) -> Evaluation:
+def texts_to_score(
+    path: Path, columns: SplitConfig, asked: str | None, models: Sequence[Mapping[str, Any]]
+) -> tuple[Part, Sequence[Review]]:
+    """The labelled texts of a part, the same for all models.
+
+    Args:
+        path: as `load_corpus` takes it.
+        columns: of a table; the split itself is each model's own.
+        asked: the part, as for `part_to_score`.
+        models: what each model says of how it was made.
+
+    Raises:
+        DataError: as of `read_parts`, `part_to_score` and `alike`.
+        UsageError: as of `part_to_score`.
+    """
+    given, grouping = read_parts(path, columns)
+    chosen = []
+    for about in models:
+        trained = about.get("data", {})
+        config = SplitConfig(
+            validation_share=trained.get("validation_share", columns.validation_share),
+            seed=trained.get("split_seed", columns.seed),
+        )
+        parts, own = given, False
+        try:
+            corpus = corpus_of(given, grouping, path, config)
+        except DataError:  # too little to train on can still be scored
+            pass
+        else:
+            own = _is_own(corpus, path, trained)
+            if own:
+                parts = {part: list(getattr(corpus, part)) for part in _SPLIT}
+        present = [name for name in _SPLIT if parts.get(name)]
+        named = [name for name in ("test", "validation") if given.get(name)]
+        part = part_to_score(asked, own, present, named)
+        names = _SPLIT if part.name == "all" else (part.name,)
+        chosen.append((part, [review for name in names for review in parts.get(name, ())]))
+    return alike(chosen)
+
+
+def _is_own(corpus: Corpus, path: Path, trained: Mapping[str, Any]) -> bool:
+    """Whether a model was trained on this split, perhaps under another file name."""
+    known = {source.get("split_hash") for source in (trained, *trained.get("sources", ()))}
+    file = trained.get("file", path.name)
+    renamed = [
+        replace(review, name=review.name.replace(path.name, file, 1))
+        for review in corpus.validation
+    ]
+    return not known.isdisjoint((corpus.split_hash, split_hash(renamed)))
+
+
+def score_texts(
+    classifier: Classifier,
+    reviews: Sequence[Review],
+    worst: int = 5,
+    progress: Progress | None = None,
+) -> TextScores:
     """Classify labelled texts and compare.
 
     Args:
-        answers: the classifier.
+        classifier: of C classes.
         reviews: N labelled texts.
         worst: how many mistakes to keep.
         progress: told how many texts are done.
@@ -75,35 +120,38 @@ def evaluate(
     Raises:
         DataError: no texts, or a class that the classifier does not know.
     """
-    strange = sorted({review.label for review in reviews} - set(answers.labels))
+    strange = sorted({review.label for review in reviews} - set(classifier.labels))
     if strange or not reviews:
         problem = f"the class {strange[0]} is unknown to the model" if strange else "no texts"
-        raise DataError(f"{problem}: it tells {', '.join(answers.labels)} apart")
+        raise DataError(f"{problem}: it tells {', '.join(classifier.labels)} apart")
     begun = time.perf_counter()
-    ids = answers.codec.encode_many([review.text for review in reviews])
-    logits = answers.logits(ids, progress)
+    ids = classifier.codec.encode_many([review.text for review in reviews])
+    logits = classifier.logits(ids, progress)
     seconds = time.perf_counter() - begun
-    truth, given = label_numbers(reviews, answers.labels), logits.argmax(1)
-    classes = len(answers.labels)
-    confusion = (truth * classes + given).bincount(minlength=classes**2).view(classes, classes)
-    return Evaluation(
-        len(reviews),
-        **scores(answers, logits, truth),
-        confusion=tuple(map(tuple, confusion.tolist())),
-        by_length=_by_length([len(row) for row in ids], truth == given),
-        worst=_worst(answers, reviews, logits, truth, worst),
-        texts_per_second=len(reviews) / seconds,
+    labels = label_numbers(reviews, classifier.labels)
+    scores = score(
+        logits,
+        labels,
+        classifier.labels,
+        classifier.temperature,
+        names=[review.name for review in reviews],
+        worst=worst,
+        seconds=seconds,
     )
+    return TextScores(scores, _by_length([len(row) for row in ids], labels == logits.argmax(1)))
 
 
 def accuracy_at(
-    answers: Classifier, reviews: Sequence[Review], length: int, progress: Progress | None = None
+    classifier: Classifier,
+    reviews: Sequence[Review],
+    length: int,
+    progress: Progress | None = None,
 ) -> float:
     """Accuracy when each text is cut to `length` tokens by its ends."""
-    ids = answers.codec.encode_many([review.text for review in reviews])
-    logits = answers.logits([ends(row, length) for row in ids], progress)
-    truth = label_numbers(reviews, answers.labels)
-    return (logits.argmax(1) == truth).double().mean().item()
+    ids = classifier.codec.encode_many([review.text for review in reviews])
+    logits = classifier.logits([ends(row, length) for row in ids], progress)
+    labels = label_numbers(reviews, classifier.labels)
+    return (logits.argmax(1) == labels).double().mean().item()
 
 
 def _by_length(lengths: Sequence[int], right: Tensor) -> tuple[LengthScore, ...]:
@@ -111,28 +159,9 @@ def _by_length(lengths: Sequence[int], right: Tensor) -> tuple[LengthScore, ...]
     names = [f"up to {LENGTHS[0]}"]
     names += [f"{low + 1} to {high}" for low, high in pairwise(LENGTHS)]
     names.append(f"from {LENGTHS[-1] + 1}")
-    found = []
-    for number, name in enumerate(names):
-        among = right[place == number]
-        if len(among):
-            found.append(LengthScore(name, len(among), among.double().mean().item()))
-    return tuple(found)
-
-
-def _worst(
-    answers: Classifier, reviews: Sequence[Review], logits: Tensor, truth: Tensor, count: int
-) -> tuple[Mistake, ...]:
-    probabilities = answers.probabilities(logits)
-    certainty, given = probabilities.max(1)
-    wrong = (given != truth).nonzero().squeeze(1)
-    order = wrong[certainty[wrong].argsort(descending=True, stable=True)][:count].tolist()
+    among = [(name, right[place == number]) for number, name in enumerate(names)]
     return tuple(
-        Mistake(
-            reviews[number].name,
-            reviews[number].text,
-            reviews[number].label,
-            answers.labels[int(given[number])],
-            certainty[number].item(),
-        )
-        for number in order
+        LengthScore(name, len(part), part.double().mean().item())
+        for name, part in among
+        if len(part)
     )

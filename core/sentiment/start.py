@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.files.vectors import Progress, look_up
+from dlcc.core.files.vectors import look_up
+from dlcc.core.progress import Progress
 from dlcc.core.sentiment import pretrain as masked_words
 from dlcc.core.sentiment.classifier import KIND
 from dlcc.core.sentiment.codec import ReviewCodec

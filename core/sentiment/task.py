@@ -35,7 +35,7 @@ from dlcc.core.sentiment.model import SentimentModel
 from dlcc.core.sentiment.source import trace_of
 from dlcc.core.sentiment.start import from_checkpoint, from_scratch, from_vectors
 from dlcc.core.trace.trace import AttentionTrace
-from dlcc.core.train.calibration import calibrated_scores, fit_temperature
+from dlcc.core.train.classify import calibrated_scores, fit_temperature
 from dlcc.core.train.recipe import Chosen, Narrator
 from dlcc.core.train.runtime import choose_device, seeded_generator
 
@@ -123,7 +123,7 @@ class ClassifyTask:
         logits = self.answers.logits(self.validation)
         self.answers.temperature = fit_temperature(logits, self.validation_labels)
         self.about["temperature"] = self.answers.temperature
-        found = scores(self.answers, logits, self.validation_labels)
+        found = calibrated_scores(logits, self.validation_labels, self.answers.temperature)
         if len(self.sources) < 2:
             return found
         sizes = [source.validation for source in self.sources]
@@ -156,11 +156,6 @@ def target_shares(reviews: Sequence[Review], labels: Sequence[str]) -> Tensor:
     certain = torch.tensor([review.probability for review in reviews])[:, None]
     own = F.one_hot(label_numbers(reviews, labels), len(labels))
     return torch.where(own == 1, certain, (1 - certain) / (len(labels) - 1))
-
-
-def scores(answers: Classifier, logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """Accuracy, and log loss and calibration error of the calibrated probabilities."""
-    return calibrated_scores(logits, labels, answers.temperature)
 
 
 def build(chosen: Chosen, narrator: Narrator) -> ClassifyTask:

@@ -12,11 +12,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -111,6 +111,36 @@ def load_checkpoint(folder: Path, *kinds: str) -> Checkpoint:
         raise DataError(f"{folder / _WEIGHTS} is damaged ({error})") from error
     weights = {n: t.float() if t.is_floating_point() else t for n, t in weights.items()}
     return Checkpoint(folder, header["kind"], header["config"], header["about"], weights, contents)
+
+
+class HasModel(Protocol):
+    """What answers with a model: its weights are loaded into `model`."""
+
+    model: Any
+
+
+Answering = TypeVar("Answering", bound=HasModel)
+
+
+def load_trained(folder: Path, kind: str, build: Callable[[Checkpoint], Answering]) -> Answering:
+    """A trained model, ready to answer.
+
+    Args:
+        folder: a checkpoint, or a run, of which the best one counts.
+        kind: the model family.
+        build: makes of a checkpoint what answers, before the weights are loaded.
+
+    Raises:
+        DataError: none there, of another kind, or damaged.
+    """
+    checkpoint = load_checkpoint(best_of(folder), kind)
+    try:
+        trained = build(checkpoint)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{checkpoint.folder} is damaged ({error})") from error
+    load_weights(trained.model, checkpoint.weights, checkpoint.folder)
+    trained.model.eval()
+    return trained
 
 
 def best_of(folder: Path) -> Path:

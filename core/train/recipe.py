@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dlcc.core.errors import UsageError
+from dlcc.core.progress import Progress
 from dlcc.core.settings import one_of, part, settings_of
 from dlcc.core.train.config import FitConfig
 
@@ -29,14 +30,12 @@ class Narrator(Protocol):
     def warn(self, message: str) -> None:
         """Say what a person should know of the result."""
 
-    def counting(
-        self, what: str, total: int | None = None
-    ) -> AbstractContextManager[Callable[..., None]]:
-        """Within it, tell the given function how much is done so far."""
+    def counting(self, what: str, total: int | None = None) -> AbstractContextManager[Progress]:
+        """Within it, tell the given function how much is done."""
         ...
 
-    def transferring(self, what: str) -> AbstractContextManager[Callable[[int, int | None], None]]:
-        """Within it, tell the given function how many bytes are done, and of how many."""
+    def transferring(self, what: str) -> AbstractContextManager[Progress]:
+        """Within it, tell the given function how many bytes are done."""
         ...
 
 

@@ -1,26 +1,31 @@
-"""How good translators are: scores on a test part, by sentence length, and where two differ."""
+"""How good translators are: scores, by sentence length, where two differ, and on which sentences
+that is measured."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from dlcc.core.errors import DataError, UsageError
-from dlcc.core.translate.data import Sentence, Split
+from dlcc.core.errors import DataError
+from dlcc.core.train.parts import Part, alike, part_to_score
+from dlcc.core.translate.data import Sentence, read_pairs, split_pairs
 from dlcc.core.translate.metrics import Score, bleu, chrf
 from dlcc.core.translate.translator import SearchOptions, Translator
 
-PARTS = ("test", "validation", "all")
 _LENGTHS = ((1, 5), (6, 10), (11, 15), (16, None))  # source words
+_SPLIT = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
-class Bucket:
-    """The sentences of some lengths."""
+class LengthScore:
+    """BLEU of the sentences of some lengths."""
 
-    name: str
+    lengths: str
     """Their number of source words."""
-    places: tuple[int, ...]
-    """Where they stand among all."""
+    sentences: int
+    bleu: float
+    """Against the first reference of each."""
 
 
 @dataclass(frozen=True)
@@ -34,47 +39,47 @@ class TranslationScores:
     """Against all references."""
     chrf: Score
     """chrF2 against all references."""
-    by_length: tuple[float, ...]
-    """`bleu` of each bucket."""
+    by_length: tuple[LengthScore, ...]
+    """Lengths that do not occur are left out."""
     seconds: float
     """Time to translate all sentences."""
 
 
-def choose_part(split: Split, part: str, trained_hash: str | None) -> tuple[Sentence, ...]:
-    """The sentences to score on.
+def sentences_to_score(
+    path: Path, asked: str | None, models: Sequence[Mapping[str, Any]]
+) -> tuple[Part, Sequence[Sentence]]:
+    """The sentences of a part, the same for all models.
 
     Args:
-        split: of the data at hand.
-        part: test, validation, or all.
-        trained_hash: the test part's hash when the model was trained.
+        path: as `read_pairs` takes it.
+        asked: the part, as for `part_to_score`.
+        models: what each model says of how it was made.
 
     Raises:
-        UsageError: another part.
-        DataError: the test part is not the one that was kept from training.
+        DataError: the models translate in opposite directions, and as of `read_pairs`,
+            `part_to_score` and `alike`.
+        UsageError: as of `part_to_score`.
     """
-    if part not in PARTS:
-        raise UsageError(f"--part {part}: choose one of {', '.join(PARTS)}")
-    if part == "all":
-        return split.train + split.validation + split.test
-    if trained_hash != split.test_hash:
-        raise DataError(
-            "these data give another split than the model was trained on, so it may have seen "
-            f"the {part} part: give the --data it was trained on, or --part all for other data"
-        )
-    return split.test if part == "test" else split.validation
+    directions = {model.get("reverse", False) for model in models}
+    if len(directions) > 1:
+        raise DataError("the two models translate in opposite directions")
+    sentences = read_pairs(path, directions.pop())
+    chosen = []
+    for model in models:
+        parts: dict[str, Sequence[Sentence]] = {"all": tuple(sentences)}
+        try:
+            split = split_pairs(sentences, model.get("seed", 0))
+        except DataError:  # too few to train on can still be scored
+            own = False
+        else:
+            own = split.test_hash == model.get("data", {}).get("test_hash")
+            parts |= {name: getattr(split, name) for name in _SPLIT}
+        part = part_to_score(asked, own, _SPLIT, named=())
+        chosen.append((part, parts[part.name]))
+    return alike(chosen)
 
 
-def buckets(sentences: Sequence[Sentence]) -> list[Bucket]:
-    """The sentences by their number of words; lengths that do not occur are left out."""
-    lengths = [len(sentence.source.split()) for sentence in sentences]
-    found = []
-    for low, high in _LENGTHS:
-        places = (n for n, length in enumerate(lengths) if low <= length <= (high or length))
-        found.append(Bucket(f"{low}–{high}" if high else f"{low} or more", tuple(places)))
-    return [bucket for bucket in found if bucket.places]
-
-
-def score(
+def score_translations(
     translator: Translator, sentences: Sequence[Sentence], options: SearchOptions
 ) -> TranslationScores:
     """Translate `sentences` and score the translations."""
@@ -84,18 +89,27 @@ def score(
     hypotheses = [result.text for result in results]
     first = [sentence.targets[:1] for sentence in sentences]
     every = [sentence.targets for sentence in sentences]
-    by_length = tuple(
-        bleu([hypotheses[n] for n in bucket.places], [first[n] for n in bucket.places]).value
-        for bucket in buckets(sentences)
-    )
     return TranslationScores(
         tuple(hypotheses),
         bleu(hypotheses, first),
         bleu(hypotheses, every),
         chrf(hypotheses, every),
-        by_length,
+        _by_length(sentences, hypotheses),
         seconds,
     )
+
+
+def _by_length(sentences: Sequence[Sentence], hypotheses: Sequence[str]) -> tuple[LengthScore, ...]:
+    lengths = [len(sentence.source.split()) for sentence in sentences]
+    scores = []
+    for low, high in _LENGTHS:
+        places = [n for n, length in enumerate(lengths) if low <= length <= (high or length)]
+        if places:
+            references = [sentences[n].targets[:1] for n in places]
+            value = bleu([hypotheses[n] for n in places], references).value
+            name = f"{low}–{high}" if high else f"{low} or more"
+            scores.append(LengthScore(name, len(places), value))
+    return tuple(scores)
 
 
 def differences(

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dlcc.core.errors import DataError, UsageError
+from dlcc.core.errors import UsageError
 from dlcc.core.nn.attention import AdditiveAttention, TrainableDotProductAttention
 from dlcc.core.nn.batches import BOS, PAD, batches_by_length, pad
-from dlcc.core.train.checkpoint import best_of, load_checkpoint, load_weights
+from dlcc.core.train.checkpoint import Checkpoint, load_trained
 from dlcc.core.train.runtime import autocast
 from dlcc.core.translate.codec import Codec, Tokens, clean, split_sentences
 from dlcc.core.translate.config import Seq2SeqConfig
@@ -97,15 +97,16 @@ class Translator:
         Raises:
             DataError: none there, damaged, or not a translator.
         """
-        checkpoint = load_checkpoint(best_of(folder), KIND)
-        codec = Codec.from_files(checkpoint.files)
-        try:
-            model = Seq2Seq(model_config(checkpoint.config), PAD).to(device)
-            longest = int(checkpoint.config["longest_source"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{checkpoint.folder} is damaged ({error})") from error
-        load_weights(model, checkpoint.weights, checkpoint.folder)
-        return cls(model.eval(), codec, longest, checkpoint.about)
+
+        def build(checkpoint: Checkpoint) -> "Translator":
+            return cls(
+                Seq2Seq(model_config(checkpoint.config), PAD).to(device),
+                Codec.from_files(checkpoint.files),
+                int(checkpoint.config["longest_source"]),
+                checkpoint.about,
+            )
+
+        return load_trained(folder, KIND, build)
 
     def translate(
         self,

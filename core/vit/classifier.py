@@ -5,7 +5,7 @@ of a head.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ import torch.nn.functional as F
 from PIL.Image import Image
 from torch import Tensor
 
-from dlcc.core.errors import DataError
 from dlcc.core.nn.layers import recorded_projections
-from dlcc.core.train.checkpoint import best_of, load_checkpoint, load_weights
+from dlcc.core.progress import Progress
+from dlcc.core.train.checkpoint import Checkpoint, load_trained
+from dlcc.core.train.classify import calibrated
 from dlcc.core.train.runtime import autocast
 from dlcc.core.vit.augment import shifted
 from dlcc.core.vit.config import ViTConfig
@@ -60,7 +61,7 @@ class PictureClassifier:
     classes: tuple[str, ...]
     temperature: float = 1.0
     """What logits are divided by, so that probabilities are calibrated."""
-    about: dict[str, Any] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
     """How it was made."""
 
     @classmethod
@@ -70,15 +71,16 @@ class PictureClassifier:
         Raises:
             DataError: none there, or damaged.
         """
-        checkpoint = load_checkpoint(best_of(folder), KIND)
-        try:
-            model = ViT(ViTConfig(**checkpoint.config))
-            classes = tuple(json.loads(checkpoint.files[CLASSES]))
-            temperature = float(checkpoint.about.get("temperature", 1.0))
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{checkpoint.folder} is damaged ({error})") from error
-        load_weights(model, checkpoint.weights, checkpoint.folder)
-        return cls(model.to(device).eval(), classes, temperature, checkpoint.about)
+
+        def build(checkpoint: Checkpoint) -> "PictureClassifier":
+            return cls(
+                ViT(ViTConfig(**checkpoint.config)).to(device),
+                tuple(json.loads(checkpoint.files[CLASSES])),
+                float(checkpoint.about.get("temperature", 1.0)),
+                checkpoint.about,
+            )
+
+        return load_trained(folder, KIND, build)
 
     @property
     def device(self) -> torch.device:
@@ -93,22 +95,21 @@ class PictureClassifier:
         return images.clamp(0, 1)
 
     @torch.no_grad()
-    def logits(
-        self, pixels: Tensor, tta: bool = False, on_done: Callable[[int], None] = lambda done: None
-    ) -> Tensor:
+    def logits(self, pixels: Tensor, tta: bool = False, progress: Progress | None = None) -> Tensor:
         """Logits [N, C], float32 on the CPU, before the temperature.
 
         Args:
             pixels: [N, 3, S, S] uint8.
             tta: average over ten views of each picture: shifted in four directions, and mirrored.
-            on_done: told how many pictures are done.
+            progress: told how many pictures are done.
         """
-        found = []
+        found: list[Tensor] = []
         for batch in pixels.split(_BATCH):
             views = _views(self.prepare(batch)) if tta else [self.prepare(batch)]
             with autocast(self.device):
                 found.append(sum(self.model(view).float().cpu() for view in views) / len(views))
-            on_done(len(batch))
+            if progress:
+                progress(sum(map(len, found)), len(pixels))
         return torch.cat(found) if found else torch.empty(0, len(self.classes))
 
     def pixels(self, image: Image) -> Tensor:
@@ -141,7 +142,7 @@ class PictureClassifier:
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Calibrated probabilities of logits [..., C]."""
-        return (logits / self.temperature).softmax(-1)
+        return calibrated(logits, self.temperature)
 
 
 def _views(images: Tensor) -> list[Tensor]:

@@ -4,7 +4,6 @@ Shapes: N pictures, S side of the square pictures.
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +15,7 @@ from torch import Tensor
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.archives import each_file
 from dlcc.core.files.download import RemoteFile, fetch
+from dlcc.core.progress import Progress
 from dlcc.core.train.recipe import Narrator
 from dlcc.core.train.runtime import seeded_generator
 from dlcc.core.vit import cifar
@@ -74,6 +74,17 @@ class ImageData:
     """Of the names and labels in the validation and test parts."""
     skipped: tuple[str, ...]
     """One message for each picture that could not be read."""
+    named: tuple[str, ...] = ()
+    """Which of test and validation the data name themselves; the others were drawn."""
+
+    def everything(self) -> ImageSet:
+        """The pictures of all parts."""
+        parts = (self.train, self.validation, self.test)
+        return ImageSet(
+            torch.cat([part.pixels for part in parts]),
+            torch.cat([part.labels for part in parts]),
+            sum((part.names for part in parts), ()),
+        )
 
 
 def load_images(
@@ -81,7 +92,7 @@ def load_images(
     size: int,
     validation_share: float = 0.1,
     seed: int = 0,
-    on_picture: Callable[[int], None] = lambda done: None,
+    progress: Progress | None = None,
 ) -> ImageData:
     """Read pictures, or what an earlier call cached of them, and split them.
 
@@ -93,7 +104,7 @@ def load_images(
         size: largest side to keep; smaller pictures stay as they are, enlarged in use.
         validation_share: share of the training part that validates, where there is none of its own.
         seed: draws the validation part.
-        on_picture: told how many pictures are decoded, now and then.
+        progress: told how many pictures are decoded.
 
     Raises:
         DataError: nothing there, fewer than two classes, a class without pictures to train on, or
@@ -105,7 +116,7 @@ def load_images(
     cached = cache_file(path, size)
     content = read_cache(cached)
     if content is None:
-        content = _decode(path, size, on_picture)
+        content = _decode(path, size, progress)
         write_cache(cached, content)
     return _split(content, path, validation_share, seed)
 
@@ -118,8 +129,8 @@ def read_pictures(
     if where is None:
         with narrator.transferring("downloading CIFAR-10") as progress:
             where = fetch(CIFAR10, progress)
-    with narrator.counting("decoding pictures") as count:
-        data = load_images(where, size, validation_share, seed, on_picture=count)
+    with narrator.counting("decoding pictures") as progress:
+        data = load_images(where, size, validation_share, seed, progress)
     side = data.train.pixels.shape[-1]
     narrator.note(
         f"{path.name if path else 'CIFAR-10'}: {len(data.classes)} classes, {side} × {side} pixels,"
@@ -131,7 +142,7 @@ def read_pictures(
     return data
 
 
-def _decode(path: Path, size: int, on_picture: Callable[[int], None]) -> Content:
+def _decode(path: Path, size: int, progress: Progress | None) -> Content:
     batches: dict[str, bytes] = {}
     pictures: list[np.ndarray] = []
     names, classes, parts, skipped = [], [], [], []
@@ -153,8 +164,8 @@ def _decode(path: Path, size: int, on_picture: Callable[[int], None]) -> Content
         parts.append(_PARTS.get(folders[-2].lower(), "") if len(folders) > 1 else "")
         if pictures[-1].nbytes * len(pictures) > _MAX_BYTES:
             raise DataError(f"{path} takes more than 16 GiB at --size {size}: choose a smaller one")
-        if len(pictures) % 100 == 0:
-            on_picture(len(pictures))
+        if progress and len(pictures) % 100 == 0:
+            progress(len(pictures), None)
     if batches:
         return _from_cifar(batches, path)
     if not pictures:
@@ -194,6 +205,7 @@ def _split(content: Content, path: Path, validation_share: float, seed: int) -> 
         parts = ["train" if part in ("", "train") else part for part in parts]
     if "test" not in parts and "validation" in parts:
         parts = ["test" if part == "validation" else part for part in parts]
+    named = tuple(sorted({"test", "validation"} & set(parts)))
     classes = tuple(sorted({c for c, p in zip(content.classes, parts, strict=True) if p}))
     _check_classes(path, classes, content.classes, parts)
     number = {name: place for place, name in enumerate(classes)}
@@ -210,7 +222,8 @@ def _split(content: Content, path: Path, validation_share: float, seed: int) -> 
     for part in ("validation", "test"):
         for name, label in zip(sets[part].names, sets[part].labels.tolist(), strict=True):
             digest.update(f"{part}\t{name}\t{label}\n".encode())
-    return ImageData(classes, **sets, split_hash=digest.hexdigest(), skipped=tuple(content.skipped))
+    skipped = tuple(content.skipped)
+    return ImageData(classes, **sets, split_hash=digest.hexdigest(), skipped=skipped, named=named)
 
 
 def _check_classes(

@@ -1,126 +1,83 @@
-"""How good a picture classifier is: scores, by class, confusion, its worst mistakes.
-
-Shapes: N pictures, C classes.
-"""
+"""How good a picture classifier is, and on which pictures that is measured."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import torch
 
 from dlcc.core.errors import DataError
-from dlcc.core.train.calibration import calibrated_scores
+from dlcc.core.progress import Progress
+from dlcc.core.train.classify import Scores, score
+from dlcc.core.train.parts import Part, part_to_score
 from dlcc.core.vit.classifier import PictureClassifier
-from dlcc.core.vit.data import ImageSet
-
-_TOP = 5
+from dlcc.core.vit.data import ImageData, ImageSet
 
 
-@dataclass(frozen=True)
-class ClassScore:
-    """One class."""
-
-    name: str
-    pictures: int
-    accuracy: float
-    """Share of its pictures that were found (recall)."""
-    precision: float
-    """Share of the pictures given this class that are of it; 0 where none were."""
+def split_of(about: Mapping[str, Any]) -> tuple[float, int]:
+    """The validation share and the seed by which a model's own data are split."""
+    return about.get("data", {}).get("validation_share", 0.1), about.get("seed", 0)
 
 
-@dataclass(frozen=True)
-class Mistake:
-    """A picture that was given a wrong class."""
+def pictures_to_score(
+    classifier: PictureClassifier, data: ImageData, asked: str | None
+) -> tuple[Part, ImageSet]:
+    """The pictures of a part, with labels that are the classifier's.
 
-    place: int
-    """In the part that was scored."""
-    name: str
-    truth: str
-    given: str
-    probability: float
-    """Of the class that was given."""
+    Args:
+        classifier: what will be scored.
+        data: split by `split_of` what the classifier says of itself.
+        asked: the part, as for `part_to_score`.
 
-
-@dataclass(frozen=True)
-class PictureScores:
-    """All of it."""
-
-    pictures: int
-    accuracy: float
-    top5: float
-    """Share of pictures whose class is among the five most probable."""
-    log_loss: float
-    """Of the calibrated probabilities, in nats."""
-    calibration_error: float
-    classes: tuple[ClassScore, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    """[C, C] pictures: true classes are rows, given ones columns."""
-    worst: tuple[Mistake, ...]
-    """Most certain mistakes first."""
-    pictures_per_second: float
+    Raises:
+        DataError: a class that the classifier does not know, and as of `part_to_score`.
+        UsageError: as of `part_to_score`.
+    """
+    sets = {"train": data.train, "validation": data.validation, "test": data.test}
+    present = [name for name, pictures in sets.items() if len(pictures)]
+    own = classifier.about.get("data", {}).get("split_hash") == data.split_hash
+    part = part_to_score(asked, own, present, data.named)
+    strange = sorted(set(data.classes) - set(classifier.classes))
+    if strange:
+        known = ", ".join(classifier.classes[:20])
+        raise DataError(
+            f"the class {strange[0]} is unknown to the model, which tells apart {known}"
+        )
+    pictures = data.everything() if part.name == "all" else sets[part.name]
+    numbers = torch.tensor([classifier.classes.index(name) for name in data.classes])
+    return part, replace(pictures, labels=numbers[pictures.labels])
 
 
-def score(
-    answers: PictureClassifier,
-    data: ImageSet,
+def score_pictures(
+    classifier: PictureClassifier,
+    pictures: ImageSet,
     worst: int = 6,
     tta: bool = False,
-    on_done: Callable[[int], None] = lambda done: None,
-) -> PictureScores:
+    progress: Progress | None = None,
+) -> Scores:
     """Classify labelled pictures and compare.
 
     Args:
-        answers: the classifier.
-        data: N pictures; labels are places in the classifier's classes.
+        classifier: of C classes.
+        pictures: N of them; labels are places in the classifier's classes.
         worst: how many mistakes to keep.
         tta: average over ten views of each picture.
-        on_done: told how many pictures are done.
+        progress: told how many pictures are done.
 
     Raises:
         DataError: no pictures.
     """
-    if not len(data):
+    if not len(pictures):
         raise DataError("no pictures to score: the data have no such part")
     begun = time.perf_counter()
-    logits = answers.logits(data.pixels, tta, on_done)
-    seconds = time.perf_counter() - begun
-    classes, given = len(answers.classes), logits.argmax(1)
-    confusion = (data.labels * classes + given).bincount(minlength=classes**2)
-    confusion = confusion.view(classes, classes)
-    nearest = logits.topk(min(_TOP, classes), 1).indices
-    return PictureScores(
-        len(data),
-        **calibrated_scores(logits, data.labels, answers.temperature),
-        top5=(nearest == data.labels[:, None]).any(1).double().mean().item(),
-        classes=_by_class(answers.classes, confusion),
-        confusion=tuple(map(tuple, confusion.tolist())),
-        worst=_worst(answers, data, logits, worst),
-        pictures_per_second=len(data) / seconds,
-    )
-
-
-def _by_class(names: tuple[str, ...], confusion: torch.Tensor) -> tuple[ClassScore, ...]:
-    right = confusion.diagonal().double()
-    found = (right / confusion.sum(1).clamp(min=1)).tolist()
-    precise = (right / confusion.sum(0).clamp(min=1)).tolist()
-    counts = confusion.sum(1).tolist()
-    return tuple(map(ClassScore, names, counts, found, precise))
-
-
-def _worst(
-    answers: PictureClassifier, data: ImageSet, logits: torch.Tensor, count: int
-) -> tuple[Mistake, ...]:
-    probability, given = answers.probabilities(logits).max(1)
-    wrong = (given != data.labels).nonzero().flatten()
-    order = probability[wrong].argsort(descending=True, stable=True)
-    return tuple(
-        Mistake(
-            place,
-            data.names[place],
-            answers.classes[int(data.labels[place])],
-            answers.classes[int(given[place])],
-            probability[place].item(),
-        )
-        for place in wrong[order][:count].tolist()
+    logits = classifier.logits(pictures.pixels, tta, progress)
+    return score(
+        logits,
+        pictures.labels,
+        classifier.classes,
+        classifier.temperature,
+        names=pictures.names,
+        worst=worst,
+        seconds=time.perf_counter() - begun,
     )

@@ -16,7 +16,7 @@ from torch import Tensor
 from dlcc.core.errors import UsageError
 from dlcc.core.settings import name_of, settings_of
 from dlcc.core.trace.trace import AttentionTrace
-from dlcc.core.train.calibration import calibrated_scores, fit_temperature
+from dlcc.core.train.classify import calibrated_scores, fit_temperature
 from dlcc.core.train.recipe import Chosen, Narrator
 from dlcc.core.train.runtime import choose_device, seeded_generator
 from dlcc.core.vit.augment import LEVELS, augment

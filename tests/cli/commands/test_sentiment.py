@@ -321,8 +321,8 @@ def test_eval_counts_everything_once(run_dlcc) -> None:  # type: ignore[no-untyp
     assert values["accuracy"] > 0.9
     assert result.stderr == ""  # the same split as in training: no warning
     text = run_dlcc(*command, "--limit", "20")
-    assert "names no test part" in text.stderr
-    assert "20 texts (all)  accuracy" in text.stdout
+    assert "no test part: the validation part is scored" in text.stderr
+    assert "20 texts (validation)  accuracy" in text.stdout
     assert "true \\ given" in text.stdout
     wrong = run_dlcc(*command, "--part", "dev")
     assert wrong.exit_code == 2

@@ -234,10 +234,14 @@ def test_eval_refuses_data_of_another_split(
         "--checkpoint",
         folder / "with",
     )
-    refused = run_dlcc(*common)
+    refused = run_dlcc(*common, "--part", "test")
     assert refused.exit_code == 3
     assert "another split" in refused.stderr
-    assert run_dlcc(*common, "--part", "all").exit_code == 0
+    for whole in ([], ["--part", "all"]):
+        result = run_dlcc(*common, *whole, "--json")
+        assert result.exit_code == 0
+        assert json.loads(result.stdout)["sentences"] == len(lines) - 10
+        assert "another split: all of them are scored" in " ".join(result.stderr.split())
 
 
 def test_compare_shows_sentences_that_differ(folder: Path, run_dlcc: Callable) -> None:

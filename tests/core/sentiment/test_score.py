@@ -16,7 +16,7 @@ from dlcc.core.files.paths import cache_dir
 from dlcc.core.sentiment.codec import ReviewCodec
 from dlcc.core.sentiment.data import Review
 from dlcc.core.sentiment.pretrain import held_out
-from dlcc.core.sentiment.score import accuracy_at, evaluate
+from dlcc.core.sentiment.score import accuracy_at, score_texts
 from dlcc.core.sentiment.speed import measure_speed
 from dlcc.core.sentiment.start import from_checkpoint, from_scratch, from_vectors
 
@@ -25,27 +25,28 @@ SIZES = {"width": 24, "num_layers": 1, "num_heads": 12, "hidden_dim": 16}
 
 def test_an_evaluation_adds_up() -> None:
     reviews = [*corpus().validation, Review("so awful " * 40, "good", "long", "")]
-    result = evaluate(trained(), reviews, worst=3)
-    assert result.texts == len(reviews)
-    right = sum(result.confusion[n][n] for n in range(2))
-    assert result.accuracy == pytest.approx(right / len(reviews))
-    assert sum(map(sum, result.confusion)) == len(reviews)
+    result = score_texts(trained(), reviews, worst=3)
+    scores = result.scores
+    assert scores.count == len(reviews)
+    right = sum(scores.confusion[n][n] for n in range(2))
+    assert scores.accuracy == pytest.approx(right / len(reviews))
+    assert sum(map(sum, scores.confusion)) == len(reviews)
     true_good = sum(review.label == "good" for review in reviews)
-    assert sum(result.confusion[1]) == true_good
+    assert sum(scores.confusion[1]) == true_good
     assert sum(each.texts for each in result.by_length) == len(reviews)
     assert sum(each.texts * each.accuracy for each in result.by_length) == pytest.approx(right)
     assert result.by_length[-1].lengths == "65 to 128"
-    assert result.worst[0].truth != result.worst[0].label
-    certainty = [mistake.probability for mistake in result.worst]
+    assert scores.worst[0].truth != scores.worst[0].given
+    certainty = [mistake.probability for mistake in scores.worst]
     assert certainty == sorted(certainty, reverse=True)
-    assert "long" in {mistake.name for mistake in result.worst}
+    assert "long" in {mistake.name for mistake in scores.worst}
 
 
 def test_an_unknown_class_is_named() -> None:
     with pytest.raises(DataError, match="class mixed is unknown to the model"):
-        evaluate(trained(), [Review("so-so", "mixed", "a", "")])
+        score_texts(trained(), [Review("so-so", "mixed", "a", "")])
     with pytest.raises(DataError, match="no texts"):
-        evaluate(trained(), [])
+        score_texts(trained(), [])
 
 
 def test_accuracy_falls_when_texts_are_cut_to_nothing() -> None:

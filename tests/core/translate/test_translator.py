@@ -14,7 +14,7 @@ from dlcc.core.train.checkpoint import save_checkpoint
 from dlcc.core.translate.alignment import alignment_errors, read_alignments
 from dlcc.core.translate.config import Seq2SeqConfig, TranslationConfig
 from dlcc.core.translate.data import Sentence, Split
-from dlcc.core.translate.score import buckets, choose_part, differences, score
+from dlcc.core.translate.score import differences, score_translations
 from dlcc.core.translate.source import TranslateSource, choose, steps_of, trace_of
 from dlcc.core.translate.task import (
     TranslationTask,
@@ -255,24 +255,11 @@ def test_without_attention_there_is_no_trace() -> None:
 
 def test_scores_by_length_and_sentences_that_differ(task: TranslationTask) -> None:
     sentences = [*task.validation, Sentence("Dog", ("Perro",))]
-    found = score(task.translator, sentences, SearchOptions())
-    assert [(b.name, b.places) for b in buckets(sentences)] == [("1–5", (0, 1, 2, 3))]
-    assert len(found.by_length) == 1
-    assert found.by_length[0] == pytest.approx(found.bleu.value)
+    found = score_translations(task.translator, sentences, SearchOptions())
+    assert [(each.lengths, each.sentences) for each in found.by_length] == [("1–5", 4)]
+    assert found.by_length[0].bleu == pytest.approx(found.bleu.value)
     assert found.bleu_all.value == pytest.approx(found.bleu.value)
     assert differences(sentences, found, found, 3) == []
-
-
-def test_a_part_is_only_scored_when_it_was_kept_from_training() -> None:
-    sentences = _sentences()
-    split = Split(sentences[6:], sentences[3:6], sentences[:3])
-    assert choose_part(split, "test", split.test_hash) == sentences[:3]
-    assert choose_part(split, "validation", split.test_hash) == sentences[3:6]
-    assert set(choose_part(split, "all", None)) == set(sentences)
-    with pytest.raises(DataError, match="another split"):
-        choose_part(split, "test", None)
-    with pytest.raises(UsageError, match="--part dev"):
-        choose_part(split, "dev", split.test_hash)
 
 
 def test_alignment_errors_of_a_word_by_word_language(task: TranslationTask, tmp_path: Path) -> None:

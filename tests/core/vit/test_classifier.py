@@ -20,7 +20,7 @@ from dlcc.core.errors import DataError, UsageError
 from dlcc.core.trace.trace import load_traces, save_traces
 from dlcc.core.train.checkpoint import save_checkpoint
 from dlcc.core.vit.classifier import PictureClassifier
-from dlcc.core.vit.score import score
+from dlcc.core.vit.score import score_pictures
 from dlcc.core.vit.source import METHODS, cutmix_trace, patch_relevance, trace_of
 
 CPU = torch.device("cpu")
@@ -79,12 +79,12 @@ def test_a_checkpoint_that_lacks_something_is_refused(tmp_path: Path) -> None:
 def test_scores_count_what_they_say() -> None:
     answers, data = learned_classifier(), image_set(30, 5000)
     swapped = replace(data, labels=torch.where(data.labels == 2, 1, data.labels))
-    result = score(answers, swapped, worst=4)
-    assert result.pictures == 30
+    result = score_pictures(answers, swapped, worst=4)
+    assert result.count == 30
     assert result.accuracy == pytest.approx(2 / 3)
     assert result.top5 == 1.0
     assert result.confusion == ((10, 0, 0), (0, 10, 10), (0, 0, 0))
-    assert [(c.name, c.pictures) for c in result.classes] == [
+    assert [(c.name, c.count) for c in result.classes] == [
         ("blue", 10),
         ("green", 20),
         ("red", 0),
@@ -97,7 +97,7 @@ def test_scores_count_what_they_say() -> None:
     assert chances == sorted(chances, reverse=True)
     assert data.names[result.worst[0].place] == result.worst[0].name
     with pytest.raises(DataError, match="no pictures"):
-        score(answers, data.part(torch.arange(0)))
+        score_pictures(answers, data.part(torch.arange(0)))
 
 
 @pytest.mark.parametrize("config", [TINY, CONV, replace(CONV, pooling="sequence")])

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from dlcc.core.train.calibration import calibration_error, fit_temperature, log_loss
+from dlcc.core.train.classify import calibration_error, fit_temperature, log_loss
 
 
 @pytest.mark.parametrize("temperature", [0.25, 1.0, 3.0])

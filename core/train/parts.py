@@ -1,0 +1,93 @@
+"""Which part of labelled data tells how good a model is.
+
+A split is known again by its hash. What a model was trained on is scored only when it is asked for
+by name.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from dlcc.core.errors import DataError, UsageError
+
+PARTS = ("test", "validation", "train", "all")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is scored."""
+
+    name: str
+    """One of `PARTS`."""
+    remark: str = ""
+    """What whoever reads the scores should know of it."""
+
+
+def part_to_score(
+    asked: str | None, own: bool, present: Collection[str], named: Collection[str]
+) -> Part:
+    """The part that is scored.
+
+    Data that are split as in the model's training give their test part; where there is none, the
+    validation part. Of other data it is not known what the model has seen: they give the test part
+    that they name themselves, else all there is.
+
+    Args:
+        asked: one of `PARTS`, or None for the most telling one that there is.
+        own: whether the data are split as those that the model was trained on.
+        present: the parts that the split has.
+        named: those of test and validation that the data name themselves.
+
+    Raises:
+        UsageError: no such part, or one that holds what was trained on without saying so.
+        DataError: the data have no such part, or the model may have been trained on it.
+    """
+    check_part(asked)
+    if own:
+        return _own(asked, present)
+    name = asked or ("test" if "test" in named else "all")
+    if name not in (*named, "all"):
+        raise DataError(
+            "these data give another split than the model was trained on, so it may have seen the "
+            f"{name} part: give the data it was trained on, or take all where it has seen none"
+        )
+    what = "all of them are" if name == "all" else f"the {name} part that they name is"
+    return Part(name, f"the model was trained on other data or another split: {what} scored")
+
+
+def check_part(asked: str | None) -> None:
+    """Raise UsageError unless `asked` is one of `PARTS` or None."""
+    if asked not in (*PARTS, None):
+        raise UsageError(f"choose one of {', '.join(PARTS)}", "part", asked)
+
+
+def _own(asked: str | None, present: Collection[str]) -> Part:
+    if asked == "all":
+        raise UsageError(
+            "it holds what the model was trained on: choose test, validation or train",
+            "part",
+            asked,
+        )
+    name = asked or ("test" if "test" in present else "validation")
+    if name not in present:
+        raise DataError(f"the data have no {name} part: choose one of {', '.join(present)}")
+    if name == "train":
+        return Part(name, "these are what the model was trained on")
+    if asked is None and name == "validation":
+        return Part(name, "the data have no test part: the validation part is scored")
+    return Part(name)
+
+
+def alike(chosen: Sequence[tuple[Part, Sequence[T]]]) -> tuple[Part, Sequence[T]]:
+    """What several models are scored on: the same for each.
+
+    Raises:
+        DataError: what one of them may be scored on is not what another may.
+    """
+    part, examples = chosen[0]
+    if any(other != examples for _, other in chosen):
+        raise DataError(
+            "the models were not trained on the same split: give --data that none of them has seen"
+        )
+    return part, examples
