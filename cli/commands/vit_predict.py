@@ -53,15 +53,14 @@ def predict(
 ) -> None:
     """Say what pictures show."""
     from dlcc.cli.console import stdout
-    from dlcc.cli.draw.export import keep
-    from dlcc.cli.draw.picture_export import check_ending, export_pictures
+    from dlcc.cli.draw.export import PICTURE_FORMATS, check_ending, export_pictures, keep
     from dlcc.core.errors import DataError
     from dlcc.core.vit.source import PictureSource
 
     at_most_one(json=json_output, tui=tui)
     method = method or ("gradient" if layer is None and head is None else "last")
     if export_to is not None:
-        check_ending(export_to)
+        check_ending(export_to, PICTURE_FORMATS)
     images, problems = _read(pictures)
     source = PictureSource(checkpoint, device)
     draw = stdout().is_terminal and not json_output if attention is None else attention

@@ -1,9 +1,14 @@
-"""Traces as files: the picture as SVG, HTML or text, the numbers as CSV or JSON. All offline."""
+"""Traces as files: maps as SVG, HTML or text, pictures as PNG or HTML, numbers as CSV or JSON.
 
+Nothing in them asks for the network.
+"""
+
+import base64
 import csv
+import html
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +17,11 @@ import numpy as np
 from dlcc.cli.console import note
 from dlcc.cli.draw.cell import cell_as_json
 from dlcc.cli.draw.palette import PALETTES, Palette
+from dlcc.cli.draw.pictures import ALONE, LIT, PLAIN, blended, resized
 from dlcc.cli.options import command_of
 from dlcc.core.errors import UsageError
 from dlcc.core.files.paths import write_atomically
+from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace, save_traces
 
 _WIDTH = 160
@@ -41,6 +48,23 @@ body {{ color: {foreground}; background-color: {background}; }}
 </style></head>
 <body><pre style="font-family: monospace; line-height: 1.25">{code}</pre></body></html>
 """
+_SIDE = 256  # of each picture, in pixels
+_GAP = 8  # between them
+_PICTURES_HTML = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="UTF-8"><title>Attention over pictures</title>
+<style>
+body {{ font-family: sans-serif; margin: 2em; }}
+img {{ image-rendering: pixelated; }}
+td {{ padding-right: 1em; }}
+</style></head>
+<body>
+{sections}
+</body></html>
+"""
+_SECTION = """<h2>{file}</h2>
+<img src="data:image/png;base64,{picture}" alt="{file}, the same lit by attention, attention alone">
+<p>What counted: {method}</p>
+<table>{rows}</table>"""
 
 
 def export(
@@ -61,15 +85,39 @@ def export(
         UsageError: another ending.
         DataError: the file cannot be written.
     """
-    check_ending(path)
-    text = FORMATS[path.suffix.lower()](traces, palette, numbers)
-    write_atomically(path, lambda temporary: _write(temporary, text))
+    _write(path, FORMATS, traces, palette, numbers)
 
 
-def check_ending(path: Path) -> None:
-    """Raise UsageError when `export` could not write `path`; worth asking before long work."""
-    if path.suffix.lower() not in FORMATS:
-        raise UsageError(f"--export {path}: end it in {', '.join(FORMATS)}")
+def export_pictures(
+    path: Path, traces: list[AttentionTrace], results: list[dict[str, Any]]
+) -> None:
+    """Write each picture, the same lit by attention, and the attention alone.
+
+    Args:
+        path: ends in .png or .html.
+        traces: with an image each.
+        results: for each its file, method, answers and `patches` [rows][columns].
+
+    Raises:
+        UsageError: another ending.
+        DataError: the file cannot be written.
+    """
+    _write(path, PICTURE_FORMATS, traces, results)
+
+
+def check_ending(path: Path, formats: "Formats | None" = None) -> None:
+    """Raise UsageError when `path` ends in none of the formats, `FORMATS` unless given; worth
+    asking before long work."""
+    *some, last = formats = formats or FORMATS
+    if path.suffix.lower() not in formats:
+        raise UsageError(f"--export {path}: end it in {', '.join(some)} or {last}")
+
+
+def _write(path: Path, formats: "Formats", *what: Any) -> None:
+    check_ending(path, formats)
+    written = formats[path.suffix.lower()](*what)
+    data = written.encode() if isinstance(written, str) else written
+    write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
 def keep(
@@ -192,14 +240,51 @@ def _picture(
     return console
 
 
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, "utf-8")
+def _png(traces: list[AttentionTrace], results: list[dict[str, Any]]) -> bytes:
+    from PIL import Image
+
+    rows = [_row(trace, result) for trace, result in zip(traces, results, strict=True)]
+    gap = np.full((_GAP, rows[0].shape[1], 3), 255, np.uint8)
+    parts = [part for row in rows for part in (row, gap)][:-1]
+    buffer = io.BytesIO()
+    Image.fromarray(np.concatenate(parts)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
-FORMATS: dict[str, Callable[[list[AttentionTrace], Palette, bool], str]] = {
+def _picture_html(traces: list[AttentionTrace], results: list[dict[str, Any]]) -> bytes:
+    sections = []
+    for trace, result in zip(traces, results, strict=True):
+        answers = "".join(
+            f"<tr><td>{html.escape(a['class'])}</td><td>{a['probability']:.1%}</td></tr>"
+            for a in result["answers"]
+        )
+        section = _SECTION.format(
+            file=html.escape(Path(result["file"]).name),
+            picture=base64.b64encode(_png([trace], [result])).decode(),
+            method=html.escape(result["method"]),
+            rows=answers,
+        )
+        sections.append(section)
+    return _PICTURES_HTML.format(sections="\n".join(sections)).encode()
+
+
+def _row(trace: AttentionTrace, result: dict[str, Any]) -> np.ndarray:
+    """[_SIDE, 3 × _SIDE and gaps, 3] uint8."""
+    assert trace.image is not None
+    weights = maps.scaled(np.array(result["patches"]), "map")
+    pixels = resized(trace.image, _SIDE, _SIDE)
+    gap = np.full((_SIDE, _GAP, 3), 255, np.uint8)
+    views = [blended(pixels, weights, blend) for blend in (PLAIN, LIT, ALONE)]
+    parts = [part for view in views for part in (view.round().astype(np.uint8), gap)][:-1]
+    return np.concatenate(parts, 1)
+
+
+Formats = Mapping[str, Callable[..., str | bytes]]
+FORMATS: Formats = {
     ".svg": _svg,
     ".html": _html,
     ".csv": _csv,
     ".json": _json,
     ".txt": _txt,
 }
+PICTURE_FORMATS: Formats = {".png": _png, ".html": _picture_html}

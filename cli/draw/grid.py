@@ -15,7 +15,7 @@ from rich.style import Style
 from rich.text import Text
 
 from dlcc.cli.console import stdout
-from dlcc.cli.draw.labels import fit, graphemes, number, rotated
+from dlcc.cli.draw.labels import fit, graphemes, number, rotated, side_by_side
 from dlcc.cli.draw.palette import PALETTES, Palette, color_system
 from dlcc.core.trace.trace import AttentionTrace
 
@@ -48,24 +48,6 @@ def attention_grid(
     return Group(*grid_lines(trace, layer, head, style or GridStyle()))
 
 
-def side_by_side(grids: list[list[Text]], width: int) -> Group:
-    """Several grids in one row where `width` allows, else below each other."""
-    widths = [max(line.cell_len for line in grid) + 3 for grid in grids]
-    lines: list[Text] = []
-    if len(grids) > 1 and sum(widths) - 3 <= width:
-        for row in range(max(len(grid) for grid in grids)):
-            line = _line()
-            for grid, columns in zip(grids, widths, strict=True):
-                part = grid[row] if row < len(grid) else Text()
-                line.append_text(part).append(" " * (columns - part.cell_len))
-            line.rstrip()
-            lines.append(line)
-    else:
-        for number, grid in enumerate(grids):
-            lines += [Text()] * (number > 0) + grid
-    return Group(*lines)
-
-
 def print_grids(
     traces: list[AttentionTrace],
     palette: Palette = PALETTES["viridis"],
@@ -83,7 +65,7 @@ def print_grids(
     top = max(float(trace.weights[layer, head].max()) for trace, head in maps)  # one scale for all
     style = GridStyle(palette, color_system(console), numbers, console.width, top)
     grids = [grid_lines(trace, layer, head, style) for trace, head in maps]
-    console.print(side_by_side(grids, console.width))
+    console.print(Group(*side_by_side(grids, console.width, gap=3)))
 
 
 def grid_lines(trace: AttentionTrace, layer: int, head: int, style: GridStyle) -> list[Text]:

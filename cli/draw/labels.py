@@ -1,9 +1,12 @@
-"""Tokens and numbers as a terminal can show them: of known width, with nothing that steers it."""
+"""Tokens, numbers and blocks of lines as a terminal can show them: of known width, with nothing
+that steers it."""
 
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 from rich.cells import cell_len, chop_cells, split_graphemes
+from rich.text import Text
 
 _JOINER = "\u200d"  # holds an emoji together
 _READABLE = 5  # cells that a cut label needs
@@ -63,6 +66,26 @@ def rotated(text: str, height: int) -> tuple[str, ...]:
     if len(letters) > height:
         letters = [*letters[: height - 1], "…"]
     return (*[""] * (height - len(letters)), *letters)
+
+
+def side_by_side(
+    blocks: Sequence[Sequence[Text]], width: int | None = None, gap: int = 2
+) -> list[Text]:
+    """Blocks of lines in one row, `gap` cells apart, where `width` cells hold them; else below each
+    other."""
+    widths = [max(line.cell_len for line in block) + gap for block in blocks]
+    if width is not None and sum(widths) - gap > width:
+        return [line for block in blocks for line in (Text(), *block)][1:]
+    lines = []
+    for row in range(max(map(len, blocks))):
+        line = Text(no_wrap=True, overflow="crop")
+        start = 0
+        for block, columns in zip(blocks, widths, strict=True):
+            if row < len(block):
+                line.append(" " * (start - line.cell_len)).append_text(block[row])
+            start += columns
+        lines.append(line)
+    return lines
 
 
 def has_wide(text: str) -> bool:

@@ -8,6 +8,7 @@ a fine ramp down to them leaves few, and unequal, steps.
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 from rich.color import Color
 from rich.console import Console
 from rich.style import Style
@@ -48,6 +49,13 @@ class Palette:
         styles = _styles(self, color_system)
         part = (self._clamp(value) + 1) / 2 if self.signed else self._clamp(value)
         return styles[round(part * (len(styles) - 1))]
+
+    def colours(self, values: np.ndarray, color_system: str) -> np.ndarray:
+        """The backgrounds [..., 3] of values [...], red, green and blue from 0 to 255."""
+        backgrounds = (style.bgcolor for style in _styles(self, color_system))
+        table = np.array([colour.get_truecolor() for colour in backgrounds if colour])
+        parts = (values.clip(-1, 1) + 1) / 2 if self.signed else values.clip(0, 1)
+        return table[np.rint(parts * (len(table) - 1)).astype(int)]
 
     def glyph(self, value: float, width: int = 1) -> str:
         """`value` without colour, `width` cells wide: shades, after a sign in a signed palette."""

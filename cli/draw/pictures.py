@@ -1,17 +1,28 @@
-"""Pictures in the terminal: two pixels a cell with half blocks, and attention laid over them."""
+"""Pictures in cells of text, two pixels a cell with half blocks, and attention laid over them.
+
+For prints and the viewer alike.
+"""
 
 from functools import lru_cache
 
 import numpy as np
 from rich.color import Color
+from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
-from dlcc.cli.draw.palette import PALETTES, SHADES
+from dlcc.cli.draw.labels import side_by_side
+from dlcc.cli.draw.palette import PALETTES, SHADES, Palette
+from dlcc.core.trace import maps
 
-_UPPER_HALF = "▀"
+LIT, TINTED, PLAIN, ALONE = "lit by attention", "tinted by attention", "plain", "attention alone"
+BLENDS = (LIT, TINTED, PLAIN, ALONE)
+"""How attention is laid over a picture."""
+FULL_COLOR = ("truecolor", "256")
+"""The colour systems that can show a picture; elsewhere glyphs stand for lightness."""
+_TINT = 0.55  # share of the attention's colour in a tinted picture
+_DARKEST = 0.15  # what a lit picture keeps where nothing looks
 _LIGHTNESS = np.array([0.2126, 0.7152, 0.0722])  # share of red, green and blue
-_DARKEST = 0.15  # what is left of a pixel that nothing attends to
 _GAP = 2
 
 
@@ -28,53 +39,74 @@ def resized(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return image
 
 
-def half_blocks(image: np.ndarray, color_system: str | None) -> list[Text]:
-    """One line of text for every two rows of pixels; without colour, shades of lightness.
+def enlarged(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Weights of patches [rows, columns] repeated to the size of a picture [*shape]."""
+    rows = np.arange(shape[0]) * weights.shape[0] // shape[0]
+    columns = np.arange(shape[1]) * weights.shape[1] // shape[1]
+    return weights[rows][:, columns]
+
+
+def blended(
+    image: np.ndarray,
+    weights: np.ndarray,
+    blend: str,
+    palette: Palette = PALETTES["viridis"],
+    color_system: str = "truecolor",
+) -> np.ndarray:
+    """A picture with the weights of its patches over it.
 
     Args:
         image: [rows, columns, 3], values from 0 to 255.
-        color_system: Rich's name; None draws without colour.
+        weights: [patch rows, patch columns], from 0 to 1, or from -1 where the palette is signed;
+            with signs, or in colours of its own, nothing can be lit: it is tinted.
+        blend: one of `BLENDS`.
+        palette: the colours of the weights.
+        color_system: one of `FULL_COLOR`.
+
+    Returns:
+        [rows, columns, 3] float32, values from 0 to 255.
+    """
+    if blend == PLAIN:
+        return image.astype(np.float32)
+    weights = enlarged(weights, image.shape[:2])
+    if blend == LIT and not palette.signed:
+        light = np.sqrt(weights)[..., None]  # eyes see ratios, not differences
+        return (image * (_DARKEST + (1 - _DARKEST) * light)).astype(np.float32)
+    share = 1.0 if blend == ALONE else _TINT
+    colours = palette.colours(weights, color_system)
+    return (image * (1 - share) + colours * share).astype(np.float32)
+
+
+def half_blocks(image: np.ndarray, color_system: str | None) -> list[Text]:
+    """A picture as text, one line for every two rows of pixels.
+
+    Args:
+        image: [rows, columns, 3], values from 0 to 255.
+        color_system: Rich's name.
     """
     pixels = image.round().clip(0, 255).astype(np.uint8)
     if len(pixels) % 2:
         pixels = np.concatenate((pixels, pixels[-1:]))
-    upper, lower = pixels[0::2], pixels[1::2]
-    if color_system is None:
-        lightness = (upper.astype(float) + lower) @ _LIGHTNESS / 2
-        levels = (lightness / 256 * len(SHADES)).astype(int)
-        return [Text("".join(SHADES[level] for level in row)) for row in levels]
+    pairs = zip(pixels[0::2], pixels[1::2], strict=True)
+    if color_system not in FULL_COLOR:
+        return [Text("".join(shades(*pair)), no_wrap=True) for pair in pairs]
     lines = []
-    for above, below in zip(upper.tolist(), lower.tolist(), strict=True):
-        line = Text(no_wrap=True)
-        for top, bottom in zip(above, below, strict=True):
-            line.append(_UPPER_HALF, _two_colours(tuple(top), tuple(bottom)))
-        lines.append(line)
+    for pair in pairs:
+        cells = ((cell.text, cell.style or "") for cell in half_block_cells(*pair))
+        lines.append(Text.assemble(*cells, no_wrap=True))
     return lines
 
 
-def lit(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The picture as if lit by attention: dark where nothing looks.
-
-    Args:
-        image: [rows, columns, 3], values from 0 to 255.
-        weights: [patch rows, patch columns], at least 0; the largest is fully lit.
-
-    Returns:
-        [rows, columns, 3] float32.
-    """
-    light = (weights / max(float(weights.max()), 1e-12)) ** 0.5  # eyes see ratios, not differences
-    light = _enlarged(light, image.shape[:2])
-    return (image * (_DARKEST + (1 - _DARKEST) * light[..., None])).astype(np.float32)
+def half_block_cells(upper: np.ndarray, lower: np.ndarray) -> list[Segment]:
+    """A line of cells from two rows of pixels, each [columns, 3] uint8."""
+    pairs = np.concatenate([upper, lower], -1).tolist()
+    return [Segment("▀", _pair_style(*pair)) for pair in pairs]
 
 
-def heat(weights: np.ndarray, shape: tuple[int, int], palette: str = "viridis") -> np.ndarray:
-    """The weights [patch rows, patch columns] alone, as a picture [*shape, 3] in colours."""
-    scaled = weights / max(float(weights.max()), 1e-12)
-    colours = np.zeros((*scaled.shape, 3), dtype=np.float32)
-    for place in np.ndindex(*scaled.shape):
-        background = PALETTES[palette].style(float(scaled[place]), "truecolor").bgcolor
-        colours[place] = background.triplet if background and background.triplet else (0, 0, 0)
-    return np.stack([_enlarged(colours[..., band], shape) for band in range(3)], -1)
+def shades(upper: np.ndarray, lower: np.ndarray) -> list[str]:
+    """A line of glyphs for the lightness of two rows of pixels, each [columns, 3] from 0 to 255."""
+    lightness = (upper.astype(float) + lower) @ _LIGHTNESS / 2
+    return [SHADES[level] for level in (lightness / 256 * len(SHADES)).astype(int)]
 
 
 def attention_pictures(
@@ -94,37 +126,15 @@ def attention_pictures(
     room = max(2, (width - _GAP) // 2)
     if columns > room:
         rows, columns = max(2, round(rows * room / columns)), room
-    small = resized(image, rows, columns)
-    ramp = "viridis" if color_system else "grey"  # without colour only lightness is left
-    views = [small, lit(small, weights), heat(weights, (rows, columns), ramp)]
-    if color_system is None:
-        del views[1]  # shades of shades: nobody can tell what is lit
+    small, weights = resized(image, rows, columns), maps.scaled(weights, "map")
+    if color_system in FULL_COLOR:
+        views = [small, blended(small, weights, LIT), blended(small, weights, ALONE)]
+    else:  # shades of shades: nobody could tell what is lit
+        views = [small, blended(small, weights, ALONE, PALETTES["grey"])]
     views = views[: max(1, (width + _GAP) // (columns + _GAP))]
     return side_by_side([half_blocks(view, color_system) for view in views])
 
 
-def side_by_side(blocks: list[list[Text]]) -> list[Text]:
-    """Join blocks of lines, each as wide as its own first line, with a gap between."""
-    height = max(len(block) for block in blocks)
-    lines = []
-    for row in range(height):
-        line = Text(no_wrap=True)
-        for number, block in enumerate(blocks):
-            wide = block[0].cell_len + (_GAP if number < len(blocks) - 1 else 0)
-            part = block[row].copy() if row < len(block) else Text()
-            part.append(" " * (wide - part.cell_len))
-            line.append_text(part)
-        lines.append(line)
-    return lines
-
-
-def _enlarged(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """[rows, columns] repeated to the size of a picture."""
-    rows = np.arange(shape[0]) * weights.shape[0] // shape[0]
-    columns = np.arange(shape[1]) * weights.shape[1] // shape[1]
-    return weights[rows][:, columns]
-
-
-@lru_cache(maxsize=4096)
-def _two_colours(top: tuple[int, int, int], bottom: tuple[int, int, int]) -> Style:
-    return Style(color=Color.from_rgb(*top), bgcolor=Color.from_rgb(*bottom))
+@lru_cache(maxsize=65536)
+def _pair_style(r: int, g: int, b: int, r2: int, g2: int, b2: int) -> Style:
+    return Style(color=Color.from_rgb(r, g, b), bgcolor=Color.from_rgb(r2, g2, b2))

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from dlcc.cli.console import stdout
-from dlcc.cli.draw.labels import fit
+from dlcc.cli.draw.labels import fit, side_by_side
 from dlcc.cli.draw.palette import PALETTES, color_system
-from dlcc.cli.draw.pictures import half_blocks, resized, side_by_side
+from dlcc.cli.draw.pictures import half_blocks, resized
 
 if TYPE_CHECKING:
     from dlcc.core.sentiment.data import Review

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dlcc.cli.draw.labels import display
+from dlcc.cli.draw.pictures import FULL_COLOR, LIT, PLAIN
 from dlcc.core import sources
 from dlcc.core.errors import DlccError
 from dlcc.core.sources import Source
@@ -18,9 +19,6 @@ from dlcc.core.trace.words import joined, token_groups
 ROLLOUT = "rollout"
 HIGHLIGHTS = ("row", "column", "cross", "cell")
 GLYPHS = "glyphs"  # no colour; stands beside the names of the palettes
-LIT, TINTED, PLAIN, ALONE = "lit by attention", "tinted by attention", "plain", "attention alone"
-BLENDS = (LIT, TINTED, PLAIN, ALONE)
-FULL_COLOR = ("truecolor", "256")
 
 
 class Frame:

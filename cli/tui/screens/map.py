@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from dlcc.cli.draw.pictures import BLENDS
 from dlcc.cli.tui.keys import MAP_KEYS, bindings
 from dlcc.cli.tui.messages import Failed
 from dlcc.cli.tui.screens.reading import Reading
-from dlcc.cli.tui.state import BLENDS, HIGHLIGHTS, ROLLOUT, Choice, ViewState
+from dlcc.cli.tui.state import HIGHLIGHTS, ROLLOUT, Choice, ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.grid import MapGrid
 from dlcc.cli.tui.widgets.ink import PALETTE_NAMES

@@ -14,9 +14,10 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from dlcc.cli.draw.labels import display
+from dlcc.cli.draw.pictures import BLENDS, LIT
 from dlcc.cli.tui.keys import Key, Keys, bindings, footer
 from dlcc.cli.tui.screens.panes import PaneScreen
-from dlcc.cli.tui.state import BLENDS, LIT, ViewState
+from dlcc.cli.tui.state import ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.picture import Picture
 from dlcc.core.trace.trace import AttentionTrace

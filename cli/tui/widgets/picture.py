@@ -1,9 +1,6 @@
 """A picture in half blocks, two pixels a cell, with the weights of its patches over it."""
 
-from functools import lru_cache
-
 import numpy as np
-from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -12,15 +9,20 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from dlcc.cli.draw.palette import SHADES
-from dlcc.cli.draw.pictures import resized
-from dlcc.cli.tui.state import ALONE, FULL_COLOR, LIT, PLAIN
-from dlcc.cli.tui.widgets.ink import Ink
+from dlcc.cli.draw.pictures import (
+    ALONE,
+    FULL_COLOR,
+    LIT,
+    PLAIN,
+    blended,
+    enlarged,
+    half_block_cells,
+    resized,
+    shades,
+)
+from dlcc.cli.tui.widgets.ink import Ink, palette_of
 
-_TINT = 0.55  # share of the attention's colour in a tinted picture
-_DARKEST = 0.15  # what a lit picture keeps where nothing looks
 _MARK = Style(color="white", bgcolor="black", bold=True)
-_LIGHT = np.array([0.2126, 0.7152, 0.0722])  # share of red, green, blue in lightness
 
 
 def fitted(shape: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:
@@ -64,7 +66,8 @@ class Picture(Widget):
         signed = weights is not None and bool(weights.min() < 0)
         self._image, self._weights, self._blend = image, weights, blend
         self._ink = Ink(palette, color_system, 1, signed)
-        self._full_color = color_system in FULL_COLOR and self._ink.colored
+        self._palette, self._system = palette_of(palette, signed), color_system or ""
+        self._full_color = self._system in FULL_COLOR and self._ink.colored
         self.refresh()
 
     def place(self, patch: tuple[int, int] | None) -> None:
@@ -86,27 +89,21 @@ class Picture(Widget):
         self._colors, self._steps = resized(self._image, rows, columns), None
         if self._weights is None:
             return
-        grid = self._weights.shape
-        down = np.arange(rows) * grid[0] // rows
-        across = np.arange(columns) * grid[1] // columns
-        weights = self._weights[down][:, across]
-        self._steps = self._ink.levels(weights)
-        if not self._full_color or self._blend == PLAIN:
-            return
-        if self._blend == LIT and not self._ink.signed:
-            light = np.sqrt(weights)[..., None]  # eyes see ratios, not differences
-            self._colors = self._colors * (_DARKEST + (1 - _DARKEST) * light)
-            return
-        heat = np.array([s.bgcolor.get_truecolor() for s in self._ink.styles if s.bgcolor])
-        share = 1.0 if self._blend == ALONE else _TINT
-        self._colors = self._colors * (1 - share) + heat[self._steps] * share
+        self._steps = self._ink.levels(enlarged(self._weights, (rows, columns)))
+        if self._full_color:
+            self._colors = blended(
+                self._colors, self._weights, self._blend, self._palette, self._system
+            )
 
     def render_line(self, y: int) -> Strip:
         rows, columns = self._colors.shape[:2]
         if y >= rows // 2:
             return Strip.blank(self.size.width, self.rich_style)
         if self._full_color:
-            cells = _half_blocks(self._colors[2 * y], self._colors[2 * y + 1])
+            pixels = (
+                self._colors[2 * y : 2 * y + 2].astype(np.uint8) & 0xFC
+            )  # so that styles repeat
+            cells = half_block_cells(*pixels)
         else:
             cells = self._shades(y)
         cells = self._with_box(cells, y, rows, columns)
@@ -116,8 +113,7 @@ class Picture(Widget):
 
     def _shades(self, y: int) -> list[Segment]:
         """A line without full colour: glyphs are lightness, or weights where colour is lacking."""
-        light = self._colors[2 * y] @ _LIGHT / 256
-        glyphs = [SHADES[int(value * len(SHADES))] for value in light]
+        glyphs = shades(*self._colors[2 * y : 2 * y + 2])
         if self._steps is None or self._blend == PLAIN:
             return [Segment(glyph) for glyph in glyphs]
         steps = self._steps[2 * y].tolist()
@@ -165,13 +161,3 @@ class Picture(Widget):
             grid = self._weights.shape
             patch = (2 * event.y * grid[0] // rows, event.x * grid[1] // columns)
             self.post_message(self.Touched(patch))
-
-
-def _half_blocks(upper: np.ndarray, lower: np.ndarray) -> list[Segment]:
-    pairs = np.concatenate([upper, lower], -1).astype(np.uint8) & 0xFC  # 6 bits: styles repeat
-    return [Segment("▀", _pair_style(*pair)) for pair in map(tuple, pairs.tolist())]
-
-
-@lru_cache(maxsize=65536)
-def _pair_style(r: int, g: int, b: int, r2: int, g2: int, b2: int) -> Style:
-    return Style(color=Color.from_rgb(r, g, b), bgcolor=Color.from_rgb(r2, g2, b2))

@@ -5,16 +5,15 @@ import io
 import numpy as np
 import pytest
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
 
 from dlcc.cli.draw.grid import (
     GridStyle,
     attention_grid,
     grid_lines,
     row_looks,
-    side_by_side,
 )
-from dlcc.cli.draw.labels import fit, graphemes, number
+from dlcc.cli.draw.labels import fit, graphemes, number, side_by_side
 from dlcc.cli.draw.palette import PALETTES
 from dlcc.core.trace.trace import AttentionTrace
 
@@ -152,11 +151,11 @@ def test_a_difference_shows_its_signs_and_a_sum_its_size():
 
 def test_side_by_side_where_the_width_allows():
     grids = [text_lines(make([[0.1, 0.9]], title=title)) for title in ("one", "two")]
-    wide = printed(side_by_side(grids, 80), width=80).splitlines()
+    wide = printed(Group(*side_by_side(grids, 80, gap=3)), width=80).splitlines()
     assert wide[0].split() == ["one", "two"]
     assert len(wide) == 4
     assert wide[3].count("→ k1 0.90") == 2
-    narrow = printed(side_by_side(grids, 30), width=30).splitlines()
+    narrow = printed(Group(*side_by_side(grids, 30, gap=3)), width=30).splitlines()
     assert len(narrow) == 9
     assert narrow[0] == "one"
     assert narrow[5] == "two"

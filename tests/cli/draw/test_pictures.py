@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from rich.text import Text
 
-from dlcc.cli.draw.pictures import attention_pictures, half_blocks, heat, lit, resized, side_by_side
+from dlcc.cli.draw.labels import side_by_side
+from dlcc.cli.draw.pictures import ALONE, LIT, attention_pictures, blended, half_blocks, resized
+from dlcc.core.trace.maps import scaled
 
 
 def colours(line: Text, cell: int) -> tuple[str, str]:
@@ -36,15 +38,15 @@ def test_without_colour_lighter_is_denser() -> None:
 def test_the_most_attended_patch_stays_and_the_rest_darkens() -> None:
     image = np.full((4, 4, 3), 200, dtype=np.uint8)
     weights = np.array([[1.0, 0.0], [0.25, 0.0]])
-    result = lit(image, weights)
+    result = blended(image, weights, LIT)
     assert result[:2, :2] == pytest.approx(200)
     assert result[:, 2:] == pytest.approx(30)
     assert 30 < result[2, 0, 0] < 200
-    assert np.isfinite(lit(image, np.zeros((2, 2)))).all()
+    assert np.isfinite(blended(image, scaled(np.zeros((2, 2)), "map"), LIT)).all()
 
 
 def test_heat_rises_in_lightness() -> None:
-    shown = heat(np.array([[0.0, 0.5, 1.0]]), (2, 6))
+    shown = blended(np.zeros((2, 6, 3)), np.array([[0.0, 0.5, 1.0]]), ALONE)
     assert shown.shape == (2, 6, 3)
     means = shown[0].mean(-1)
     assert means[0] == means[1] < means[2] == means[3] < means[4]
