@@ -95,23 +95,12 @@ def train(
 def _compare(
     task: "RelationTask", config: "RelationConfig", embeddings: tuple[str, ...]
 ) -> "Comparison":
-    import torch
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from dlcc.cli.console import counting
+    from dlcc.core.attend.teaching import compare
+    from dlcc.core.train.runtime import one_thread
 
-    from dlcc.cli.console import stderr
-    from dlcc.cli.options import settings
-    from dlcc.core.attend.teaching import compare, kinds
-
-    torch.set_num_threads(1)  # the matrices are too small to be worth sharing
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-    console = stderr()
-    silent = settings.quiet or not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=silent) as bar:
-        total = len(kinds(embeddings)) * config.num_seeds
-        item = bar.add_task("training", total=total)
-        return compare(
-            task, config, embeddings, lambda words: bar.update(item, advance=1, description=words)
-        )
+    with one_thread(), counting("trainings") as progress:
+        return compare(task, config, embeddings, progress)
 
 
 def _about(

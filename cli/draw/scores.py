@@ -48,12 +48,12 @@ def print_scores(scores: "Scores", unit: str, what: str) -> None:
     console = stdout()
     top5 = f"  top-5 {scores.top5:.2%}" if len(scores.classes) > 5 else ""
     line = Text(f"{scores.count:,} {unit} ({what})  accuracy ")
-    line.append(f"{scores.accuracy:.2%}", "bold").append(
-        f"{top5}  log loss {scores.log_loss:.4f}  calibration error {scores.calibration_error:.4f}"
-        f"  {scores.per_second:,.0f} {unit}/s"
-    )
+    line.append(f"{scores.accuracy:.2%}", "bold")
+    line.append(f"{top5}  {scores.per_second:,.0f} {unit}/s")
     console.print(line, soft_wrap=True)
-    console.print()
+    console.print(
+        f"log loss {scores.log_loss:.4f}  calibration error {scores.calibration_error:.4f}\n"
+    )
     classes = table("class", unit, "accuracy", "precision")
     for each in scores.classes:
         shares = f"{each.accuracy:.1%}", f"{each.precision:.1%}"

@@ -7,7 +7,6 @@ Shapes: N pairs, K different partners, E width of the word vectors.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,14 +21,13 @@ from dlcc.core.nn.attention import (
     TrainableDotProductAttention,
     dot_product_scores,
 )
+from dlcc.core.progress import Progress
 
 PLAIN, COSINE, TRAINABLE, ADDITIVE = "dot-product", "cosine × 10", "trainable", "additive"
 _STEEPEST = math.atanh(1 / math.sqrt(3))  # where tanh bends most
 _BEND = 8 / (3 * math.sqrt(3))  # what one pair of tanh there multiplies a cosine by
 
 Attention = TrainableDotProductAttention | AdditiveAttention
-Advance = Callable[[str], None]
-"""Called with a few words after each run of a kind of attention."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def compare(
     task: RelationTask,
     config: RelationConfig,
     embeddings: tuple[str, ...] = ("fixed", "learned"),
-    advance: Advance = lambda words: None,
+    progress: Progress | None = None,
 ) -> Comparison:
     """Train each kind of attention from each seed and measure it on held-out and training pairs.
 
@@ -99,10 +97,11 @@ def compare(
         task: the pairs.
         config: how they are taught.
         embeddings: fixed, learned or both.
-        advance: called len(kinds(embeddings)) * num_seeds times.
+        progress: told how many trainings are done.
     """
     rows: list[Row] = []
     trained: dict[str, dict[str, np.ndarray]] = {}
+    total = len(kinds(embeddings)) * config.num_seeds
     for kind in kinds(embeddings):
         results = []
         for run in range(config.num_seeds):
@@ -111,7 +110,8 @@ def compare(
             if run == 0 and module is not None and kind.start == "similarity":
                 state = {name: value.numpy().copy() for name, value in module.state_dict().items()}
                 trained.setdefault(kind.name, state)  # fixed embeddings come first
-            advance(f"{kind.name}, {kind.embeddings} embeddings")
+            if progress:
+                progress(len(rows) * config.num_seeds + run + 1, total)
         before, after, training = (tuple(column) for column in zip(*results, strict=True))
         rows.append(Row(kind, before, after, training))
     first_training, first_held = hold_out(task, config, 0)

@@ -156,22 +156,22 @@ class Explainer:
         return logits[0].detach().float().cpu(), _array(weights), _array(slopes), tensors
 
 
-def log_odds(answers: Classifier, logits: Tensor, target: int) -> Tensor:
+def log_odds(classifier: Classifier, logits: Tensor, target: int) -> Tensor:
     """Calibrated log odds [...] of class `target` against all others, from logits [..., C]."""
-    log_shares = (logits / answers.temperature).log_softmax(-1)
+    log_shares = (logits / classifier.temperature).log_softmax(-1)
     others = [number for number in range(logits.shape[-1]) if number != target]
     return log_shares[..., target] - log_shares[..., others].logsumexp(-1)
 
 
 def deletion(
-    answers: Classifier, text: ReviewTokens, target: int, order: Sequence[int]
+    classifier: Classifier, text: ReviewTokens, target: int, order: Sequence[int]
 ) -> np.ndarray:
     """Probabilities [S] of class `target` as the words of `order` are masked, step by step.
 
     Their mean is the area under the curve: the lower, the more these words mattered.
 
     Args:
-        answers: the classifier.
+        classifier: what is explained.
         text: at most `max_length` tokens.
         target: number of the class.
         order: words, the one to go first in front.
@@ -180,7 +180,7 @@ def deletion(
     variants = [
         _without(text.ids, words, order[: round(share * len(text.spans))]) for share in STEPS
     ]
-    return answers.probabilities(answers.logits(variants))[:, target].numpy()
+    return classifier.probabilities(classifier.logits(variants))[:, target].numpy()
 
 
 def _without(ids: Sequence[int], words: np.ndarray, gone: Sequence[int]) -> list[int]:

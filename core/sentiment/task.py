@@ -62,7 +62,7 @@ class ClassifyTask:
         about: dict[str, Any],
     ) -> None:
         self.model, self.how, self.about = model, config, about
-        self.answers = Classifier(model, codec, corpus.labels)
+        self.classifier = Classifier(model, codec, corpus.labels)
         self.config = {"encoder": asdict(model.encoder.config), "labels": list(corpus.labels)}
         self.files = codec.files()
         self.sources = corpus.sources
@@ -100,7 +100,7 @@ class ClassifyTask:
         return torch.cat(parts)
 
     def loss(self, batch: list[int], done: float) -> tuple[Tensor, int]:
-        device = self.answers.device
+        device = self.classifier.device
         tokens = pad([self.ids[number] or [PAD] for number in batch], self.pad_step).to(device)
         targets = self.targets[batch].to(device)
         mask = tokens != PAD
@@ -120,10 +120,10 @@ class ClassifyTask:
         return F.cross_entropy(logits, targets, label_smoothing=self.how.label_smoothing)
 
     def validate(self) -> dict[str, float]:
-        logits = self.answers.logits(self.validation)
-        self.answers.temperature = fit_temperature(logits, self.validation_labels)
-        self.about["temperature"] = self.answers.temperature
-        found = calibrated_scores(logits, self.validation_labels, self.answers.temperature)
+        logits = self.classifier.logits(self.validation)
+        self.classifier.temperature = fit_temperature(logits, self.validation_labels)
+        self.about["temperature"] = self.classifier.temperature
+        found = calibrated_scores(logits, self.validation_labels, self.classifier.temperature)
         if len(self.sources) < 2:
             return found
         sizes = [source.validation for source in self.sources]
@@ -135,13 +135,13 @@ class ClassifyTask:
         return {**found, "accuracy": sum(each.values()) / len(each), **each}
 
     def sample(self) -> str:
-        logits = self.answers.logits(self.answers.codec.encode_many([EXAMPLE]))
-        probability, number = self.answers.probabilities(logits)[0].max(0)
-        return f"{EXAMPLE} {self.answers.labels[int(number)]} {probability:.2f}"
+        logits = self.classifier.logits(self.classifier.codec.encode_many([EXAMPLE]))
+        probability, number = self.classifier.probabilities(logits)[0].max(0)
+        return f"{EXAMPLE} {self.classifier.labels[int(number)]} {probability:.2f}"
 
     def traces(self) -> list[AttentionTrace]:
-        tokens = self.answers.codec.encode(EXAMPLE)
-        trace = trace_of(Explainer(self.answers, tokens, target=0), EXAMPLE)
+        tokens = self.classifier.codec.encode(EXAMPLE)
+        trace = trace_of(Explainer(self.classifier, tokens, target=0), EXAMPLE)
         return [trace] if trace else []
 
 

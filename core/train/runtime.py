@@ -1,6 +1,8 @@
 """Where and how tensors are computed: device, number format, seeds."""
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -47,6 +49,17 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 def autocast(device: torch.device, enabled: bool = True) -> torch.autocast:
     """A context that computes products in bfloat16 where `device` is faster with it."""
     return torch.autocast(device.type, torch.bfloat16, enabled and has_fast_bfloat16(device))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Within it one core computes: matrices that are small are not worth sharing."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def keep_freed_memory() -> None:

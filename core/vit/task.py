@@ -65,7 +65,7 @@ class VisionTask:
         compiled: bool = False,
     ) -> None:
         self.model, self.data, self.how = model, data, config
-        self.answers = PictureClassifier(model, data.classes)
+        self.classifier = PictureClassifier(model, data.classes)
         self.config = json.loads(json.dumps(asdict(model.config)))  # tuples become lists
         self.files = {CLASSES: json.dumps(data.classes, ensure_ascii=False).encode()}
         self.about = {**about, "vision": asdict(config)}
@@ -82,7 +82,7 @@ class VisionTask:
 
     def loss(self, batch: Batch, done: float) -> tuple[Tensor, int]:
         generator = seeded_generator(self.how.seed, batch.epoch, batch.number)
-        images = self.answers.prepare(self.data.train.pixels[batch.places])
+        images = self.classifier.prepare(self.data.train.pixels[batch.places])
         labels = self.data.train.labels[batch.places].to(images.device)
         images, targets = self._changed(images, labels, generator, done)
         logits = self._forward(images).float()
@@ -109,16 +109,16 @@ class VisionTask:
         return images, targets
 
     def validate(self) -> dict[str, float]:
-        logits = self.answers.logits(self.data.validation.pixels)
+        logits = self.classifier.logits(self.data.validation.pixels)
         labels = self.data.validation.labels
-        self.answers.temperature = fit_temperature(logits, labels)
-        self.about["temperature"] = self.answers.temperature
-        return calibrated_scores(logits, labels, self.answers.temperature)
+        self.classifier.temperature = fit_temperature(logits, labels)
+        self.about["temperature"] = self.classifier.temperature
+        return calibrated_scores(logits, labels, self.classifier.temperature)
 
     def sample(self) -> str:
         part = self.data.validation
-        logits = self.answers.logits(part.pixels[:1])
-        probability, place = self.answers.probabilities(logits)[0].max(0)
+        logits = self.classifier.logits(part.pixels[:1])
+        probability, place = self.classifier.probabilities(logits)[0].max(0)
         truth = self.data.classes[int(part.labels[0])]
         return f"{part.names[0]}, {truth}: {self.data.classes[int(place)]} {probability:.2f}"
 
@@ -126,10 +126,10 @@ class VisionTask:
         pixels, labels = self.data.validation.pixels, self.data.validation.labels
         others = (labels != labels[0]).nonzero().flatten()
         if not self.how.cutmix_share or not len(others):
-            return [trace_of(self.answers, pixels[0])]
+            return [trace_of(self.classifier, pixels[0])]
         other = int(others[0])
         names = (self.data.classes[int(labels[0])], self.data.classes[int(labels[other])])
-        return [cutmix_trace(self.answers, pixels[0], pixels[other], names)]
+        return [cutmix_trace(self.classifier, pixels[0], pixels[other], names)]
 
 
 def build(chosen: Chosen, narrator: Narrator) -> VisionTask:

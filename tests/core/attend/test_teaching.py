@@ -42,8 +42,10 @@ def task():
 @pytest.fixture(scope="module")
 def comparison(task):
     seen = []
-    result = compare(task, RelationConfig(held_out=6, num_seeds=2, steps=40), advance=seen.append)
-    assert len(seen) == 2 * len(kinds(("fixed", "learned")))
+    config = RelationConfig(held_out=6, num_seeds=2, steps=40)
+    result = compare(task, config, progress=lambda done, total: seen.append((done, total)))
+    total = 2 * len(kinds(("fixed", "learned")))
+    assert seen == [(done, total) for done in range(1, total + 1)]
     return result
 
 

@@ -82,7 +82,7 @@ def test_each_source_is_validated_and_the_mean_decides() -> None:
     task.model.eval()
     with torch.no_grad():
         found = task.validate()
-        right = task.answers.logits(task.validation).argmax(1) == task.validation_labels
+        right = task.classifier.logits(task.validation).argmax(1) == task.validation_labels
     count = task.sources[0].validation
     first, second = right[:count].float().mean().item(), right[count:].float().mean().item()
     assert found["accuracy_first"] == pytest.approx(first)
