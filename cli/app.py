@@ -19,7 +19,25 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an ASCII terminal shows ? for what it lacks
+    keep_freed_memory()
     app(prog_name="dlcc")
+
+
+def keep_freed_memory() -> None:
+    """Let this process use the memory of freed tensors again instead of giving it back.
+
+    Otherwise glibc maps every large tensor anew and the kernel clears its pages: on a CPU that is
+    up to half of the time of a training step. Elsewhere than on glibc nothing changes.
+    """
+    import ctypes
+
+    try:
+        set_option = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # macOS; a library without it; Windows
+        return
+    trim_threshold, mmap_max = -1, -4  # of malloc.h
+    set_option(mmap_max, 0)
+    set_option(trim_threshold, -1)  # never: steps of more than 2 GB gave theirs back
 
 
 _COMMANDS = "dlcc.cli.commands."

@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
@@ -71,13 +72,11 @@ def save_checkpoint(
     Raises:
         DataError: the folder holds something else, or cannot be written.
     """
-    saved = {
-        name: (tensor.half() if half and tensor.is_floating_point() else tensor)
-        .detach()
-        .cpu()
-        .contiguous()
-        for name, tensor in _own_tensors(weights).items()
-    }
+    saved = {name: weights[name].detach() for name in _saved_as(weights).values()}
+    if half:
+        saved = {n: t.half() if t.is_floating_point() else t for n, t in saved.items()}
+    # safetensors refuses a part of another tensor.
+    saved = {n: t.cpu().clone(memory_format=torch.contiguous_format) for n, t in saved.items()}
     contents = {_WEIGHTS: save(saved), **(files or {})}
     header = {
         "format_version": FORMAT_VERSION,
@@ -156,26 +155,32 @@ def whole(folder: Path) -> Path:
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
-    """Copy `weights` into `model`.
+    """Copy `weights` into `model`, of which tied ones are there once.
 
     Raises:
         DataError: a name or a shape differs; the message names the first.
     """
-    own = _own_tensors(model.state_dict())
-    for name in sorted(own.keys() | weights.keys()):
-        here, there = own.get(name), weights.get(name)
+    state = model.state_dict()
+    saved_as = _saved_as(state)
+    for name in sorted({*saved_as.values(), *weights}):
+        here, there = state.get(name), weights.get(name)
         if here is None or there is None or here.shape != there.shape:
             shapes = [list(t.shape) if t is not None else "nothing" for t in (there, here)]
             raise DataError(f"{source}: {name} is {shapes[0]} there, the model has {shapes[1]}")
-    model.load_state_dict(weights, strict=False)  # tied tensors are there once
+    model.load_state_dict({name: weights[saved] for name, saved in saved_as.items()})
 
 
-def _own_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Those of `state` that share their memory (tied weights) once."""
-    own: dict[int, tuple[str, Tensor]] = {}
+def _saved_as(state: Mapping[str, Tensor]) -> dict[str, str]:
+    """For each name in `state` the one it is saved by: the first of the same tensor (tied weights).
+
+    Tensors that merely begin at the same place, such as a part of another, are others.
+    """
+    first: dict[Any, str] = {}
+    names = {}
     for name, tensor in state.items():
-        own.setdefault(tensor.data_ptr() or -len(own) - 1, (name, tensor))
-    return dict(own.values())
+        place = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
+        names[name] = first.setdefault(place if tensor.numel() else name, name)
+    return names
 
 
 def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.files.paths import write_atomically
@@ -97,7 +98,8 @@ class _Trainer:
         self.device = next(self.model.parameters()).device
         self.parameters: list[Tensor] = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizers = optimizers_of(self.model, config)
-        self.average = [p.detach().clone() for p in self.parameters] if config.ema_decay else []
+        self.averaged = [*self.parameters, *filter(_can_be_averaged, self.model.buffers())]
+        self.average = [t.detach().clone() for t in self.averaged] if config.ema_decay else []
         self.at = _Progress()
         self.saved_at = time.monotonic()
 
@@ -166,8 +168,7 @@ class _Trainer:
             optimizer.step()
         if self.average:
             decay = min(self.config.ema_decay, (1 + self.at.step) / (10 + self.at.step))
-            with torch.no_grad():
-                torch._foreach_lerp_(self.average, self.parameters, 1 - decay)
+            get_ema_multi_avg_fn(decay)(self.average, self.averaged, None)
         return value, items
 
     def _end_epoch(self) -> EpochEnded:
@@ -178,12 +179,12 @@ class _Trainer:
             metrics = self.task.validate()
             sample, traces = self.task.sample(), self.task.traces()
         value = metrics[self.task.metric]
-        sign = 1 if self.task.higher_is_better else -1
-        is_best = at.best is None or sign * value > sign * at.best
+        is_best = self._is_best(value)
         metrics = {"train_loss": at.loss_sum / max(at.items, 1), **metrics}
         if is_best:
             at.best, at.epochs_since_best = value, 0
-            self._save("best", {**metrics, "epoch": at.epoch + 1})
+            numbers = {name: value for name, value in metrics.items() if math.isfinite(value)}
+            self._save("best", {**numbers, "epoch": at.epoch + 1})
         else:
             at.epochs_since_best += 1
         self._swap_average()
@@ -195,6 +196,13 @@ class _Trainer:
         self._write_metrics({"epoch": at.epoch, "step": at.step, "seconds": at.seconds, **metrics})
         self.save_last()
         return ended
+
+    def _is_best(self, value: float) -> bool:
+        """Whether it is the first or better than all before; NaN is worse than any number."""
+        best = self.at.best
+        if best is None or math.isnan(best) or math.isnan(value):
+            return best is None or not math.isnan(value)
+        return value > best if self.task.higher_is_better else value < best
 
     def _out_of_time(self) -> bool:
         return 0 < 60 * self.config.minutes <= self.at.seconds
@@ -210,8 +218,8 @@ class _Trainer:
 
     def _swap_average(self) -> None:
         """Exchange the raw and the averaged weights, in place."""
-        for parameter, average in zip(self.parameters, self.average, strict=False):
-            parameter.data, average.data = average.data, parameter.data
+        for raw, average in zip(self.averaged, self.average, strict=False):
+            raw.data, average.data = average.data, raw.data
 
     def _save(self, name: str, metrics: dict[str, float], state: bytes | None = None) -> None:
         about = {**self.task.about, "fit": asdict(self.config), "seconds": round(self.at.seconds)}
@@ -257,10 +265,12 @@ class _Trainer:
         if progress is None:
             raise ValueError("nothing says how far it is")
         self.at = _Progress(**progress)
-        names = [f"{_AVERAGE}{place}" for place in range(len(self.average))]
-        if {name for name in tensors if name.startswith(_AVERAGE)} != set(names):
+        if any(name.startswith(_AVERAGE) for name in tensors) != bool(self.average):
             raise ValueError("with and without --ema-decay are not the same training")
-        for average, name in zip(self.average, names, strict=True):
+        for place, (average, raw) in enumerate(zip(self.average, self.averaged, strict=False)):
+            name = f"{_AVERAGE}{place}"
+            if place >= len(self.parameters):
+                tensors.setdefault(name, raw)  # older states have no averages of buffers
             average.copy_(tensors.pop(name))
         state = {name.removeprefix(_OPTIMIZER): tensor for name, tensor in tensors.items()}
         restore_optimizers(self.optimizers, state)
@@ -270,8 +280,14 @@ class _Trainer:
         path = self.run / "metrics.jsonl"
         earlier = path.read_text().splitlines() if path.exists() else []
         lines = [text for text in earlier if json.loads(text)["epoch"] < line["epoch"]]
-        lines.append(json.dumps(line))
+        numbers = {name: value if math.isfinite(value) else None for name, value in line.items()}
+        lines.append(json.dumps(numbers))  # JSON has no NaN
         write_atomically(path, lambda temporary: temporary.write_text("\n".join(lines) + "\n"))
+
+
+def _can_be_averaged(buffer: Tensor) -> bool:
+    """Running statistics can, counters and masks of infinities cannot."""
+    return buffer.is_floating_point() and bool(buffer.isfinite().all())
 
 
 def _hashes(about: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Where and how tensors are computed: device, number format, seeds."""
 
-import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +11,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device called `name`, or with `auto` the fastest there is; a CPU is made ready.
+    """The device called `name`, or with `auto` the fastest there is.
 
     Raises:
         UsageError: a name that is none of `DEVICES`.
@@ -29,8 +28,6 @@ def choose_device(name: str = "auto") -> torch.device:
         name = next(kind for kind, there in present.items() if there)
     if not present[name]:
         raise DeviceError(f"--device {name}: this machine has none; use --device auto")
-    if name == "cpu":
-        keep_freed_memory()
     return torch.device(name)
 
 
@@ -60,21 +57,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def keep_freed_memory() -> None:
-    """Let this process use the memory of freed tensors again instead of giving it back.
-
-    Otherwise glibc maps every large tensor anew and the kernel clears its pages: on a CPU that is
-    up to half of the time of a training step. Elsewhere than on glibc nothing changes.
-    """
-    try:
-        set_option = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # macOS; a library without it; Windows
-        return
-    trim_threshold, mmap_max = -1, -4  # of malloc.h
-    set_option(mmap_max, 0)
-    set_option(trim_threshold, -1)  # never: steps of more than 2 GB gave theirs back
 
 
 def seeded_generator(seed: int, *stream: int) -> torch.Generator:

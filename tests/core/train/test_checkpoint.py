@@ -109,6 +109,27 @@ def test_tied_weights_are_saved_once_and_stay_tied(tmp_path: Path) -> None:
     assert other[1].weight is other[0].weight
 
 
+def test_a_buffer_that_begins_where_another_does_is_saved(tmp_path: Path) -> None:
+    class Model(nn.Module):
+        def __init__(self, start: float) -> None:
+            super().__init__()
+            table = torch.arange(start, start + 6).view(3, 2)
+            self.register_buffer("table", table)
+            self.register_buffer("head", table[:1])
+            self.register_buffer("none", torch.zeros(0))
+            self.register_buffer("nothing", torch.zeros(0))
+
+    model, other = Model(0.0), Model(9.0)
+    save_checkpoint(tmp_path / "m", kind="line", weights=model.state_dict(), config={}, about={})
+    weights = load_checkpoint(tmp_path / "m", "line").weights
+    assert set(weights) == {"table", "head", "none", "nothing"}
+    load_weights(other, weights, tmp_path)
+    assert other.head.tolist() == [[0, 1]]
+    del weights["head"]
+    with pytest.raises(DataError, match="head is nothing there"):
+        load_weights(other, weights, tmp_path)
+
+
 def test_saving_replaces_a_checkpoint_but_no_other_folder(tmp_path: Path) -> None:
     save(tmp_path / "model")
     save(tmp_path / "model", half=True)

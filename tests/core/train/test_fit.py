@@ -1,7 +1,10 @@
 """`fit`: it learns, stops, resumes to the same weights, and refuses what it cannot go on from."""
 
+import hashlib
 import json
+import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +15,11 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dlcc.core.errors import DataError, DlccError, UsageError
+from dlcc.core.files.tensors import load_tensors
 from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.checkpoint import best_of, load_checkpoint
 from dlcc.core.train.config import OPTIMIZERS, FitConfig, learning_rate_at
@@ -193,6 +198,96 @@ def test_resuming_needs_the_same_split_and_the_same_averaging(tmp_path: Path) ->
     with pytest.raises(DataError, match="--ema-decay"):
         list(fit(moved, replace(CONFIG, ema_decay=0.0), tmp_path, resume=True))
     list(fit(moved, CONFIG, tmp_path, resume=True))
+
+
+class StatisticsTask(LineTask):
+    """With running statistics, a counter of steps and a mask of infinities as buffers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.model = nn.Sequential(nn.BatchNorm1d(1), nn.Linear(1, 4), nn.Linear(4, 1))
+        self.model.register_buffer("mask", torch.tensor([0.0, -math.inf]))
+        self.means: list[float] = []
+
+    def loss(self, batch: Tensor, done: float) -> tuple[Tensor, int]:
+        found = super().loss(batch, done)
+        self.means.append(self.model[0].running_mean.item())
+        return found
+
+
+def test_running_statistics_are_averaged_with_the_weights(tmp_path: Path) -> None:
+    task = StatisticsTask()
+    list(fit(task, replace(CONFIG, epochs=1), tmp_path))
+    average = 0.0
+    for step, mean in enumerate(task.means):
+        decay = min(CONFIG.ema_decay, (1 + step) / (10 + step))
+        average = decay * average + (1 - decay) * mean
+    best, last = weights_of(tmp_path / "best"), weights_of(tmp_path / "last")
+    assert best["0.running_mean"].item() == pytest.approx(average)
+    assert last["0.running_mean"].item() == pytest.approx(task.means[-1])
+    assert abs(average - task.means[-1]) > 1e-3
+    assert best["0.num_batches_tracked"] == last["0.num_batches_tracked"] == 6
+    assert best["mask"].tolist() == [0.0, -math.inf]
+
+
+def test_averaged_statistics_are_resumed_and_may_be_absent(tmp_path: Path) -> None:
+    list(fit(StatisticsTask(), CONFIG, tmp_path / "whole"))
+    stops = iter([False] * 7 + [True])
+    list(fit(StatisticsTask(), CONFIG, tmp_path / "parts", should_stop=lambda: next(stops)))
+    shutil.copytree(tmp_path / "parts", tmp_path / "old")
+    list(fit(StatisticsTask(), CONFIG, tmp_path / "parts", resume=True))
+    whole, parts = weights_of(tmp_path / "whole/best"), weights_of(tmp_path / "parts/best")
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)
+    forget_averages_of_buffers(tmp_path / "old/last", kept=6)
+    list(fit(StatisticsTask(), CONFIG, tmp_path / "old", resume=True))
+    old = weights_of(tmp_path / "old/best")
+    assert old["0.running_mean"] != whole["0.running_mean"]
+    assert old["0.running_mean"] == pytest.approx(whole["0.running_mean"], abs=0.1)
+    assert all(torch.equal(whole[key], old[key]) for key in whole if "running" not in key)
+
+
+def forget_averages_of_buffers(folder: Path, kept: int) -> None:
+    """Write the state as it was when weights alone were averaged."""
+    state = folder / "training_state.safetensors"
+    tensors, progress = load_tensors(state, "progress", "pt")
+    names = [name for name in tensors if name.startswith("average.")]
+    assert len(names) > kept
+    for name in names:
+        if int(name.removeprefix("average.")) >= kept:
+            del tensors[name]
+    save_file(tensors, state, {"progress": json.dumps(progress)})
+    config = json.loads((folder / "config.json").read_text())
+    config["sha256"][state.name] = hashlib.sha256(state.read_bytes()).hexdigest()
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def test_a_validation_that_is_no_number_is_never_better(tmp_path: Path) -> None:
+    values = iter([math.nan, 3.0, math.nan, 2.0, math.nan])
+    task = LineTask()
+    task.validate = lambda: {"error": next(values)}  # type: ignore[method-assign]
+    *events, end = fit(task, CONFIG, tmp_path)
+    bests = [event.is_best for event in events if isinstance(event, EpochEnded)]
+    assert bests == [True, True, False, True, False]
+    assert isinstance(end, Finished)
+    assert end.best == 2.0
+    assert load_checkpoint(tmp_path / "best", "line").about["metrics"]["epoch"] == 4
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    lines = [json.loads(line, parse_constant=refuse) for line in read_lines(tmp_path)]
+    assert [line["error"] for line in lines] == [None, 3.0, None, 2.0, None]
+
+
+def test_a_best_that_is_no_number_is_valid_json(tmp_path: Path) -> None:
+    task = LineTask()
+    task.validate = lambda: {"error": math.nan}  # type: ignore[method-assign]
+    *_, end = fit(task, CONFIG, tmp_path)
+    assert isinstance(end, Finished)
+    assert math.isnan(end.best)
+    assert "NaN" not in (tmp_path / "best/config.json").read_text()
+    assert load_checkpoint(tmp_path / "best", "line").about["metrics"]["epoch"] == 1
 
 
 def test_patience_and_minutes_end_it_early(tmp_path: Path) -> None:

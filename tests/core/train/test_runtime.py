@@ -43,7 +43,7 @@ def test_generators_repeat_and_differ_by_stream() -> None:
 
 _STEPS = """
 import resource, torch
-from dlcc.core.train.runtime import keep_freed_memory
+from dlcc.cli.app import keep_freed_memory
 keep_freed_memory()
 model = torch.nn.Sequential(torch.nn.Linear(16, 4096), torch.nn.GELU(), torch.nn.Linear(4096, 16))
 faults = []
