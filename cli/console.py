@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ from dlcc.core.progress import Progress
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
+_PLAIN_WIDTH = 80
+
 
 def stdout() -> Console:
     """The console for results. In a pipe nothing is cut to a screen's width."""
@@ -28,6 +30,20 @@ def stdout() -> Console:
 def print_json(values: Any) -> None:
     """Print a result as one line of JSON."""
     print(json.dumps(values, ensure_ascii=False))
+
+
+def print_lines(lines: Iterable[Text]) -> None:
+    """Print lines that were drawn for a width: whole, whatever the screen's."""
+    console = stdout()
+    for line in lines:
+        console.print(line, no_wrap=True, crop=False)
+
+
+def drawing_width(most: int | None = None) -> int:
+    """Columns that a drawing on stdout may take, at most `most`; 80 in a pipe."""
+    console = stdout()
+    width = console.width if console.is_terminal else _PLAIN_WIDTH
+    return width if most is None else min(width, most)
 
 
 def stderr() -> Console:

@@ -101,9 +101,9 @@ def attend(
 
     See also: dlcc attend train --help
     """
-    from dlcc.cli.console import reading
+    from dlcc.cli.console import print_json, reading
     from dlcc.cli.draw.cell import print_cells
-    from dlcc.cli.draw.export import check_ending, export, keep, print_json
+    from dlcc.cli.draw.export import check_ending, export, keep, traces_as_json
     from dlcc.cli.draw.grid import print_grids
     from dlcc.cli.draw.palette import chosen_palette
     from dlcc.core.attend.source import read_sentences, traces_of
@@ -125,7 +125,7 @@ def attend(
     cell = None if explain is None else _find_cell(explain, traces[0])
     keep(traces, save, export_to, lambda path: export(path, traces, colours, numbers))
     if json_output:
-        print_json(traces, cell)
+        print_json(traces_as_json(traces, cell))
     elif cell is not None:
         print_cells(traces, *cell)
     elif not tui:

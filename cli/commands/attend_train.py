@@ -55,9 +55,7 @@ def train(
 
     Each word is shown the partners of all words, and has to put its weight on its own.
     """
-    import json
-
-    from dlcc.cli.console import reading, stdout, warn
+    from dlcc.cli.console import print_json, reading, stdout, warn
     from dlcc.core.attend.relations import RELATIONS, RelationConfig, load_task
     from dlcc.core.errors import UsageError
 
@@ -83,7 +81,7 @@ def train(
 
         save_trained(save, replace(comparison.trained, about=about))
     if json_output:
-        print(json.dumps(about, ensure_ascii=False))
+        print_json(about)
         return
     console = stdout()
     console.print(_tables(about))

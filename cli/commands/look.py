@@ -1,6 +1,5 @@
 """`dlcc look`: attention from any source, one of the program's own or a stranger's."""
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -45,7 +44,8 @@ def look(
 
     A package offers a source by an entry point of the group dlcc.sources.
     """
-    from dlcc.cli.draw.export import check_ending, export, keep, print_json
+    from dlcc.cli.console import print_json
+    from dlcc.cli.draw.export import check_ending, export, keep, traces_as_json
     from dlcc.cli.draw.grid import print_grids
     from dlcc.cli.draw.palette import chosen_palette
     from dlcc.core import sources
@@ -62,7 +62,7 @@ def look(
         check_map(trace.weights.shape, layer, head)
     keep(traces, save, export_to, lambda path: export(path, traces, colours, numbers))
     if json_output:
-        print_json(traces)
+        print_json(traces_as_json(traces))
     elif tui:
         from dlcc.cli.tui.app import view_traces
 
@@ -75,6 +75,7 @@ def look(
 
 def _list(as_json: bool) -> None:
     """Print what sources there are, and what they ask for."""
+    from dlcc.cli.console import print_json
     from dlcc.core import sources
     from dlcc.core.errors import DlccError
 
@@ -88,7 +89,7 @@ def _list(as_json: bool) -> None:
             asks = [{"label": label, "example": example} for label, example in source.asks]
             found.append({"name": name, "title": source.title, "asks": asks})
     if as_json:
-        print(json.dumps(found, ensure_ascii=False))
+        print_json(found)
         return
     width = max(len(each["name"]) for each in found)
     for each in found:

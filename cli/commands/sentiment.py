@@ -1,6 +1,5 @@
 """`dlcc sentiment`: classify texts and say why."""
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -233,7 +232,7 @@ def _print(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    from dlcc.cli.console import stdout
+    from dlcc.cli.console import print_json, stdout
     from dlcc.cli.draw import words as sentiment_view
 
     if as_json:
@@ -243,7 +242,7 @@ def _print(
         ]
         for result, name in zip(results, names or (), strict=False):
             result["file"] = name
-        print(json.dumps({"labels": labels, "results": results}, ensure_ascii=False))
+        print_json({"labels": labels, "results": results})
     elif as_csv:
         sentiment_view.print_csv(found, labels, names)
     elif len(found) == 1:

@@ -1,6 +1,5 @@
 """`dlcc translate`: translate text; its further commands stand in their own files."""
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -76,7 +75,7 @@ def translate(
 
     A first word that names a command, such as train, is that command: put -- before it.
     """
-    from dlcc.cli.console import stdout
+    from dlcc.cli.console import print_json, stdout
     from dlcc.cli.draw.export import check_ending, export, keep
     from dlcc.cli.draw.grid import GridStyle, attention_grid
     from dlcc.cli.draw.palette import chosen_palette, color_system
@@ -112,7 +111,7 @@ def translate(
         done += chunk if shows else [replace(each, parts=(), steps=None) for each in chunk]
     _say_problems(done)
     if json_output:
-        print(json.dumps({"translations": results}, ensure_ascii=False))
+        print_json({"translations": results})
     if not shows or (alone and attention is None and not done[0].text):
         return
     traces = source.traces_of(done)

@@ -54,7 +54,7 @@ def compare(
 ) -> None:
     """Train without CutMix, with CutMix and from a backbone, each for --minutes."""
     from dlcc.cli.commands.train import run_folder
-    from dlcc.cli.console import note
+    from dlcc.cli.console import note, print_json
     from dlcc.core.vit.config import RECIPE
 
     RECIPE.choose({}, preset)  # complains before the long work
@@ -73,7 +73,7 @@ def compare(
                 note(f"stopped; go on with the same options and --run {folder}")
                 raise
     if json_output:
-        print(json.dumps([asdict(outcome) for outcome in outcomes]))
+        print_json([asdict(outcome) for outcome in outcomes])
     else:
         _print(outcomes)
 
@@ -135,7 +135,7 @@ def _print(outcomes: list[Outcome]) -> None:
     and the curves of the first seed."""
     from statistics import mean
 
-    from dlcc.cli.console import stdout
+    from dlcc.cli.console import drawing_width, print_lines, stdout
     from dlcc.cli.draw.curves import draw_curves
     from dlcc.cli.draw.scores import table
 
@@ -157,10 +157,8 @@ def _print(outcomes: list[Outcome]) -> None:
         gains = _gains(outcomes, kind, kinds[0])
         console.print(f"{kind} against {kinds[0]}: {_spread(gains, '+')} of the test pictures")
     curves = {kind: next(o.curve for o in outcomes if o.kind == kind) for kind in kinds}
-    width = min(console.width, 100) if console.is_terminal else 80
     console.print(f"validation accuracy, seed {outcomes[0].seed}", style="dim")
-    for line in draw_curves(curves, width, x_name="minutes"):
-        console.print(line, no_wrap=True, crop=False)
+    print_lines(draw_curves(curves, drawing_width(100), x_name="minutes"))
 
 
 def _gains(outcomes: list[Outcome], kind: str, base: str) -> list[float]:

@@ -1,6 +1,5 @@
 """`dlcc vit predict`: what a picture shows, and where the model looked."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,7 +51,7 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Say what pictures show."""
-    from dlcc.cli.console import stdout
+    from dlcc.cli.console import print_json, stdout
     from dlcc.cli.draw.export import PICTURE_FORMATS, check_ending, export_pictures, keep
     from dlcc.core.errors import DataError
     from dlcc.core.vit.source import PictureSource
@@ -74,7 +73,7 @@ def predict(
         if not json_output and not tui:
             _print(results[-1], trace, draw)
     if json_output:
-        print(json.dumps(results, ensure_ascii=False))
+        print_json(results)
     if traces:
         keep(traces, save, export_to, lambda path: export_pictures(path, traces, results))
     if tui and traces:
@@ -137,7 +136,7 @@ def _print(result: dict[str, Any], trace: "AttentionTrace", draw: bool) -> None:
     from rich.cells import cell_len
     from rich.text import Text
 
-    from dlcc.cli.console import stdout
+    from dlcc.cli.console import drawing_width, print_lines, stdout
     from dlcc.cli.draw.labels import fit
     from dlcc.cli.draw.palette import color_system
     from dlcc.cli.draw.pictures import attention_pictures
@@ -154,8 +153,6 @@ def _print(result: dict[str, Any], trace: "AttentionTrace", draw: bool) -> None:
     if draw:
         assert trace.image is not None
         weights = np.array(result["patches"])
-        width = console.width if console.is_terminal else 80
-        lines = attention_pictures(trace.image, weights, width, color_system(console))
         console.print(Text(f"  what counted ({result['method']}):", style="dim"))
-        for line in lines:
-            console.print(line, no_wrap=True, crop=False)
+        colours = color_system(console)
+        print_lines(attention_pictures(trace.image, weights, drawing_width(), colours))

@@ -1,5 +1,6 @@
 """How one cell came about, in words and numbers."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ _TERMS = 5  # of the largest, shown
 _ROW = 12  # keys of the row, shown
 _BAR = 20  # cells of a weight of 1
 _DIM = Style(dim=True)
+_JSON = "query key terms product scale score masked weight rank added_norm output_norm share"
 
 
 def explanation(trace: AttentionTrace, layer: int, head: int, query: int, key: int) -> Group:
@@ -100,23 +102,9 @@ def _output_lines(cell: CellExplanation) -> list[Text]:
 def cell_as_json(trace: AttentionTrace, head: int, query: int, key: int) -> dict[str, Any]:
     """JSON values of a cell's explanation."""
     cell = explain_cell(trace, 0, head, query, key)
-    return {
-        "head": head + 1,
-        "query": cell.query,
-        "key": cell.key,
-        "terms": None
-        if cell.terms is None
-        else [
-            {"dimension": t.dimension + 1, "query": t.query, "key": t.key, "amount": t.amount}
-            for t in cell.terms
-        ],
-        "product": cell.product,
-        "scale": cell.scale,
-        "score": None if cell.masked else cell.score,
-        "masked": cell.masked,
-        "weight": cell.weight,
-        "rank": cell.rank,
-        "added_norm": cell.added_norm,
-        "output_norm": cell.output_norm,
-        "share": cell.share,
-    }
+    terms = cell.terms and [
+        {**asdict(term), "dimension": term.dimension + 1} for term in cell.terms
+    ]
+    values = {name: getattr(cell, name) for name in _JSON.split()}
+    score = None if cell.masked else cell.score
+    return {"head": head + 1, **values, "terms": terms, "score": score}

@@ -135,19 +135,20 @@ def keep(
         note(f"wrote {export}")
 
 
-def print_json(traces: list[AttentionTrace], cell: tuple[int, int] | None = None) -> None:
-    """Print traces as JSON, with the explanation of one (query, key) of each head if it is asked
-    for."""
-    result = traces_as_json(traces)
+def traces_as_json(
+    traces: list[AttentionTrace], cell: tuple[int, int] | None = None
+) -> dict[str, Any]:
+    """JSON values of traces: tokens, weights and scores [L, H, Q, K]; null is a masked score.
+
+    Args:
+        traces: the traces.
+        cell: a query and a key, to be explained in each head of them.
+    """
+    values = [_trace_as_json(trace) for trace in traces]
     if cell is not None:
-        for trace, values in zip(traces, result["traces"], strict=True):
-            values["explanation"] = [cell_as_json(trace, n, *cell) for n in range(trace.num_heads)]
-    print(json.dumps(result, ensure_ascii=False))
-
-
-def traces_as_json(traces: list[AttentionTrace]) -> dict[str, Any]:
-    """JSON values of traces: tokens, weights and scores [L, H, Q, K]; null is a masked score."""
-    return {"traces": [_trace_as_json(trace) for trace in traces]}
+        for trace, each in zip(traces, values, strict=True):
+            each["explanation"] = [cell_as_json(trace, n, *cell) for n in range(trace.num_heads)]
+    return {"traces": values}
 
 
 def _trace_as_json(trace: AttentionTrace) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from dlcc.cli.console import stdout
+from dlcc.cli.console import drawing_width, print_lines, stdout
 from dlcc.cli.draw.labels import fit, side_by_side
 from dlcc.cli.draw.palette import PALETTES, color_system
 from dlcc.cli.draw.pictures import half_blocks, resized
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _CELL = 6  # columns of a confusion cell, at least
 _LABEL = 12  # of a class name
 _PICTURE = 24  # columns of a mistake
-_PLAIN_WIDTH = 80
 
 
 def table(*columns: str) -> Table:
@@ -83,7 +82,7 @@ def _print_confusion(console: Console, scores: "Scores") -> None:
         columns = range(start, min(start + per_block, len(names)))
         head = "".join(fit(names[column], cell - 1, "right") + " " for column in columns)
         corner = fit("true \\ given", _LABEL, "right")
-        console.print(Text(f"{corner} {head}", "dim"), no_wrap=True, crop=False)
+        lines = [Text(f"{corner} {head}", "dim")]
         for name, counts in zip(names, scores.confusion, strict=True):
             line = Text(fit(name, _LABEL, "right") + " ", no_wrap=True)
             total = max(sum(counts), 1)
@@ -92,8 +91,8 @@ def _print_confusion(console: Console, scores: "Scores") -> None:
                 style = palette.style(share**0.5, colors) if counts[column] else Style.null()
                 shown = f"{counts[column]:,}" if counts[column] else "·"
                 line.append(f"{shown:>{cell - 1}} ", style)
-            console.print(line, no_wrap=True, crop=False)
-        console.print()
+            lines.append(line)
+        print_lines([*lines, Text()])
 
 
 def print_by_length(by_length: "Sequence[LengthScore]") -> None:
@@ -121,20 +120,18 @@ def print_worst_texts(worst: "Sequence[Mistake]", reviews: "Sequence[Review]") -
 def print_worst_pictures(worst: "Sequence[Mistake]", pictures: "ImageSet") -> None:
     """The most certain mistakes as pictures, as many in a row as the screen holds; `pictures` are
     those that were scored."""
-    console = stdout()
     if not worst:
         return
+    console = stdout()
     console.print(Text("most certain mistakes", style="dim"))
-    width = console.width if console.is_terminal else _PLAIN_WIDTH
-    per_row = max(1, (width + 2) // (_PICTURE + 2))
+    per_row = max(1, (drawing_width() + 2) // (_PICTURE + 2))
     for start in range(0, len(worst), per_row):
         blocks = []
         for mistake in worst[start : start + per_row]:
             image = pictures.pixels[mistake.place].permute(1, 2, 0).numpy()
             picture = half_blocks(resized(image, _PICTURE, _PICTURE), color_system(console))
             blocks.append([*picture, *_caption(mistake)])
-        for line in side_by_side(blocks):
-            console.print(line, no_wrap=True, crop=False)
+        print_lines(side_by_side(blocks))
 
 
 def _caption(mistake: "Mistake") -> list[Text]:
