@@ -12,7 +12,7 @@ from dlcc.cli.options import settings
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from dlcc.core.train.events import EpochEnded, Event, Finished, Started, Stepped
+    from dlcc.core.train.task import EpochEnded, Event, Finished, Started, Stepped
 
 _SMOOTHING = 0.98  # of the loss that is shown
 
@@ -44,7 +44,7 @@ def follow(events: "Iterator[Event]", unit: str) -> "Finished":
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from dlcc.cli.console import stderr
-    from dlcc.core.train.events import EpochEnded, Finished, Started, Stepped
+    from dlcc.core.train.task import EpochEnded, Finished, Started, Stepped
 
     columns = (TextColumn("{task.description}"), BarColumn(20), TimeRemainingColumn())
     with Progress(*columns, console=stderr(), disable=settings.quiet) as progress:

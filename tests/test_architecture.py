@@ -16,15 +16,15 @@ ROOT = Path(__file__).parent.parent
 SCREEN = {"typer", "rich", "textual"}
 LIGHT = {
     *("errors", "files.paths", "files.tensors", "trace.trace", "trace.maps", "trace.cell"),
-    *("trace.words", "train.events", "attend.mechanisms", "files.vectors", "attend.trained"),
+    *("attend.mechanisms", "files.vectors", "attend.trained"),
     *("sources", "attend.source", "progress", "train.parts"),
 }
 MODELS = {
     *("nn.attention", "nn.layers", "nn.batches", "nn.recurrent"),
-    *("translate.model", "sentiment.model", "vit.model", "vit.stem", "vit.cutmix"),
+    *("translate.model", "sentiment.model", "vit.model", "vit.augment"),
 }
 TRAINING_MAY = {
-    *("errors", "files.paths", "trace.trace", "train.runtime", "train.events", "train.task"),
+    *("errors", "files.paths", "trace.trace", "train.runtime", "train.task"),
     *("train.config", "train.optimizers", "train.checkpoint", "nn.layers", "files.tensors"),
 }
 
@@ -67,7 +67,7 @@ def test_light_modules_need_no_torch(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_models_know_neither_data_nor_training(name: str) -> None:
-    data = {"translate.data", "sentiment.data", "files.tables", "vit.data", "vit.image_cache"}
+    data = {"translate.data", "sentiment.data", "files.tables", "vit.data"}
     data |= {"vit.pictures", "vit.cifar"}
     forbidden = data | {"files.archives", "files.download", "files.paths", "train.fit"}
     assert not core_imports(CORE[name]) & forbidden

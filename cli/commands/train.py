@@ -13,8 +13,7 @@ from dlcc.core.train.config import FitConfig
 from dlcc.core.train.recipe import Recipe, recipe
 
 if TYPE_CHECKING:
-    from dlcc.core.train.events import Finished
-    from dlcc.core.train.task import Task
+    from dlcc.core.train.task import Finished, Task
 
 Run = Annotated[
     Path | None, typer.Option(help="Folder of the run; made anew when left out.", metavar="FOLDER")

@@ -80,7 +80,7 @@ def translate(
     from dlcc.cli.draw.grid import GridStyle, attention_grid
     from dlcc.cli.draw.palette import chosen_palette, color_system
     from dlcc.core.errors import UsageError
-    from dlcc.core.trace.words import by_word
+    from dlcc.core.trace.maps import by_word
 
     at_most_one(json=json_output, tui=tui)
     colours = chosen_palette(palette)

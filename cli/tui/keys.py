@@ -11,7 +11,7 @@ from dlcc.cli.tui import info
 from dlcc.cli.tui.state import ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.core.trace import maps
-from dlcc.core.trace.words import join_pieces
+from dlcc.core.trace.maps import join_pieces
 
 When = Callable[[ViewState], bool]
 

@@ -13,8 +13,8 @@ from dlcc.core import sources
 from dlcc.core.errors import DlccError
 from dlcc.core.sources import Source
 from dlcc.core.trace import maps
+from dlcc.core.trace.maps import joined, token_groups
 from dlcc.core.trace.trace import AttentionTrace, load_traces
-from dlcc.core.trace.words import joined, token_groups
 
 ROLLOUT = "rollout"
 HIGHLIGHTS = ("row", "column", "cross", "cell")

@@ -1,6 +1,6 @@
 """Attention on sentences with numpy alone: tokens in, a trace out.
 
-The forward passes of `core.attention` again, without torch, so that the first picture is there
+The forward passes of `core.nn.attention` again, without torch, so that the first picture is there
 before torch would have been loaded. Tests hold the two to each other.
 
 Shapes: Q query tokens, K key tokens, E width of the word vectors, H heads, D width of a head.
@@ -30,7 +30,7 @@ TITLES = {
 }
 
 Weights = dict[str, np.ndarray]
-"""The learned tensors of one mechanism, named as in its module in `core.attention`."""
+"""The learned tensors of one mechanism, named as in its module in `core.nn.attention`."""
 
 _UNSHOWN = re.compile(
     "\x1b\\[[0-9;?]*[A-Za-z]|[\x00-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"

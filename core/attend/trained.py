@@ -24,7 +24,7 @@ class TrainedAttention:
     """Learned tensors of one or more mechanisms, and how the word vectors are prepared for them."""
 
     mechanisms: dict[str, Weights]
-    """trainable, additive or multihead to the tensors of its module in `core.attention`."""
+    """trainable, additive or multihead to the tensors of its module in `core.nn.attention`."""
     centre: np.ndarray
     """[E] float32: subtracted from every word vector, which is then brought to length 1."""
     about: dict[str, Any]

@@ -34,10 +34,9 @@ from dlcc.core.train.checkpoint import (
     whole,
 )
 from dlcc.core.train.config import FitConfig, learning_rate_at
-from dlcc.core.train.events import EpochEnded, Event, Finished, Started, Stepped
 from dlcc.core.train.optimizers import optimizer_state, optimizers_of, restore_optimizers
 from dlcc.core.train.runtime import autocast, has_fast_bfloat16
-from dlcc.core.train.task import Task
+from dlcc.core.train.task import EpochEnded, Event, Finished, Started, Stepped, Task
 
 _STATE, _PROGRESS = "training_state.safetensors", "progress"
 _AVERAGE, _OPTIMIZER = "average.", "optimizer."  # what its tensors' names begin with

@@ -9,7 +9,7 @@ from dlcc.core.files.paths import read_bytes
 from dlcc.core.files.tables import lines_of
 from dlcc.core.trace.maps import merge, word_groups
 from dlcc.core.translate.codec import clean, split_words
-from dlcc.core.translate.metrics import Links, alignment_error_rate
+from dlcc.core.translate.score import Links, alignment_error_rate
 from dlcc.core.translate.translator import Translator
 
 

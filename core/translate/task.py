@@ -23,8 +23,8 @@ from dlcc.core.translate.config import (
     TranslationConfig,
 )
 from dlcc.core.translate.data import Sentence, Split, find_data, read_pairs, split_pairs
-from dlcc.core.translate.metrics import bleu
 from dlcc.core.translate.model import Seq2Seq
+from dlcc.core.translate.score import bleu
 from dlcc.core.translate.source import trace_of
 from dlcc.core.translate.translator import GREEDY, KIND, Translator
 

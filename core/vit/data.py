@@ -4,6 +4,7 @@ Shapes: N pictures, S side of the square pictures.
 """
 
 import hashlib
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -15,21 +16,18 @@ from torch import Tensor
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.archives import each_file
 from dlcc.core.files.download import RemoteFile, fetch
+from dlcc.core.files.paths import cache_dir
+from dlcc.core.files.tensors import load_tensors, save_tensors
 from dlcc.core.progress import Progress
 from dlcc.core.train.recipe import Narrator
 from dlcc.core.train.runtime import seeded_generator
 from dlcc.core.vit import cifar
-from dlcc.core.vit.image_cache import Content, cache_file, read_cache, write_cache
 from dlcc.core.vit.pictures import SUFFIXES, decode_picture, square
 
 _PARTS = {
-    "train": "train",
-    "training": "train",
-    "test": "test",
-    "testing": "test",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("val", "valid", "validation"), "validation"),
 }
 CIFAR10 = RemoteFile(
     "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
@@ -38,6 +36,8 @@ CIFAR10 = RemoteFile(
 """Krizhevsky 2009, chapter 3."""
 _TEST_SHARE = 0.1  # of pictures that come without a test part
 _MAX_BYTES = 2**34
+_CACHE_VERSION = 1
+_CACHE = "pictures"  # in its file: what is no picture
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,20 @@ class ImageData:
         )
 
 
+@dataclass(frozen=True)
+class Content:
+    """All pictures of a source, as they are cached."""
+
+    pixels: Tensor
+    names: list[str]
+    """N file names inside the source."""
+    classes: list[str]
+    """N names of classes."""
+    parts: list[str]
+    """N of train, test, validation or empty."""
+    skipped: list[str]
+
+
 def load_images(
     path: Path | None,
     size: int,
@@ -113,11 +127,11 @@ def load_images(
     if not 0 < validation_share < 1:
         raise UsageError(f"--validation {validation_share}: give a share between 0 and 1")
     path = path or fetch(CIFAR10)
-    cached = cache_file(path, size)
-    content = read_cache(cached)
+    cached = _cache_file(path, size)
+    content = _read_cache(cached)
     if content is None:
         content = _decode(path, size, progress)
-        write_cache(cached, content)
+        _write_cache(cached, content)
     return _split(content, path, validation_share, seed)
 
 
@@ -197,6 +211,39 @@ def _stacked(pictures: list[np.ndarray], size: int) -> Tensor:
                 image = Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))
                 pictures[number] = square(image, size)
     return torch.from_numpy(np.stack(pictures))
+
+
+def _cache_file(path: Path, size: int) -> Path:
+    """Where pictures are cached, by where they are, when they changed and how they are decoded."""
+    digest = hashlib.sha256(f"{_CACHE_VERSION} {size} {path.resolve()}".encode())
+    files = sorted(path.rglob("*")) if path.is_dir() else [path] if path.exists() else []
+    for file in filter(Path.is_file, files):
+        state = file.stat()
+        digest.update(f"{file} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return cache_dir() / "pictures" / f"{digest.hexdigest()[:32]}.safetensors"
+
+
+def _write_cache(cached: Path, content: Content) -> None:
+    """Keep `content`.
+
+    Raises:
+        DataError: the folder cannot be written.
+    """
+    pixels = content.pixels.numpy()
+    texts = {**vars(content), "crc32": zlib.crc32(pixels.data)}
+    del texts["pixels"]
+    save_tensors(cached, {"pixels": pixels}, _CACHE, texts)
+
+
+def _read_cache(cached: Path) -> Content | None:
+    """What is cached, or None where that is nothing, damaged or of another make."""
+    try:
+        tensors, texts = load_tensors(cached, _CACHE, "pt")
+        content = {**tensors, **(texts or {})}
+        whole = zlib.crc32(content["pixels"].numpy().data) == content.pop("crc32")
+        return Content(**content) if whole else None
+    except (DataError, KeyError, TypeError):
+        return None
 
 
 def _split(content: Content, path: Path, validation_share: float, seed: int) -> ImageData:

@@ -8,6 +8,7 @@ D width, H heads, N classes.
 """
 
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,6 @@ from torch import Tensor, nn
 
 from dlcc.core.nn.layers import BlockConfig, EncoderBlock, sinusoidal_positions
 from dlcc.core.vit.config import ViTConfig
-from dlcc.core.vit.stem import conv_stem
 
 
 class ViT(nn.Module):
@@ -170,3 +170,29 @@ def _initialise_linear(layer: nn.Linear) -> None:
 
 def _channels(values: tuple[float, ...]) -> Tensor:
     return torch.tensor(values)[:, None, None]  # [3, 1, 1]
+
+
+class Convolution(nn.Module):
+    """A 3×3 convolution, normalised over the batch, with a GELU.
+
+    One that changes the width halves the picture; one that does not adds to its input.
+    """
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(before, after, 3, stride, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(after)
+        self.adds = before == after
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, S, S] to [B, C', S', S']."""
+        new = F.gelu(self.norm(self.conv(x)))
+        return x + new if self.adds else new
+
+
+def conv_stem(channels: tuple[int, ...], embed_dim: int) -> nn.Sequential:
+    """Convolutions from pixels to one token per patch."""
+    layers = [Convolution(3, channels[0], 1)]
+    for before, after in pairwise((*channels, embed_dim)):
+        layers.append(Convolution(before, after, 1 if before == after else 2))
+    return nn.Sequential(*layers)

@@ -19,11 +19,10 @@ from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.classify import calibrated_scores, fit_temperature
 from dlcc.core.train.recipe import Chosen, Narrator
 from dlcc.core.train.runtime import choose_device, seeded_generator
-from dlcc.core.vit.augment import LEVELS, augment
+from dlcc.core.vit.augment import LEVELS, augment, cutmix, mixed_labels, mixup
 from dlcc.core.vit.backbones import load_backbone
 from dlcc.core.vit.classifier import CLASSES, KIND, PictureClassifier
 from dlcc.core.vit.config import EITHER_MIX, PicturesConfig, VisionConfig, ViTConfig
-from dlcc.core.vit.cutmix import cutmix, mixed_labels, mixup
 from dlcc.core.vit.data import ImageData, read_pictures
 from dlcc.core.vit.model import ViT
 from dlcc.core.vit.source import cutmix_trace, trace_of

@@ -8,8 +8,8 @@ from viewing import Viewed, random_weights, state_of, text_trace, view
 from dlcc.cli.draw.labels import display, head_lines, number, rotated
 from dlcc.cli.tui.widgets.grid import MapGrid
 from dlcc.cli.tui.widgets.ink import PALETTE_NAMES, Ink
+from dlcc.core.trace.maps import join_pieces
 from dlcc.core.trace.trace import AttentionTrace
-from dlcc.core.trace.words import join_pieces
 
 TRICKY = (
     "[CLS]",

@@ -79,7 +79,7 @@ def sides(queries=4, keys=6, width=E):
 
 
 def by_torch(config, query, key, weights):
-    """The same attention with the modules of core.attention: output per head and weights."""
+    """The same attention with the modules of core.nn.attention: output per head and weights."""
     query, key = torch.from_numpy(query)[None], torch.from_numpy(key)[None]
     mask = None
     if config.mask == "causal":

@@ -23,9 +23,9 @@ from dlcc.core.files.tensors import load_tensors
 from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.checkpoint import best_of, load_checkpoint
 from dlcc.core.train.config import OPTIMIZERS, FitConfig, learning_rate_at
-from dlcc.core.train.events import EpochEnded, Finished, Started, Stepped
 from dlcc.core.train.fit import fit
 from dlcc.core.train.runtime import seeded_generator
+from dlcc.core.train.task import EpochEnded, Finished, Started, Stepped
 
 
 class LineTask:

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.trace.maps import by_word
 from dlcc.core.trace.trace import load_traces, save_traces
-from dlcc.core.trace.words import by_word
 from dlcc.core.train.checkpoint import save_checkpoint
 from dlcc.core.translate.alignment import alignment_errors, read_alignments
 from dlcc.core.translate.config import Seq2SeqConfig, TranslationConfig

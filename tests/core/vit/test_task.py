@@ -11,8 +11,8 @@ from vision_samples import CLASSES, TINY, image_data
 from dlcc.core.errors import UsageError
 from dlcc.core.trace.trace import load_traces
 from dlcc.core.train.config import FitConfig
-from dlcc.core.train.events import EpochEnded, Finished
 from dlcc.core.train.fit import fit
+from dlcc.core.train.task import EpochEnded, Finished
 from dlcc.core.vit.classifier import PictureClassifier
 from dlcc.core.vit.config import VisionConfig, ViTConfig
 from dlcc.core.vit.model import ViT

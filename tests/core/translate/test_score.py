@@ -1,6 +1,6 @@
 import pytest
 
-from dlcc.core.translate.metrics import alignment_error_rate, bleu, chrf
+from dlcc.core.translate.score import alignment_error_rate, bleu, chrf
 
 
 def test_bleu_counts_the_first_or_every_reference() -> None:
