@@ -9,24 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from importlinter.cli import lint_imports
 
 from dlcc.core.trace.trace import AttentionTrace, save_traces
 
 ROOT = Path(__file__).parent.parent
-SCREEN = {"typer", "rich", "textual"}
-LIGHT = {
-    *("errors", "files.paths", "files.tensors", "trace.trace", "trace.maps", "trace.cell"),
-    *("attend.mechanisms", "files.vectors", "attend.trained"),
-    *("sources", "attend.source", "progress", "train.parts"),
-}
-MODELS = {
-    *("nn.attention", "nn.layers", "nn.batches", "nn.recurrent"),
-    *("translate.model", "sentiment.model", "vit.model", "vit.augment"),
-}
-TRAINING_MAY = {
-    *("errors", "files.paths", "trace.trace", "train.runtime", "train.task"),
-    *("train.config", "train.optimizers", "train.checkpoint", "nn.layers", "files.tensors"),
-}
 
 
 def imports_of(path: Path) -> set[str]:
@@ -41,40 +28,14 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
-CORE = {
-    ".".join(path.relative_to(ROOT / "core").with_suffix("").parts): path
-    for path in (ROOT / "core").rglob("*.py")
-}
-
-
-def core_imports(path: Path) -> set[str]:
-    names = {name.removeprefix("dlcc.core.") for name in imports_of(path)}
-    return names & set(CORE)
-
-
-@pytest.mark.parametrize("name", sorted(CORE))
-def test_core_knows_no_screen(name: str) -> None:
-    imported = imports_of(CORE[name])
-    assert not {module for module in imported if module.split(".")[0] in SCREEN}
-    assert not {module for module in imported if module.startswith("dlcc.cli")}
-
-
-@pytest.mark.parametrize("name", sorted(LIGHT))
-def test_light_modules_need_no_torch(name: str) -> None:
-    assert "torch" not in {module.split(".")[0] for module in imports_of(CORE[name])}
-    assert core_imports(CORE[name]) <= LIGHT
-
-
-@pytest.mark.parametrize("name", sorted(MODELS))
-def test_models_know_neither_data_nor_training(name: str) -> None:
-    data = {"translate.data", "sentiment.data", "files.tables", "vit.data"}
-    data |= {"vit.pictures", "vit.cifar"}
-    forbidden = data | {"files.archives", "files.download", "files.paths", "train.fit"}
-    assert not core_imports(CORE[name]) & forbidden
-
-
-def test_training_knows_only_modules_and_iterables() -> None:
-    assert core_imports(CORE["train.fit"]) <= TRAINING_MAY
+def test_imports_keep_to_the_contracts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those in pyproject.toml."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # it adds to it
+    broken = lint_imports(no_cache=True)
+    assert not broken, capsys.readouterr().out
 
 
 def test_assets_are_data() -> None:
