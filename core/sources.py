@@ -114,21 +114,41 @@ def made_by(
     }
 
 
-def model_folder(kind: str, checkpoint: Path | None) -> Path:
-    """`checkpoint`, or the folder of the model of that kind that came with the program.
+class ModelSource:
+    """What sources of trained models have in common.
 
-    Raises:
-        DataError: this installation has none.
+    Args:
+        checkpoint: a checkpoint or run folder; the bundled model when None.
+        device: auto, or torch's name.
     """
-    if checkpoint is not None:
-        return checkpoint
-    try:
-        return paths.asset(kind)
-    except DataError:
-        raise DataError(
-            f"no model is bundled for {kind}: train one with dlcc {kind} train, and name its run "
-            "as the checkpoint"
-        ) from None
+
+    kind = ""
+    """The source's name, which is the model's kind."""
+
+    def __init__(self, checkpoint: Path | None = None, device: str = "auto") -> None:
+        self.checkpoint, self.device = checkpoint, device
+
+    @property
+    def folder(self) -> Path:
+        """Where the model is.
+
+        Raises:
+            DataError: this installation has none.
+        """
+        if self.checkpoint is not None:
+            return self.checkpoint
+        try:
+            return paths.asset(self.kind)
+        except DataError:
+            raise DataError(
+                f"no model is bundled for {self.kind}: train one with dlcc {self.kind} train, and "
+                "name its run as the checkpoint"
+            ) from None
+
+    def made_by(self, asked: str, about: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+        """As `made_by` has it, of a model that was made as `about` says."""
+        known = {"model": about.get("command", ""), "seed": about.get("seed", 0)}
+        return made_by(self.kind, [asked], {"checkpoint": self.checkpoint, **options}, **known)
 
 
 class loaded_once(cached_property[_T]):  # noqa: N801 - used as a decorator

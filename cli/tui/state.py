@@ -147,9 +147,8 @@ class ViewState:
             return shown
         other = self.map_of(self.minus)
         values = maps.difference(shown.values, other.values)
-        return replace(
-            shown, values=values, title=f"{shown.title} minus {other.title}", signed=True
-        )
+        title = f"{shown.title} minus {other.title}"
+        return replace(shown, values=values, title=title, signed=True)
 
     def map_of(self, choice: Choice) -> ShownMap:
         """A map of the current frame, words and special tokens treated as asked."""
@@ -195,9 +194,7 @@ class ViewState:
         """Trace, layer and head in words, leaving out what there is only one of."""
         trace = self.traces[choice.trace]
         place, name = self.place_of(choice), trace_name(trace, choice.trace)
-        if len(self.traces) > 1 and place:
-            return f"{name}, {place}"
-        return place or name
+        return f"{name}, {place}" if len(self.traces) > 1 and place else place or name
 
     def place_of(self, choice: Choice) -> str:
         """Layer and head in words; nothing where there is only one of each."""
@@ -284,8 +281,7 @@ class ViewState:
         self.hide_special = self.hide_special if hide_special is None else hide_special
         self.rows, self.columns = set(), set()
         self.choose(self.choice)
-        shown = self.shown
-        self.row, self.column = _place(shown.queries, query), _place(shown.keys, key)
+        self.row, self.column = _place(self.shown.queries, query), _place(self.shown.keys, key)
 
 
 def trace_name(trace: AttentionTrace, number: int) -> str:

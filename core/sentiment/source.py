@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlcc.core.errors import UsageError
-from dlcc.core.sources import Ask, loaded_once, made_by, model_folder
+from dlcc.core.sources import Ask, ModelSource, loaded_once
 from dlcc.core.trace.trace import AttentionTrace
 
 if TYPE_CHECKING:
@@ -23,15 +23,10 @@ NO_ATTENTION = "there is no attention to show: the model is a GRU, or the text i
 _QUICK = ("gradient", "rollout")  # what comes with the attention
 
 
-class SentimentSource:
-    """A classifier, the bundled one or another.
+class SentimentSource(ModelSource):
+    """A text classifier, which may read long texts otherwise than usual (`long_texts`)."""
 
-    Args:
-        checkpoint: a checkpoint or run folder; the bundled one when None.
-        device: auto, or torch's name.
-        long_texts: how texts beyond the model's length are read, as `Classifier` has it.
-    """
-
+    kind = "sentiment"
     title = "Sentiment: what a classifier looks at in a review"
     asks: Sequence[Ask] = (
         Ask(
@@ -43,15 +38,15 @@ class SentimentSource:
     def __init__(
         self, checkpoint: Path | None = None, device: str = "auto", long_texts: str = "windows"
     ) -> None:
-        self.checkpoint, self.device, self.long_texts = checkpoint, device, long_texts
+        super().__init__(checkpoint, device)
+        self.long_texts = long_texts
 
     @loaded_once
     def classifier(self) -> "Classifier":
         from dlcc.core.sentiment.classifier import Classifier
         from dlcc.core.train.runtime import choose_device
 
-        folder = model_folder("sentiment", self.checkpoint)
-        return Classifier.load(folder, choose_device(self.device), self.long_texts)
+        return Classifier.load(self.folder, choose_device(self.device), self.long_texts)
 
     def traces(self, text: str) -> list[AttentionTrace]:
         (answer,) = self.classifier.answer([text], keep_tokens=True)
@@ -78,17 +73,8 @@ class SentimentSource:
         if not explainer.classifier.has_attention:
             return None
         methods = dict.fromkeys([method, *_QUICK] if method else _QUICK)
-        about = self.classifier.about or {}
-        origin = made_by(
-            "sentiment",
-            [text],
-            {
-                "checkpoint": self.checkpoint,
-                "long": None if self.long_texts == "windows" else self.long_texts,
-            },
-            model=about.get("command", ""),
-            seed=about.get("seed", 0),
-        )
+        long = None if self.long_texts == "windows" else self.long_texts
+        origin = self.made_by(text, self.classifier.about, long=long)
         return trace_of(
             explainer, text, {name: explainer.contributions(name) for name in methods}, origin
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.sources import Ask, loaded_once, made_by, model_folder
+from dlcc.core.sources import Ask, ModelSource, loaded_once
 from dlcc.core.trace.trace import AttentionTrace
 
 if TYPE_CHECKING:
@@ -18,15 +18,10 @@ if TYPE_CHECKING:
     from dlcc.core.translate.translator import SearchOptions, Translation, Translator
 
 
-class TranslateSource:
-    """A translator, the bundled one or another.
+class TranslateSource(ModelSource):
+    """A translator, which may search otherwise than usual."""
 
-    Args:
-        checkpoint: a checkpoint or run folder; the bundled one when None.
-        device: auto, or torch's name.
-        options: how it searches; as usual when None.
-    """
-
+    kind = "translate"
     title = "Translate an English sentence, step by step"
     asks: Sequence[Ask] = (Ask("English", "The book that I bought yesterday is very interesting."),)
 
@@ -36,15 +31,15 @@ class TranslateSource:
         device: str = "auto",
         options: "SearchOptions | None" = None,
     ) -> None:
-        self.checkpoint, self.device, self.options = checkpoint, device, options
+        super().__init__(checkpoint, device)
+        self.options = options
 
     @loaded_once
     def translator(self) -> "Translator":
         from dlcc.core.train.runtime import choose_device
         from dlcc.core.translate.translator import Translator
 
-        folder = model_folder("translate", self.checkpoint)
-        return Translator.load(folder, choose_device(self.device))
+        return Translator.load(self.folder, choose_device(self.device))
 
     def traces(self, text: str) -> list[AttentionTrace]:
         return self.traces_of(self.translator.translate([text], self.options, keep_steps=True))
@@ -78,16 +73,9 @@ class TranslateSource:
     def _trace(self, translation: "Translation") -> AttentionTrace:
         from dlcc.core.translate.translator import SearchOptions
 
-        usual, options = SearchOptions(), self.options or SearchOptions()
-        about = self.translator.about
-        changed = {k: v for k, v in vars(options).items() if v != getattr(usual, k)}
-        origin = made_by(
-            "translate",
-            [translation.source],
-            {"checkpoint": self.checkpoint, **changed},
-            model=about.get("command", ""),
-            seed=about.get("seed", 0),
-        )
+        usual, options = vars(SearchOptions()), vars(self.options or SearchOptions())
+        changed = {name: value for name, value in options.items() if value != usual[name]}
+        origin = self.made_by(translation.source, self.translator.about, **changed)
         return trace_of(self.translator, translation, origin)
 
 

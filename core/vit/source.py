@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlcc.core.errors import UsageError
-from dlcc.core.sources import Ask, loaded_once, made_by, model_folder
+from dlcc.core.sources import Ask, ModelSource, loaded_once
 from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace
 
@@ -31,27 +31,19 @@ TOP = 5
 """Classes that are named unasked."""
 
 
-class PictureSource:
-    """A picture classifier, the bundled one or another.
+class PictureSource(ModelSource):
+    """A picture classifier."""
 
-    Args:
-        checkpoint: a checkpoint or run folder; the bundled one when None.
-        device: auto, or torch's name.
-    """
-
+    kind = "vit"
     title = "Picture: what a Vision Transformer looks at"
     asks: Sequence[Ask] = (Ask("File"),)
-
-    def __init__(self, checkpoint: Path | None = None, device: str = "auto") -> None:
-        self.checkpoint, self.device = checkpoint, device
 
     @loaded_once
     def classifier(self) -> "PictureClassifier":
         from dlcc.core.train.runtime import choose_device
         from dlcc.core.vit.classifier import PictureClassifier
 
-        folder = model_folder("vit", self.checkpoint)
-        return PictureClassifier.load(folder, choose_device(self.device))
+        return PictureClassifier.load(self.folder, choose_device(self.device))
 
     def traces(self, file: str) -> list[AttentionTrace]:
         from dlcc.core.vit.pictures import read_picture
@@ -63,14 +55,7 @@ class PictureSource:
         """What is attended to in a picture, which was read from `path`; `top` classes are named."""
         classifier = self.classifier
         trace = trace_of(classifier, classifier.pixels(image), top=top)
-        about = classifier.about
-        origin = made_by(
-            "vit",
-            [str(path)],
-            {"checkpoint": self.checkpoint},
-            model=about.get("command", ""),
-            seed=about.get("seed", 0),
-        )
+        origin = self.made_by(str(path), classifier.about)
         details = {**trace.details, "file": path.name}
         return replace(trace, title=f"{path.name}: {trace.title}", details=details, made_by=origin)
 

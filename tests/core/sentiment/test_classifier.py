@@ -8,7 +8,7 @@ from sentiment_samples import codec, corpus, trained, trained_run
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.sentiment.classifier import Classifier
-from dlcc.core.sources import model_folder
+from dlcc.core.sentiment.source import SentimentSource
 from dlcc.core.train.checkpoint import best_of
 
 CPU = torch.device("cpu")
@@ -84,7 +84,7 @@ def test_what_cannot_be_loaded_is_said(tmp_path: Path, monkeypatch: pytest.Monke
         trained(long_texts="middle")
     monkeypatch.setattr("dlcc.core.files.paths.resources.files", lambda package: tmp_path)
     with pytest.raises(DataError, match="train one with dlcc sentiment train"):
-        model_folder("sentiment", None)
+        _ = SentimentSource().folder
     (tmp_path / "sentiment").mkdir()
     (tmp_path / "sentiment/config.json").write_text("{}")
-    assert model_folder("sentiment", None) == tmp_path / "sentiment"
+    assert SentimentSource().folder == tmp_path / "sentiment"
