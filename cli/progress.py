@@ -3,16 +3,15 @@
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dlcc.cli.options import settings
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.text import Text
 
-    from dlcc.core.train.task import EpochEnded, Event, Finished, Started, Stepped
+    from dlcc.core.train.task import EpochEnded, Event, Finished, Started
 
 _SMOOTHING = 0.98  # of the loss that is shown
 
@@ -48,70 +47,45 @@ def follow(events: "Iterator[Event]", unit: str) -> "Finished":
 
     columns = (TextColumn("{task.description}"), BarColumn(20), TimeRemainingColumn())
     with Progress(*columns, console=stderr(), disable=settings.quiet) as progress:
-        view = _View(progress, unit)
+        bar = progress.add_task("starting", total=1.0, visible=False)
+        begun, items, loss = None, 0, None
         for event in events:
-            if isinstance(event, Started):
-                view.started(event)
-            elif isinstance(event, Stepped):
-                view.stepped(event)
-            elif isinstance(event, EpochEnded):
-                view.epoch_ended(event)
-            elif isinstance(event, Finished):
-                return event
+            match event:
+                case Started():
+                    _say_start(event)
+                    progress.update(bar, visible=True)
+                case Stepped():
+                    if begun is None or loss is None:
+                        begun, loss = event.seconds, event.loss
+                    else:
+                        items += event.items
+                    loss = _SMOOTHING * loss + (1 - _SMOOTHING) * event.loss
+                    passed = event.seconds - begun  # here, not in the parts before a resume
+                    speed = f"{items / passed:,.0f} {unit}/s" if passed > 0 else ""
+                    text = f"epoch {event.epoch + 1}  loss {loss:.3f}  {speed}"
+                    progress.update(bar, completed=event.progress, description=text)
+                case EpochEnded():
+                    if not settings.quiet:
+                        progress.console.print(_epoch(event), soft_wrap=True)
+                case Finished():
+                    return event
     raise RuntimeError("the training ended without saying so")
 
 
-@dataclass
-class _View:
-    """What the screen shows now."""
+def _say_start(event: "Started") -> None:
+    from dlcc.cli.console import note
 
-    progress: "Progress"
-    unit: str
-    bar: "TaskID | None" = None
-    loss: float | None = None
-    items: int = 0
-    begun: float | None = field(default=None)
-    """Seconds of training when this process took over."""
+    where = f"{event.device}{', bfloat16' if event.bfloat16 else ''}"
+    note(f"{event.num_parameters:,} parameters on {where}, {event.steps_per_epoch} steps an epoch")
+    if event.step:
+        note(f"going on from step {event.step:,}")
 
-    def started(self, event: "Started") -> None:
-        from dlcc.cli.console import note
 
-        where = f"{event.device}{', bfloat16' if event.bfloat16 else ''}"
-        note(
-            f"{event.num_parameters:,} parameters on {where}, "
-            f"{event.steps_per_epoch} steps an epoch"
-        )
-        if event.step:
-            note(f"going on from step {event.step:,}")
-        self.bar = self.progress.add_task("starting", total=1.0)
+def _epoch(event: "EpochEnded") -> "Text":
+    from rich.text import Text
 
-    def stepped(self, event: "Stepped") -> None:
-        if self.begun is None:
-            self.begun = event.seconds
-        else:
-            self.items += event.items
-        kept = event.loss if self.loss is None else self.loss
-        self.loss = _SMOOTHING * kept + (1 - _SMOOTHING) * event.loss
-        text = f"epoch {event.epoch + 1}  loss {self.loss:.3f}  {self._speed(event.seconds)}"
-        self._update(completed=event.progress, description=text)
-
-    def epoch_ended(self, event: "EpochEnded") -> None:
-        from rich.text import Text
-
-        metrics = "  ".join(
-            f"{name.replace('_', ' ')} {value:.4g}" for name, value in event.metrics.items()
-        )
-        star = " *" if event.is_best else ""
-        line = Text(f"epoch {event.epoch + 1}  {metrics}{star}")
-        if event.sample:
-            line.append(f"\n  {event.sample}", style="dim")
-        if not settings.quiet:
-            self.progress.console.print(line, soft_wrap=True)
-
-    def _speed(self, seconds: float) -> str:
-        passed = seconds - (self.begun or 0.0)
-        return f"{self.items / passed:,.0f} {self.unit}/s" if passed > 0 else ""
-
-    def _update(self, **changes: Any) -> None:
-        if self.bar is not None:
-            self.progress.update(self.bar, **changes)
+    metrics = "  ".join(
+        f"{name.replace('_', ' ')} {value:.4g}" for name, value in event.metrics.items()
+    )
+    line = Text(f"epoch {event.epoch + 1}  {metrics}{' *' * event.is_best}")
+    return line.append(f"\n  {event.sample}", style="dim") if event.sample else line

@@ -75,26 +75,12 @@ class Palette:
 @lru_cache
 def _styles(palette: Palette, color_system: str) -> tuple[Style, ...]:
     if color_system == "truecolor":
-        steps = 2 * _STEPS - 1 if palette.signed else _STEPS
-        colours = [_blend(palette.ramp.split(), step / (steps - 1)) for step in range(steps)]
-        return tuple(
-            Style(color=_text_on(colour), bgcolor=Color.from_rgb(*colour)) for colour in colours
-        )
-    if color_system == "256":
-        return tuple(
-            Style(
-                color=_text_on(Color.from_ansi(number).get_truecolor()),
-                bgcolor=Color.from_ansi(number),
-            )
-            for number in palette.ramp256
-        )
-    return tuple(
-        Style(
-            color=Color.from_ansi(0 if number in _LIGHT_16 else 15),
-            bgcolor=Color.from_ansi(number),
-        )
-        for number in palette.ramp16
-    )
+        steps, ramp = 2 * _STEPS - 1 if palette.signed else _STEPS, palette.ramp.split()
+        colours = [Color.from_rgb(*_blend(ramp, step / (steps - 1))) for step in range(steps)]
+    else:
+        numbers = palette.ramp256 if color_system == "256" else palette.ramp16
+        colours = [Color.from_ansi(number) for number in numbers]
+    return tuple(Style(color=_text_on(colour, color_system), bgcolor=colour) for colour in colours)
 
 
 def _blend(ramp: list[str], part: float) -> tuple[int, int, int]:
@@ -105,9 +91,12 @@ def _blend(ramp: list[str], part: float) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _text_on(colour: tuple[int, int, int]) -> Color:
+def _text_on(colour: Color, color_system: str) -> Color:
     """Black or white, whichever stands out more (WCAG 2 relative luminance)."""
-    linear = [(c / 255 / 12.92) if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+    if color_system not in ("truecolor", "256"):
+        return Color.from_ansi(0 if colour.number in _LIGHT_16 else 15)
+    rgb = [part / 255 for part in colour.get_truecolor()]
+    linear = [part / 12.92 if part <= 10 / 255 else ((part + 0.055) / 1.055) ** 2.4 for part in rgb]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return Color.from_ansi(16 if luminance > 0.179 else 231)  # 0 and 15 depend on the theme
 

@@ -17,7 +17,7 @@ from dlcc.core.progress import Progress
 from dlcc.core.sentiment.codec import LONG_TEXTS, ReviewCodec, ReviewTokens, ends, windows
 from dlcc.core.sentiment.config import EncoderConfig
 from dlcc.core.sentiment.model import SentimentModel
-from dlcc.core.train.checkpoint import Checkpoint, load_trained
+from dlcc.core.train.checkpoint import load_checkpoint
 from dlcc.core.train.classify import calibrated
 from dlcc.core.train.runtime import autocast
 
@@ -75,20 +75,18 @@ class Classifier:
         Raises:
             DataError: none there, or damaged.
         """
-
-        def build(checkpoint: Checkpoint) -> "Classifier":
+        checkpoint = load_checkpoint(folder, KIND)
+        with checkpoint.being_read():
             labels = tuple(checkpoint.config["labels"])
-            encoder = EncoderConfig(**checkpoint.config["encoder"])
+            model = SentimentModel(EncoderConfig(**checkpoint.config["encoder"]), len(labels))
             return cls(
-                SentimentModel(encoder, len(labels)).to(device),
+                checkpoint.trained(model, device),
                 ReviewCodec.from_files(checkpoint.files),
                 labels,
                 float(checkpoint.about.get("temperature", 1.0)),
                 long_texts,
                 checkpoint.about,
             )
-
-        return load_trained(folder, KIND, build)
 
     @property
     def device(self) -> torch.device:

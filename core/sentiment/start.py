@@ -15,7 +15,7 @@ from dlcc.core.sentiment.codec import ReviewCodec
 from dlcc.core.sentiment.config import BUNDLED_VECTORS, EncoderConfig
 from dlcc.core.sentiment.model import SentimentModel
 from dlcc.core.settings import name_of
-from dlcc.core.train.checkpoint import Checkpoint, best_of, load_checkpoint, load_weights
+from dlcc.core.train.checkpoint import Checkpoint, load_checkpoint, load_weights
 
 _ENCODER = "encoder."
 
@@ -89,12 +89,10 @@ def from_checkpoint(
         DataError: no such checkpoint, or a damaged one.
         UsageError: `changes` would need other weights.
     """
-    checkpoint = load_checkpoint(best_of(folder), masked_words.KIND, KIND)
+    checkpoint = load_checkpoint(folder, masked_words.KIND, KIND)
     codec = ReviewCodec.from_files(checkpoint.files).renewed()
-    try:
+    with checkpoint.being_read():
         before = EncoderConfig(**checkpoint.config["encoder"])
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{checkpoint.folder} is damaged ({error})") from error
     _check_changes(before, changes)
     torch.manual_seed(seed)
     model = SentimentModel(replace(before, **changes), num_classes)

@@ -12,11 +12,12 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -29,6 +30,7 @@ from dlcc.core.files.paths import read_bytes
 FORMAT_VERSION = 1
 _WEIGHTS = "model.safetensors"
 _CONFIG = "config.json"
+Model = TypeVar("Model", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,19 @@ class Checkpoint:
     """float32, by the model's own names."""
     files: dict[str, bytes]
     """The further files, by name."""
+
+    @contextmanager
+    def being_read(self) -> Iterator[None]:
+        """Within it, what the config or the files lack is damage, and is called so."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{self.folder} is damaged ({error})") from error
+
+    def trained(self, model: Model, device: torch.device) -> Model:
+        """The model with these weights, on the device, ready to answer."""
+        load_weights(model, self.weights, self.folder)
+        return model.to(device).eval()
 
 
 def save_checkpoint(
@@ -90,12 +105,12 @@ def save_checkpoint(
 
 
 def load_checkpoint(folder: Path, *kinds: str) -> Checkpoint:
-    """Read a checkpoint folder of one of `kinds` and check every file of it.
+    """Read a checkpoint of one of `kinds`, the best of a training run, and check every file of it.
 
     Raises:
         DataError: no checkpoint there, of another kind, of a newer format, or damaged.
     """
-    folder = whole(folder)
+    folder = whole(best_of(folder))
     header = _read_header(folder)
     if header["kind"] not in kinds:
         wanted = " or ".join(kinds)
@@ -110,36 +125,6 @@ def load_checkpoint(folder: Path, *kinds: str) -> Checkpoint:
         raise DataError(f"{folder / _WEIGHTS} is damaged ({error})") from error
     weights = {n: t.float() if t.is_floating_point() else t for n, t in weights.items()}
     return Checkpoint(folder, header["kind"], header["config"], header["about"], weights, contents)
-
-
-class HasModel(Protocol):
-    """What answers with a model: its weights are loaded into `model`."""
-
-    model: Any
-
-
-Answering = TypeVar("Answering", bound=HasModel)
-
-
-def load_trained(folder: Path, kind: str, build: Callable[[Checkpoint], Answering]) -> Answering:
-    """A trained model, ready to answer.
-
-    Args:
-        folder: a checkpoint, or a run, of which the best one counts.
-        kind: the model family.
-        build: makes of a checkpoint what answers, before the weights are loaded.
-
-    Raises:
-        DataError: none there, of another kind, or damaged.
-    """
-    checkpoint = load_checkpoint(best_of(folder), kind)
-    try:
-        trained = build(checkpoint)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{checkpoint.folder} is damaged ({error})") from error
-    load_weights(trained.model, checkpoint.weights, checkpoint.folder)
-    trained.model.eval()
-    return trained
 
 
 def best_of(folder: Path) -> Path:

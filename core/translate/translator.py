@@ -12,7 +12,7 @@ from torch import Tensor
 from dlcc.core.errors import UsageError
 from dlcc.core.nn.attention import AdditiveAttention, TrainableDotProductAttention
 from dlcc.core.nn.batches import BOS, PAD, batches_by_length, pad
-from dlcc.core.train.checkpoint import Checkpoint, load_trained
+from dlcc.core.train.checkpoint import load_checkpoint
 from dlcc.core.train.runtime import autocast
 from dlcc.core.translate.codec import Codec, Tokens, clean, split_sentences
 from dlcc.core.translate.config import Seq2SeqConfig
@@ -97,16 +97,15 @@ class Translator:
         Raises:
             DataError: none there, damaged, or not a translator.
         """
-
-        def build(checkpoint: Checkpoint) -> "Translator":
+        checkpoint = load_checkpoint(folder, KIND)
+        with checkpoint.being_read():
+            model = Seq2Seq(model_config(checkpoint.config), PAD)
             return cls(
-                Seq2Seq(model_config(checkpoint.config), PAD).to(device),
+                checkpoint.trained(model, device),
                 Codec.from_files(checkpoint.files),
                 int(checkpoint.config["longest_source"]),
                 checkpoint.about,
             )
-
-        return load_trained(folder, KIND, build)
 
     def translate(
         self,

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from dlcc.core.nn.layers import recorded_projections
 from dlcc.core.progress import Progress
-from dlcc.core.train.checkpoint import Checkpoint, load_trained
+from dlcc.core.train.checkpoint import load_checkpoint
 from dlcc.core.train.classify import calibrated
 from dlcc.core.train.runtime import autocast
 from dlcc.core.vit.augment import shifted
@@ -71,16 +71,12 @@ class PictureClassifier:
         Raises:
             DataError: none there, or damaged.
         """
-
-        def build(checkpoint: Checkpoint) -> "PictureClassifier":
-            return cls(
-                ViT(ViTConfig(**checkpoint.config)).to(device),
-                tuple(json.loads(checkpoint.files[CLASSES])),
-                float(checkpoint.about.get("temperature", 1.0)),
-                checkpoint.about,
-            )
-
-        return load_trained(folder, KIND, build)
+        checkpoint = load_checkpoint(folder, KIND)
+        with checkpoint.being_read():
+            classes = tuple(json.loads(checkpoint.files[CLASSES]))
+            model = checkpoint.trained(ViT(ViTConfig(**checkpoint.config)), device)
+            temperature = float(checkpoint.about.get("temperature", 1.0))
+            return cls(model, classes, temperature, checkpoint.about)
 
     @property
     def device(self) -> torch.device:
