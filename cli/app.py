@@ -52,6 +52,7 @@ class RootGroup(LazyGroup):
         "sentiment": Door(
             f"{_COMMANDS}sentiment:app", "Classify texts with a Transformer, and see why."
         ),
+        "train": Door(f"{_COMMANDS}train:app", "Train any recipe that is installed."),
         "vit": Door(f"{_COMMANDS}vit:app", "Classify pictures with a Vision Transformer."),
         "look": Door(
             f"{_COMMANDS}look:look",

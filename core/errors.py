@@ -7,7 +7,7 @@ class DlccError(Exception):
     Args:
         why: what is wrong, and what to try.
         field: the setting that it is about, by the name that people set it by; nothing where it is
-            about none. Who talks to people writes it in their language, such as `--width`.
+            about none. Who talks to people writes it in their language.
         value: what the setting was given.
     """
 

@@ -1,6 +1,7 @@
 """The arrows of the house run one way, and nothing heavy is loaded before it is needed."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -52,6 +53,11 @@ def test_there_is_no_circle_of_imports() -> None:
     }
     graph = {name: (imports_of(path) & set(modules)) - {name} for name, path in modules.items()}
     TopologicalSorter(graph).prepare()  # raises CycleError, which names them
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "core").rglob("*.py")), ids=str)
+def test_core_names_settings_and_no_options(path: Path) -> None:
+    assert not re.findall(r"--[a-z][a-z-]*", path.read_text())
 
 
 def test_packages_are_the_folders_on_disk() -> None:

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from dlcc.cli import console
+from dlcc.cli.groups import command_of
 from dlcc.cli.options import Debug, Device, Quiet, Seed, options_of, with_signature
 from dlcc.core.errors import UsageError
 from dlcc.core.train.config import FitConfig
-from dlcc.core.train.recipe import Recipe, recipe
+from dlcc.core.train.recipe import Recipe, names, recipe
 
 if TYPE_CHECKING:
     from dlcc.core.train.task import Finished, Task
@@ -40,19 +42,53 @@ def train_command(name: str) -> Callable[..., None]:
         **given: Any,
     ) -> None:
         folder = run_folder(run, resume, name)
-        command = command_line(context)
-        chosen = found.choose(given, preset, seed=seed, device=device, command=command)
+        chosen = found.choose(
+            given,
+            preset,
+            seed=seed,
+            device=device,
+            resumed=folder if resume else None,
+            command=command_line(context),
+        )
         config: FitConfig = chosen.make(FitConfig)
-        train_here(found.task(chosen, console), config, folder, resume, found.unit)
+        if resume:
+            from dlcc.core.train.checkpoint import read_about
+
+            found.check_resumable(chosen, read_about(folder / "last").get("settings", {}))
+        task = found.task(chosen, console)
+        task.about["settings"] = chosen.settings()
+        train_here(task, config, folder, resume, found.unit)
 
     return with_signature(train, options_of(found.configs), found.help)
 
 
+class _Recipes(TyperGroup):
+    """The recipes that are installed, a stranger's like our own: `dlcc train NAME`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return names()
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.commands and cmd_name in names():
+            self.commands[cmd_name] = command_of(train_command(cmd_name), cmd_name)
+        return self.commands.get(cmd_name)
+
+
+app = typer.Typer(
+    cls=_Recipes, help="Train any recipe that is installed.", invoke_without_command=True
+)
+
+
+@app.callback()
+def _train(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
 def _preset_option(found: Recipe) -> Any:
     *some, last = found.presets
-    names = f"{', '.join(some)} or {last}" if some else last
-    said = f"Where settings that are not given come from: {names}."
-    return typer.Option(help=said, metavar="NAME")
+    said = f"{', '.join(some)} or {last}" if some else last
+    return typer.Option(help=f"Where other settings come from: {said}.", metavar="NAME")
 
 
 def command_line(context: typer.Context) -> str:

@@ -15,13 +15,17 @@ from typing import Any
 import numpy as np
 
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.settings import Bound, at_least, check, one_of, setting
 from dlcc.core.trace.trace import AttentionTrace
 
-_COLDEST = 0.001
 BOOK_QUERY = "The teacher praised a student because she improved"
 BOOK_KEY = "A student asked the teacher to help her improve"
 MECHANISMS = ("dot", "trainable", "additive", "multihead")
 MASKS = ("none", "causal")
+_MECHANISM = Bound(
+    f"choose one of {', '.join((*MECHANISMS, 'all'))}", lambda value: value in MECHANISMS
+)
+_TEMPERATURES = Bound("from 0.001 to 1000", lambda value: 0.001 <= value <= 1000)
 TITLES = {
     "dot": "scaled dot-product",
     "trainable": "trainable dot-product",
@@ -86,31 +90,21 @@ class AttendConfig:
         UsageError: an option with a value that it cannot have.
     """
 
-    mechanism: str = "dot"
+    mechanism: str = setting("dot", _MECHANISM)
     """dot, trainable, additive or multihead."""
-    num_heads: int = 2
+    num_heads: int = setting(2, at_least(1), "heads")
     """Heads of the multi-head mechanism; the vectors' width must be a multiple of it."""
     scaled: bool = True
     """Whether dot products are divided by √D."""
-    temperature: float = 1.0
+    temperature: float = setting(1.0, _TEMPERATURES)
     """What the scores are divided by before the softmax: above 1 evens the weights out."""
-    mask: str = "none"
+    mask: str = setting("none", one_of(MASKS))
     """none; or causal: a query attends to no key after its own position."""
     seed: int = 0
     """Draws the weights where none are loaded."""
 
     def __post_init__(self) -> None:
-        if self.mechanism not in MECHANISMS:
-            known = ", ".join((*MECHANISMS, "all"))
-            raise UsageError(f"--mechanism {self.mechanism}: choose one of {known}")
-        if self.mask not in MASKS:
-            raise UsageError(f"--mask {self.mask}: choose one of {', '.join(MASKS)}")
-        if not _COLDEST <= self.temperature <= 1 / _COLDEST:
-            raise UsageError(
-                f"--temperature {self.temperature}: from {_COLDEST} to {1 / _COLDEST:.0f}"
-            )
-        if self.num_heads < 1:
-            raise UsageError(f"--heads {self.num_heads}: must be at least 1")
+        check(self)
 
 
 def untrained_weights(mechanism: str, width: int, seed: int) -> Weights:
@@ -225,7 +219,7 @@ def _split_heads(
     width, heads = query.shape[1], config.num_heads
     if width % heads:
         fitting = ", ".join(str(n) for n in range(1, width + 1) if width % n == 0)
-        raise UsageError(f"--heads {heads}: vectors of width {width} split into {fitting}")
+        raise UsageError(f"vectors of width {width} split into {fitting}", "heads", heads)
     tensors = {}
     for place, (name, source) in enumerate((("query", query), ("key", key), ("value", key))):
         rows = slice(place * width, (place + 1) * width)

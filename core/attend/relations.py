@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dlcc.core.errors import DataError, UsageError
+from dlcc.core.errors import DataError
 from dlcc.core.files.paths import asset
 from dlcc.core.files.tables import lines_of
 from dlcc.core.files.vectors import look_up
 from dlcc.core.progress import Progress
+from dlcc.core.settings import at_least, check, setting
 
 RELATIONS = (
     "country-capital",
@@ -37,12 +38,12 @@ class RelationConfig:
         UsageError: an option with a value that it cannot have.
     """
 
-    held_out: int = 15
+    held_out: int = setting(15, at_least(1))
     """Pairs of each relation that training never sees; of a short list a fifth."""
-    num_seeds: int = 5
+    num_seeds: int = setting(5, at_least(1), "seeds")
     """Runs, each with its own held-out pairs."""
     seed: int = 0
-    steps: int = 100
+    steps: int = setting(100, at_least(1))
     """Steps of Adam, each on all training pairs; a random start takes twice as many."""
     learning_rate: float = 0.01
     """Adam's, relative to the size of each tensor's entries at a similarity start."""
@@ -52,10 +53,7 @@ class RelationConfig:
     """What a similarity start multiplies a cosine by."""
 
     def __post_init__(self) -> None:
-        options = {"held-out": self.held_out, "seeds": self.num_seeds, "steps": self.steps}
-        for name, value in options.items():
-            if value < 1:
-                raise UsageError(f"--{name} {value}: must be at least 1")
+        check(self)
 
 
 @dataclass(frozen=True)

@@ -115,11 +115,13 @@ def _learned(
     """Word vectors prepared for a trained attention, and its tensors."""
     if config.mechanism not in trained.mechanisms:
         held = ", ".join(trained.mechanisms)
-        raise DataError(f"--load {name}: it holds {held}, no {config.mechanism}")
+        raise DataError(f"it holds {held}, no {config.mechanism}", "load", name)
     if trained.centre.shape != vectors.shape[1:]:
         raise DataError(
-            f"--load {name}: made for vectors of width {len(trained.centre)}, these have "
-            f"{vectors.shape[1]}; use the embeddings that it was trained with"
+            f"made for vectors of width {len(trained.centre)}, these have {vectors.shape[1]}; "
+            f"use the embeddings that it was trained with",
+            "load",
+            name,
         )
     return prepare(vectors, trained.centre), trained.mechanisms[config.mechanism]
 

@@ -1,4 +1,4 @@
-"""A trained attention on word vectors as a file: what `dlcc attend train` saves and --load reads.
+"""A trained attention on word vectors as a file: what teaching saves and attention loads.
 
 numpy alone, so that using one needs no torch.
 """
@@ -59,26 +59,25 @@ def load_trained(name: str) -> TrainedAttention:
     """
     path = asset(f"{name}.safetensors") if name in BUNDLED else Path(name)
     if path.is_dir():
-        raise DataError(f"--load {name}: a folder; give a file of `dlcc attend train --save`")
+        raise DataError("a folder; give a file that attend train saved", "load", name)
     try:
         arrays, about = load_tensors(path, _NAME)
     except DataError as error:
         raise DataError(
-            f"--load {name}: {error}; give a file that `dlcc attend train --save` wrote, or "
-            f"{' or '.join(BUNDLED)}"
+            f"{error}; give a file that attend train saved, or {' or '.join(BUNDLED)}", "load", name
         ) from error
     if about is None or "centre" not in arrays:
-        raise DataError(f"--load {name}: not a trained attention; see dlcc attend train --save")
+        raise DataError("not a trained attention; save one with attend train", "load", name)
     if about.pop("format_version", None) != FORMAT_VERSION:
-        raise DataError(f"--load {name}: written by another version of dlcc; train it again")
+        raise DataError("written by another version of dlcc; train it again", "load", name)
     centre = arrays.pop("centre")
     mechanisms: dict[str, Weights] = {}
     for key, array in arrays.items():
         mechanism, _, tensor = key.partition(".")
         mechanisms.setdefault(mechanism, {})[tensor] = array
     if not all(np.all(np.isfinite(array)) for array in (centre, *arrays.values())):
-        raise DataError(f"--load {name}: damaged, it holds NaN or infinity; train it again")
+        raise DataError("damaged, it holds NaN or infinity; train it again", "load", name)
     ordered = {name: mechanisms[name] for name in MECHANISMS if name in mechanisms}
     if not ordered:
-        raise DataError(f"--load {name}: it holds no attention; see dlcc attend train --save")
+        raise DataError("it holds no attention; save one with attend train", "load", name)
     return TrainedAttention(ordered, centre, about)

@@ -27,7 +27,7 @@ class RemoteFile:
     digest: str = ""
     """Algorithm and checksum, such as sha256:ab12...; empty for a zip archive that changes now and
     then: its own checksums are relied on."""
-    instead: str = "give --data PATH"
+    instead: str = "give data of your own"
     """What to do where it cannot be fetched."""
 
 

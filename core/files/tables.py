@@ -54,7 +54,7 @@ def read_rows(
     Args:
         path: .csv, .tsv, .jsonl or .ndjson, in UTF-8.
         text: the text's column; None takes text, review or sentence, or the only one.
-        others: the other columns, and the options that name them or nothing.
+        others: the other columns, and the settings that name them or nothing.
 
     Raises:
         DataError: no such column, a row without it, or a damaged line.
@@ -63,11 +63,11 @@ def read_rows(
     read = _csv_rows if path.suffix.lower() in (".csv", ".tsv") else _json_rows
     for line, row in read(path, content):
         text = text or _text_column(path, list(row))
-        for name, flag in {text: "--column", **(others or {})}.items():
+        for name, field in {text: "column", **(others or {})}.items():
             if row.get(name) is None:
+                columns = ", ".join(row) or "none"
                 raise DataError(
-                    f"{path}, line {line}: no column {name!r}, there are "
-                    f"{', '.join(row) or 'none'}" + (f"; name one with {flag}" if flag else "")
+                    f"{path}, line {line}: no column {name!r}, there are {columns}", field, name
                 )
         yield line, str(row[text]), [str(row[name]) for name in others or ()]
 
@@ -76,8 +76,8 @@ def _text_column(path: Path, columns: list[str]) -> str:
     known = [name for name in columns if name.lower() in _TEXT_COLUMNS]
     if not known and len(columns) != 1:
         raise DataError(
-            f"{path} has the columns {', '.join(columns) or 'none'}: name the one with the text "
-            f"with --column"
+            f"{path} has the columns {', '.join(columns) or 'none'}: name the one with the text",
+            "column",
         )
     return (known or columns)[0]
 

@@ -101,9 +101,9 @@ def _read_text(
                     if len(found) >= exact and all(token in found for token in tokens):
                         return found, width
     except FileNotFoundError as error:
-        raise DataError(f"--embeddings {path}: there is no such file") from error
+        raise DataError("there is no such file", "embeddings", path) from error
     except IsADirectoryError as error:
-        raise DataError(f"--embeddings {path}: a folder; name a file in it") from error
+        raise DataError("a folder; name a file in it", "embeddings", path) from error
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(f"cannot read {path} after line {number}: {error}") from error
     if promised is not None and number - 1 < promised:
@@ -187,7 +187,8 @@ def _member(packed: zipfile.ZipFile, path: Path, archive: Path) -> str:
         return name
     if len(names) != 1:
         raise UsageError(
-            f"--embeddings {path}: it holds {len(names)} files; name one, such as "
-            f"{path}/{names[0] if names else 'FILE'}"
+            f"it holds {len(names)} files; name one, such as {path}/{(names or ['FILE'])[0]}",
+            "embeddings",
+            path,
         )
     return names[0]

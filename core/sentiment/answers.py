@@ -18,8 +18,8 @@ def with_answers(corpus: Corpus, path: Path) -> Corpus:
 
     Args:
         corpus: what is trained on so far.
-        path: a table with the columns text, label and probability, as `dlcc sentiment --csv`
-            prints it.
+        path: a table with the columns text, label and probability, as `dlcc sentiment` prints
+            them as CSV.
 
     Raises:
         DataError: no such columns, a class that the corpus lacks, or what is no probability.

@@ -17,6 +17,7 @@ from dlcc.core.progress import Progress
 from dlcc.core.sentiment.codec import LONG_TEXTS, ReviewCodec, ReviewTokens, ends, windows
 from dlcc.core.sentiment.config import EncoderConfig
 from dlcc.core.sentiment.model import SentimentModel
+from dlcc.core.settings import one_of
 from dlcc.core.train.checkpoint import load_checkpoint
 from dlcc.core.train.classify import calibrated
 from dlcc.core.train.runtime import autocast
@@ -66,7 +67,7 @@ class Classifier:
 
     def __post_init__(self) -> None:
         if self.long_texts not in LONG_TEXTS:
-            raise UsageError(f"--long {self.long_texts}: choose one of {', '.join(LONG_TEXTS)}")
+            raise UsageError(one_of(LONG_TEXTS).says, "long", self.long_texts)
 
     @classmethod
     def load(cls, folder: Path, device: torch.device, long_texts: str = "windows") -> "Classifier":

@@ -9,12 +9,16 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.nn.batches import SPECIAL, UNK
+from dlcc.core.sentiment.config import VOCABULARIES
+from dlcc.core.settings import one_of
+from dlcc.core.train.checkpoint import load_checkpoint
 
 MASK = len(SPECIAL)
 SPECIAL_TOKENS = (*SPECIAL, "<mask>")
@@ -81,12 +85,12 @@ class ReviewCodec:
             size: most tokens there may be.
         """
         if size <= len(SPECIAL_TOKENS):
-            raise UsageError(f"--vocab-size {size}: more than {len(SPECIAL_TOKENS)} are needed")
+            raise UsageError(f"more than {len(SPECIAL_TOKENS)} are needed", "vocab_size", size)
         if kind == "words":
             return cls(_learn_words(texts, size))
         if kind == "subwords":
             return cls(_learn_subwords(list(texts), size))
-        raise UsageError(f"--vocabulary {kind}: choose subwords or words")
+        raise UsageError(one_of(VOCABULARIES).says, "vocabulary", kind)
 
     @property
     def size(self) -> int:
@@ -138,6 +142,11 @@ class ReviewCodec:
         """The same vocabulary with the rules of today, for a training that starts from weights
         whose own rules may be older."""
         return ReviewCodec(_with_rules(Tokenizer.from_str(self.tokenizer.to_str())))
+
+    @classmethod
+    def of_run(cls, run: Path, kind: str) -> "ReviewCodec":
+        """The codec of a run that is gone on with: its rules may be older than today's."""
+        return cls.from_files(load_checkpoint(run / "last", kind).files)
 
     @classmethod
     def from_files(cls, files: dict[str, bytes]) -> "ReviewCodec":

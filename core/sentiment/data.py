@@ -197,7 +197,7 @@ def read_texts(path: Path, column: str | None = None) -> list[str]:
     if path.suffix.lower() in TABLES:
         return [text for _, text, _ in read_rows(path, column)]
     if column:
-        raise UsageError(f"--column {column}: {path.name} is no .csv, .tsv or .jsonl file")
+        raise UsageError(f"{path.name} is no .csv, .tsv or .jsonl file", "column", column)
     return lines_of(read_bytes(path), str(path))
 
 
@@ -215,7 +215,7 @@ def untested_texts(path: Path, column: str | None = None) -> list[str]:
 
 def _from_table(path: Path, config: SplitConfig) -> list[Review]:
     reviews = []
-    columns = {config.label_column: "--label-column"}
+    columns = {config.label_column: "label_column"}
     for line, text, (label,) in read_rows(path, config.text_column, columns):
         if not label:
             raise DataError(f"{path}, line {line}: no label in the column {config.label_column}")

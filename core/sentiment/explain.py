@@ -21,6 +21,7 @@ from dlcc.core.nn.batches import PAD
 from dlcc.core.nn.layers import recorded_projections
 from dlcc.core.sentiment.classifier import Classifier
 from dlcc.core.sentiment.codec import MASK, ReviewTokens
+from dlcc.core.settings import one_of
 from dlcc.core.trace import maps
 
 _OCCLUDED = 300  # words of a text that are masked one by one unasked
@@ -86,9 +87,9 @@ class Explainer:
             UsageError: an unknown method, or one that needs attention, on a GRU.
         """
         if method not in METHODS:
-            raise UsageError(f"--explain {method}: choose one of {', '.join(METHODS)}, none")
+            raise UsageError(one_of((*METHODS, "none")).says, "explain", method)
         if method != "occlusion" and not self.classifier.has_attention:
-            raise UsageError(f"--explain {method}: a GRU has no attention; use --explain occlusion")
+            raise UsageError("a GRU has no attention; use occlusion", "explain", method)
         return self._occlusion if method == "occlusion" else getattr(self.attended, method)
 
     def explained(self, method: str | None = None) -> Explained:

@@ -170,7 +170,10 @@ def build(chosen: Chosen, narrator: Narrator) -> MaskedWordTask:
         "seed": chosen.seed,
         "data": {"file": path.name, "texts": len(texts), "validation": len(validation)},
     }
-    codec = ReviewCodec.learn(texts, words.vocabulary, words.vocab_size)
+    if chosen.resumed:
+        codec = ReviewCodec.of_run(chosen.resumed, KIND)
+    else:
+        codec = ReviewCodec.learn(texts, words.vocabulary, words.vocab_size)
     torch.manual_seed(chosen.seed)
     model = MaskedWordModel(EncoderConfig(vocab_size=codec.size, **sizes))
     return MaskedWordTask(model.to(device), codec, texts, validation, config, about)

@@ -178,6 +178,7 @@ def build(chosen: Chosen, narrator: Narrator) -> ClassifyTask:
         sizes = chosen.part(EncoderConfig)
         kept = {name: sizes[name] for name in sizes if name in free | chosen.given.keys()}
         model, codec, start = from_checkpoint(asked.start, len(corpus.labels), kept, chosen.seed)
+        codec = ReviewCodec.of_run(chosen.resumed, KIND) if chosen.resumed else codec
     else:
         model, codec, start = _anew(corpus, chosen, asked.embeddings, narrator)
     about["start"] = start
@@ -239,7 +240,10 @@ def _anew(
     """A model with drawn weights or given word vectors, and the vocabulary of the texts."""
     words: VocabularyConfig = chosen.make(VocabularyConfig)
     kind = words.vocabulary if embeddings == NO_VECTORS else "words"
-    codec = ReviewCodec.learn([review.text for review in corpus.train], kind, words.vocab_size)
+    if chosen.resumed:
+        codec = ReviewCodec.of_run(chosen.resumed, KIND)
+    else:
+        codec = ReviewCodec.learn([each.text for each in corpus.train], kind, words.vocab_size)
     sizes, classes = chosen.part(EncoderConfig), len(corpus.labels)
     if embeddings == NO_VECTORS:
         sizes["embed_dim"] = sizes["width"]

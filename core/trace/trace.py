@@ -112,7 +112,7 @@ def load_traces(path: Path) -> list[AttentionTrace]:
     """
     arrays, header = load_tensors(path, _HEADER)
     if header is None:
-        raise DataError(f"{path} is not an attention trace: make one with --save")
+        raise DataError(f"{path} is not an attention trace: save one first")
     if header.get("format_version", FORMAT_VERSION) != FORMAT_VERSION:
         raise DataError(
             f"{path} has trace format {header['format_version']}, this dlcc reads "

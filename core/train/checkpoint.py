@@ -127,6 +127,16 @@ def load_checkpoint(folder: Path, *kinds: str) -> Checkpoint:
     return Checkpoint(folder, header["kind"], header["config"], header["about"], weights, contents)
 
 
+def read_about(folder: Path) -> dict[str, Any]:
+    """What a checkpoint says of how it was made; its other files are not read.
+
+    Raises:
+        DataError: no checkpoint there, of a newer format, or damaged.
+    """
+    about: dict[str, Any] = _read_header(whole(folder))["about"]
+    return about
+
+
 def best_of(folder: Path) -> Path:
     """The best checkpoint of a training run, or the folder itself where it is no run."""
     best = whole(folder / "best")

@@ -82,7 +82,7 @@ def fit(
     if resume:
         trainer.restore()
     elif whole(run / "last").exists():
-        raise UsageError(f"{run} holds a training: add --resume, or choose another --run")
+        raise UsageError("holds a training: resume it, or choose another", "run", run)
     else:
         trainer.save_last()  # a run killed at once can be resumed too
     yield from trainer.run_epochs(should_stop)
@@ -251,7 +251,7 @@ class _Trainer:
         if _hashes(checkpoint.about) != _hashes(self.task.about):
             raise DataError(
                 f"{self.run} learns from other data, or they are split otherwise: resume with the "
-                f"--data, --seed and --validation it began with"
+                f"data, seed and validation share it began with"
             )
         load_weights(self.model, checkpoint.weights, checkpoint.folder)
         try:
@@ -265,7 +265,7 @@ class _Trainer:
             raise ValueError("nothing says how far it is")
         self.at = _Progress(**progress)
         if any(name.startswith(_AVERAGE) for name in tensors) != bool(self.average):
-            raise ValueError("with and without --ema-decay are not the same training")
+            raise ValueError("with and without averaged weights are not the same training")
         for place, (average, raw) in enumerate(zip(self.average, self.averaged, strict=False)):
             name = f"{_AVERAGE}{place}"
             if place >= len(self.parameters):

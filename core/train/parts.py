@@ -88,6 +88,6 @@ def alike(chosen: Sequence[tuple[Part, Sequence[T]]]) -> tuple[Part, Sequence[T]
     part, examples = chosen[0]
     if any(other != examples for _, other in chosen):
         raise DataError(
-            "the models were not trained on the same split: give --data that none of them has seen"
+            "the models were not trained on the same split: give data that none of them has seen"
         )
     return part, examples

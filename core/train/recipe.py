@@ -3,22 +3,26 @@
 A recipe is named by an entry point of the group `dlcc.recipes`; naming them imports none.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dlcc.core.errors import UsageError
 from dlcc.core.progress import Progress
-from dlcc.core.settings import one_of, part, settings_of
+from dlcc.core.settings import name_of, one_of, part, settings_of
 from dlcc.core.train.config import FitConfig
 
 if TYPE_CHECKING:
     from dlcc.core.train.task import Task
 
 GROUP = "dlcc.recipes"
+_MAY_CHANGE = ("epochs", "minutes", "patience", "data")  # data are known by their hash
 
 
 class Narrator(Protocol):
@@ -49,6 +53,8 @@ class Chosen:
     """What was given, over the preset's."""
     seed: int = 0
     device: str = "auto"
+    resumed: Path | None = None
+    """The run that is gone on with."""
     command: str = ""
     """How it was started, in words, for the checkpoint."""
 
@@ -59,6 +65,13 @@ class Chosen:
             UsageError: a value that is out of its bound.
         """
         return config(**self.part(config) | known)
+
+    def settings(self) -> dict[str, Any]:
+        """All values and the seed as JSON values, paths by their last part."""
+        return {
+            name: json.loads(json.dumps(value, default=lambda path: path.name))
+            for name, value in {**self.values, "seed": self.seed}.items()
+        }
 
     def part(self, config: type) -> dict[str, Any]:
         """The values of a settings dataclass's fields, but for what the data give."""
@@ -110,6 +123,18 @@ class Recipe:
             each.name: each.default for config in self.configs for each in settings_of(config)
         }
         return Chosen({**defaults, **base, **given}, given, **rest)
+
+    def check_resumable(self, chosen: Chosen, before: Mapping[str, Any]) -> None:
+        """Compare with the `Chosen.settings` that a run began with, as far as they make its result.
+
+        Raises:
+            UsageError: one is another.
+        """
+        called = {each.name: name_of(each) for each in chain(*map(settings_of, self.configs))}
+        for name, value in chosen.settings().items():
+            if name not in _MAY_CHANGE and before.get(name, value) != value:
+                has = "none" if before[name] is None else before[name]
+                raise UsageError(f"the run has {has}", called.get(name, name), value)
 
     def task(self, chosen: Chosen, narrator: Narrator) -> "Task":
         """Read the data and build the model: everything that `fit` needs."""

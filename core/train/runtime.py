@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from dlcc.core.errors import DeviceError, UsageError
+from dlcc.core.settings import one_of
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -18,7 +19,7 @@ def choose_device(name: str = "auto") -> torch.device:
         DeviceError: a device that this machine lacks.
     """
     if name not in DEVICES:
-        raise UsageError(f"--device {name}: choose one of {', '.join(DEVICES)}")
+        raise UsageError(one_of(DEVICES).says, "device", name)
     present = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
@@ -27,7 +28,7 @@ def choose_device(name: str = "auto") -> torch.device:
     if name == "auto":
         name = next(kind for kind, there in present.items() if there)
     if not present[name]:
-        raise DeviceError(f"--device {name}: this machine has none; use --device auto")
+        raise DeviceError("this machine has none; use auto", "device", name)
     return torch.device(name)
 
 

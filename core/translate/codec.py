@@ -14,6 +14,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.nn.batches import EOS, SPECIAL, UNK
+from dlcc.core.settings import one_of
 
 VOCABULARIES = ("subwords", "words")
 
@@ -123,7 +124,7 @@ class Codec:
             size: most tokens there may be.
         """
         if kind not in VOCABULARIES:
-            raise UsageError(f"--vocabulary {kind}: choose one of {', '.join(VOCABULARIES)}")
+            raise UsageError(one_of(VOCABULARIES).says, "vocabulary", kind)
         options = {"vocab_size": size, "special_tokens": list(SPECIAL), "show_progress": False}
         if kind == "words":
             tokenizer = Tokenizer(models.WordLevel(unk_token=SPECIAL[UNK]))

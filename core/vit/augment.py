@@ -36,7 +36,7 @@ LEVELS = {
     "light": AugmentConfig(),
     "strong": AugmentConfig(warp=0.5, colour=0.5, cutout=0.25),
 }
-"""By name, as --augment takes them."""
+"""By name."""
 
 
 def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:

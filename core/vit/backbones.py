@@ -65,7 +65,7 @@ def load_backbone(
         config, weights = from_hugging_face(Path(source))
     else:
         raise UsageError(
-            f"--backbone {source}: neither a folder nor one of {', '.join(TORCHVISION)}"
+            f"neither a folder nor one of {', '.join(TORCHVISION)}", "backbone", source
         )
     size = image_size or GRID * config.patch_size
     config = replace(config, num_classes=num_classes, pooling=pooling)

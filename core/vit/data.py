@@ -19,6 +19,7 @@ from dlcc.core.files.download import RemoteFile, fetch
 from dlcc.core.files.paths import cache_dir
 from dlcc.core.files.tensors import load_tensors, save_tensors
 from dlcc.core.progress import Progress
+from dlcc.core.settings import PART
 from dlcc.core.train.recipe import Narrator
 from dlcc.core.train.runtime import seeded_generator
 from dlcc.core.vit import cifar
@@ -125,7 +126,7 @@ def load_images(
             an archive that is damaged or hostile.
     """
     if not 0 < validation_share < 1:
-        raise UsageError(f"--validation {validation_share}: give a share between 0 and 1")
+        raise UsageError(PART.says, "validation", validation_share)
     path = path or fetch(CIFAR10)
     cached = _cache_file(path, size)
     content = _read_cache(cached)
@@ -177,7 +178,9 @@ def _decode(path: Path, size: int, progress: Progress | None) -> Content:
         classes.append(folders[-1])
         parts.append(_PARTS.get(folders[-2].lower(), "") if len(folders) > 1 else "")
         if pictures[-1].nbytes * len(pictures) > _MAX_BYTES:
-            raise DataError(f"{path} takes more than 16 GiB at --size {size}: choose a smaller one")
+            raise DataError(
+                f"{path} takes more than 16 GiB so large: choose a smaller one", "size", size
+            )
         if progress and len(pictures) % 100 == 0:
             progress(len(pictures), None)
     if batches:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlcc.core.errors import UsageError
+from dlcc.core.settings import one_of
 from dlcc.core.sources import Ask, ModelSource, loaded_once
 from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace
@@ -180,18 +181,18 @@ def patch_relevance(
         UsageError: a method, layer or head that there is not.
     """
     if method not in METHODS:
-        raise UsageError(f"--method {method}: choose one of {', '.join(METHODS)}")
+        raise UsageError(one_of(METHODS).says, "method", method)
     assert trace.grid is not None
     row = trace.tensors[f"explanation.{method}"]
     if layer is not None or head is not None:
         if method != "last":
-            raise UsageError(f"--layer and --head choose a map: leave --method {method} out")
-        for flag, number, count in (
-            ("--layer", layer, trace.num_layers),
-            ("--head", head, trace.num_heads),
+            raise UsageError("a layer and a head choose a map: leave it out", "method", method)
+        for name, number, count in (
+            ("layer", layer, trace.num_layers),
+            ("head", head, trace.num_heads),
         ):
             if number is not None and not 0 <= number < count:
-                raise UsageError(f"{flag} {number + 1}: this model has {count}, from 1")
+                raise UsageError(f"this model has {count}, from 1", name, number + 1)
         heads = trace.weights[-1 if layer is None else layer]
         row = trace.tensors["pooling"] @ (heads.mean(0) if head is None else heads[head])
     return row[-trace.grid[0] * trace.grid[1] :].reshape(trace.grid)

@@ -67,7 +67,7 @@ def test_what_it_saves_dlcc_attend_loads(run_dlcc, pairs, tmp_path):
     ("arguments", "code", "words"),
     [
         (["planets"], 3, "relation planets: cannot read it"),
-        (["--seeds", "0"], 2, "--seeds 0: must be at least 1"),
+        (["--seeds", "0"], 2, "--seeds 0: at least 1"),
         (["--learn-embeddings", "--save", "x"], 2, "--save: learned key vectors"),
     ],
 )

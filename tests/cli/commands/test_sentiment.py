@@ -295,13 +295,13 @@ def test_pretrain_then_train_then_resume_and_eval(run_dlcc, tmp_path: Path) -> N
     assert "starts from masked-words checkpoint" in result.stderr
     again = run_dlcc(*train, "--from", masked)
     assert again.exit_code == 2
-    assert "--resume" in again.stderr
+    assert "holds a training: resume it" in again.stderr
     assert run_dlcc(*train, "--from", masked, "--resume").exit_code == 0
     answers = tmp_path / "answers.csv"
     answers.write_text("text,label,probability\nfine,good,0.9\n")
     other = run_dlcc(*train, "--from", masked, "--resume", "--also", answers)
-    assert other.exit_code == 3
-    assert "learns from other data" in other.stderr
+    assert other.exit_code == 2
+    assert "--also answers.csv: the run has none" in other.stderr
     about = json.loads((run / "best/config.json").read_text())["about"]
     assert about["command"].startswith("dlcc sentiment train --data reviews.csv")
     assert " --from masked " in f"{about['command']} "

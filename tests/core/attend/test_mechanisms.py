@@ -57,11 +57,11 @@ def test_a_sentence_of_nothing_is_a_usage_error(sentence):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mechanism": "magic"}, "--mechanism magic: choose one of dot"),
-        ({"mask": "future"}, "--mask future: choose one of none, causal"),
-        ({"temperature": 0.0}, "--temperature 0.0"),
-        ({"temperature": math.nan}, "--temperature nan"),
-        ({"num_heads": 0}, "--heads 0"),
+        ({"mechanism": "magic"}, "mechanism magic: choose one of dot"),
+        ({"mask": "future"}, "mask future: choose one of none, causal"),
+        ({"temperature": 0.0}, "temperature 0.0"),
+        ({"temperature": math.nan}, "temperature nan"),
+        ({"num_heads": 0}, "heads 0"),
     ],
 )
 def test_a_config_names_the_option_and_its_value(options, message):
@@ -163,7 +163,7 @@ def test_a_row_of_nothing_is_zeros():
 
 def test_heads_that_do_not_divide_the_width():
     query, key = sides()
-    with pytest.raises(UsageError, match="--heads 5: vectors of width 12 split into 1, 2, 3, 4, 6"):
+    with pytest.raises(UsageError, match="heads 5: vectors of width 12 split into 1, 2, 3, 4, 6"):
         attend(query, key, AttendConfig("multihead", num_heads=5))
 
 

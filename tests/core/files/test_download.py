@@ -91,7 +91,7 @@ def test_what_is_no_zip_is_not_kept(site: Site, tmp_path: Path) -> None:
 
 def test_a_refusal_and_no_network_say_what_to_try(site: Site, tmp_path: Path) -> None:
     for url in (site.url + "x", "http://127.0.0.1:1/a.zip"):
-        with pytest.raises(DataError, match="or give --data PATH"):
+        with pytest.raises(DataError, match="or give data of your own"):
             fetch(RemoteFile(url), path=tmp_path / "a.zip")
 
 

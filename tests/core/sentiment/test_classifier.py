@@ -80,7 +80,7 @@ def test_a_run_stands_for_its_best_checkpoint() -> None:
 def test_what_cannot_be_loaded_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="no checkpoint in"):
         Classifier.load(tmp_path, CPU)
-    with pytest.raises(UsageError, match="--long middle"):
+    with pytest.raises(UsageError, match="long middle"):
         trained(long_texts="middle")
     monkeypatch.setattr("dlcc.core.files.paths.resources.files", lambda package: tmp_path)
     with pytest.raises(DataError, match="train one with dlcc sentiment train"):

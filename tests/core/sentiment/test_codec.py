@@ -119,7 +119,7 @@ def test_encoding_many_agrees_with_one_and_survives_a_checkpoint() -> None:
     for files in ({}, {"tokenizer.json": b"{}"}, {"tokenizer.json": b"\xff"}):
         with pytest.raises(DataError, match="tokenizer is missing or damaged"):
             ReviewCodec.from_files(files)
-    with pytest.raises(UsageError, match="--vocabulary letters"):
+    with pytest.raises(UsageError, match="vocabulary letters"):
         ReviewCodec.learn([], "letters", 10)
 
 

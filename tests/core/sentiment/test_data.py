@@ -249,7 +249,7 @@ def test_texts_without_labels_keep_their_order(tmp_path: Path) -> None:
     plain = tmp_path / "a.tsv"
     plain.write_text('text\tlabel\n"Great film said he\tpos\nthe "other" one\tneg\n')
     assert read_texts(plain) == ['"Great film said he', 'the "other" one']
-    with pytest.raises(UsageError, match="--column text"):
+    with pytest.raises(UsageError, match="column text"):
         read_texts(lines, "text")
 
 

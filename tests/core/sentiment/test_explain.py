@@ -108,7 +108,7 @@ def test_a_gru_has_no_attention_to_explain_with() -> None:
     for method in ("gradient", "rollout"):
         with pytest.raises(UsageError, match="a GRU has no attention"):
             explain(trained("gru"), TOKENS, 1, method)
-    with pytest.raises(UsageError, match="--explain lime"):
+    with pytest.raises(UsageError, match="explain lime"):
         explain(trained(), TOKENS, TARGET, "lime")
 
 

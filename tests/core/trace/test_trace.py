@@ -200,7 +200,7 @@ def test_files_that_are_no_traces(tmp_path):
         with pytest.raises(DataError, match=name):
             load_traces(tmp_path / name)
     save_file({"x": np.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(DataError, match="--save"):
+    with pytest.raises(DataError, match="save one first"):
         load_traces(tmp_path / "other.safetensors")
     with pytest.raises(DataError, match="No such file"):
         load_traces(tmp_path / "absent.trace")

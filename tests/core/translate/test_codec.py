@@ -103,5 +103,5 @@ def test_files_bring_the_codec_back(codec: Codec) -> None:
 def test_damaged_files_and_unknown_kinds_are_refused(codec: Codec) -> None:
     with pytest.raises(DataError, match="vocabulary is damaged"):
         Codec.from_files({**codec.files(), "tokenizer.json": b"{"})
-    with pytest.raises(UsageError, match="--vocabulary letters"):
+    with pytest.raises(UsageError, match="vocabulary letters"):
         Codec.learn(SOURCES, TARGETS, "letters", 200)

@@ -167,10 +167,10 @@ def test_the_gradient_finds_what_the_answer_comes_from() -> None:
 @pytest.mark.parametrize(
     ("method", "layer", "head", "message"),
     [
-        ("best", None, None, "--method best"),
-        ("rollout", 0, None, "--layer and --head"),
-        ("last", 2, None, "--layer 3: this model has 2"),
-        ("last", 0, -1, "--head 0: this model has 2"),
+        ("best", None, None, "method best"),
+        ("rollout", 0, None, "a layer and a head choose"),
+        ("last", 2, None, "layer 3: this model has 2"),
+        ("last", 0, -1, "head 0: this model has 2"),
     ],
 )
 def test_maps_that_there_are_not(
