@@ -71,19 +71,26 @@ def rotated(text: str, height: int) -> tuple[str, ...]:
 def side_by_side(
     blocks: Sequence[Sequence[Text]], width: int | None = None, gap: int = 2
 ) -> list[Text]:
-    """Blocks of lines in one row, `gap` cells apart, where `width` cells hold them; else below each
-    other."""
-    widths = [max(line.cell_len for line in block) + gap for block in blocks]
-    if width is not None and sum(widths) - gap > width:
-        return [line for block in blocks for line in (Text(), *block)][1:]
+    """Blocks of lines, `gap` cells apart, as many in a row as `width` cells hold; all when None."""
+    rows: list[list[tuple[int, Sequence[Text]]]] = [[]]  # where each block starts
+    start = 0
+    for block in blocks:
+        cells = max(line.cell_len for line in block)
+        if rows[-1] and width is not None and start + cells > width:
+            rows.append([])
+            start = 0
+        rows[-1].append((start, block))
+        start += cells + gap
+    return [line for row in rows for line in (Text(), *_row(row))][1:]
+
+
+def _row(blocks: list[tuple[int, Sequence[Text]]]) -> list[Text]:
     lines = []
-    for row in range(max(map(len, blocks))):
+    for number in range(max(len(block) for _, block in blocks)):
         line = Text(no_wrap=True, overflow="crop")
-        start = 0
-        for block, columns in zip(blocks, widths, strict=True):
-            if row < len(block):
-                line.append(" " * (start - line.cell_len)).append_text(block[row])
-            start += columns
+        for start, block in blocks:
+            if number < len(block):
+                line.append(" " * (start - line.cell_len)).append_text(block[number])
         lines.append(line)
     return lines
 

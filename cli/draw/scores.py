@@ -124,14 +124,12 @@ def print_worst_pictures(worst: "Sequence[Mistake]", pictures: "ImageSet") -> No
         return
     console = stdout()
     console.print(Text("most certain mistakes", style="dim"))
-    per_row = max(1, (drawing_width() + 2) // (_PICTURE + 2))
-    for start in range(0, len(worst), per_row):
-        blocks = []
-        for mistake in worst[start : start + per_row]:
-            image = pictures.pixels[mistake.place].permute(1, 2, 0).numpy()
-            picture = half_blocks(resized(image, _PICTURE, _PICTURE), color_system(console))
-            blocks.append([*picture, *_caption(mistake)])
-        print_lines(side_by_side(blocks))
+    blocks = []
+    for mistake in worst:
+        image = pictures.pixels[mistake.place].permute(1, 2, 0).numpy()
+        picture = half_blocks(resized(image, _PICTURE, _PICTURE), color_system(console))
+        blocks.append([*picture, *_caption(mistake)])
+    print_lines(side_by_side(blocks, drawing_width()))
 
 
 def _caption(mistake: "Mistake") -> list[Text]:

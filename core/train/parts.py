@@ -53,7 +53,10 @@ def part_to_score(
             f"{name} part: give the data it was trained on, or take all where it has seen none"
         )
     what = "all of them are" if name == "all" else f"the {name} part that they name is"
-    return Part(name, f"the model was trained on other data or another split: {what} scored")
+    return Part(
+        name,
+        f"the model was trained on other data or another split: {what} scored, known to it or not",
+    )
 
 
 def check_part(asked: str | None) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 from rich.console import Console, Group
+from rich.text import Text
 
 from dlcc.cli.draw.grid import (
     GridStyle,
@@ -199,3 +200,12 @@ def test_a_large_grid_is_drawn_in_good_time():
     start = time.process_time()
     printed(attention_grid(trace, style=GridStyle(color_system="truecolor")), width=80)
     assert time.process_time() - start < 5
+
+
+def test_as_many_blocks_in_a_row_as_the_width_holds():
+    blocks = [[Text(word), Text(word)] for word in ("one", "two", "three", "four")]
+    assert [line.plain for line in side_by_side(blocks, 9)] == [
+        *("one  two", "one  two", "", "three", "three", "", "four", "four"),
+    ]
+    assert side_by_side(blocks, 2)[0].plain == "one"
+    assert side_by_side(blocks)[1].plain == "one  two  three  four"
