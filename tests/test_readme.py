@@ -64,3 +64,9 @@ def test_set_up_is_two_lines_and_the_second_is_what_ci_runs() -> None:
 def test_the_screen_shown_is_the_viewers_own() -> None:
     golden = Path(__file__).parent / "cli" / "tui" / "goldens" / "map.txt"
     assert golden.read_text().rstrip() in README
+
+
+@pytest.mark.parametrize("sample", ["letters/dlcc_letters.py", "next_word.py"])
+def test_contributing_shows_the_samples_as_they_are_tested(sample: str) -> None:
+    text = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text()
+    assert f"```python\n{(Path(__file__).parent / 'samples' / sample).read_text()}```" in text

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from dlcc.cli import console
 from dlcc.cli.groups import command_of
 from dlcc.cli.options import Debug, Device, Quiet, Seed, options_of, with_signature
-from dlcc.core.errors import UsageError
+from dlcc.core.errors import DlccError, UsageError
 from dlcc.core.train.config import FitConfig
 from dlcc.core.train.recipe import Recipe, names, recipe
 
@@ -70,8 +70,22 @@ class _Recipes(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in self.commands and cmd_name in names():
-            self.commands[cmd_name] = command_of(train_command(cmd_name), cmd_name)
+            self.commands[cmd_name] = command_of(_or_why_not(cmd_name), cmd_name)
         return self.commands.get(cmd_name)
+
+
+def _or_why_not(name: str) -> Callable[..., None]:
+    """The train command of a recipe; of one that cannot be loaded, a command that says so."""
+    try:
+        return train_command(name)
+    except DlccError as error:
+        broken = error
+
+    def fail() -> None:
+        raise broken
+
+    fail.__doc__ = broken.why
+    return fail
 
 
 app = typer.Typer(

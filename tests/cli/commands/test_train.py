@@ -89,6 +89,9 @@ def test_what_is_wrong_is_said_with_its_option(
 
 def test_recipes_are_listed_and_a_broken_one_is_one_line(run_dlcc: Run) -> None:
     assert names() == ["broken", "masked-words", "next-word", "sentiment", "translate", "vit"]
+    shown = run_dlcc("train")
+    assert (shown.exit_code, "cannot be loaded" in shown.stdout) == (0, True)
+    assert "Guess the next word." in shown.stdout
     result = run_dlcc("train", "broken")
     assert (result.exit_code, "--recipe broken: cannot be loaded" in result.stderr) == (2, True)
     assert run_dlcc("train", "nothing").exit_code == 2

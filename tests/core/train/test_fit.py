@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dlcc.core.errors import DataError, DlccError, UsageError
@@ -109,21 +109,6 @@ def test_stopped_and_resumed_it_ends_with_the_same_weights(
         assert all(torch.equal(whole[key], parts[key]) for key in whole)
     epochs = [json.loads(line)["epoch"] for line in read_lines(tmp_path / "parts")]
     assert epochs == [1, 2, 3, 4, 5]
-
-
-def test_a_run_begun_by_an_older_version_ends_with_its_weights(tmp_path: Path) -> None:
-    """`old_run` was stopped after 8 of 30 steps, `done` is how it ended then."""
-    old = Path(__file__).parents[2] / "data/old_run"
-    shutil.copytree(old, tmp_path / "run")
-    list(fit(LineTask(), CONFIG, tmp_path / "run", resume=True))
-    for name in ("last", "best"):
-        found, wanted = (
-            weights_of(tmp_path / "run" / name),
-            load_file(old / f"done/{name}.safetensors"),
-        )
-        assert found.keys() == wanted.keys()
-        for key, tensor in wanted.items():
-            torch.testing.assert_close(found[key], tensor, rtol=1e-5, atol=1e-6)
 
 
 def test_muon_takes_the_linear_weights_and_leaves_the_rest_to_adamw(tmp_path: Path) -> None:
