@@ -40,31 +40,49 @@ def keep_freed_memory() -> None:
     set_option(trim_threshold, -1)  # never: steps of more than 2 GB gave theirs back
 
 
-_COMMANDS = "dlcc.cli.commands."
-
-
 class RootGroup(LazyGroup):
     """The root command: whatever goes wrong below it becomes one line and an exit code."""
 
     doors: Mapping[str, Door] = {
-        "attend": Door(f"{_COMMANDS}attend:app", "Attention from scratch on one or two sentences."),
-        "translate": Door(f"{_COMMANDS}translate:app", "Translate with a GRU and attention."),
-        "sentiment": Door(
-            f"{_COMMANDS}sentiment:app", "Classify texts with a Transformer, and see why."
+        "attend": Door(
+            help="Attention from scratch on one or two sentences.",
+            doors={"run": Door("attend:attend"), "train": Door("attend_train:train")},
         ),
-        "train": Door(f"{_COMMANDS}train:app", "Train any recipe that is installed."),
-        "vit": Door(f"{_COMMANDS}vit:app", "Classify pictures with a Vision Transformer."),
         "look": Door(
-            f"{_COMMANDS}look:look",
-            "Look at attention from any source, one of a package of yours too.",
+            "look:look", "Look at attention from any source, one of a package of yours too."
         ),
-        "view": Door(
-            f"{_COMMANDS}view:view", "Look at attention in the terminal, with the keyboard."
+        "sentiment": Door(
+            help="Classify texts with a Transformer, and see why.",
+            doors={
+                "run": Door("sentiment:sentiment"),
+                "train": Door("train:train_command", recipe="sentiment"),
+                "pretrain": Door("train:train_command", recipe="masked-words"),
+                "eval": Door("sentiment_eval:evaluate"),
+                "compare": Door("sentiment_eval:compare"),
+            },
+        ),
+        "train": Door("train:Recipes", "Train any recipe that is installed."),
+        "translate": Door(
+            help="Translate with a GRU and attention.",
+            doors={
+                "run": Door("translate:translate"),
+                "train": Door("train:train_command", recipe="translate"),
+                "eval": Door("translate_eval:evaluate"),
+                "compare": Door("translate_eval:compare"),
+                "alignments": Door("translate_eval:alignments"),
+            },
+        ),
+        "view": Door("view:view", "Look at attention in the terminal, with the keyboard."),
+        "vit": Door(
+            help="Classify pictures with a Vision Transformer.",
+            doors={
+                "train": Door("train:train_command", recipe="vit"),
+                "eval": Door("vit_eval:evaluate"),
+                "predict": Door("vit_predict:predict"),
+                "compare": Door("vit_compare:compare"),
+            },
         ),
     }
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        return sorted(self.commands)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         arguments = list(sys.argv[1:] if args is None else args)

@@ -90,14 +90,16 @@ def _check_part(value: str | None) -> str | None:
     return value
 
 
-Debug = Annotated[
-    bool,
-    typer.Option("--debug", help="Show the traceback of an error.", callback=_set_debug),
-]
-Quiet = Annotated[
-    bool,
-    typer.Option("--quiet", "-q", help="No progress and no notes.", callback=_set_quiet),
-]
+def _parameter(name: str, *flags: str, **more: Any) -> inspect.Parameter:
+    hint = Annotated[bool, typer.Option(*flags, **more)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=hint)
+
+
+SHARED = (
+    _parameter("quiet", "--quiet", "-q", help="No progress and no notes.", callback=_set_quiet),
+    _parameter("debug", "--debug", help="Show the traceback of an error.", callback=_set_debug),
+)
+"""What every command takes."""
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.", metavar="NAME")]
@@ -210,18 +212,20 @@ def _numbers(name: str, text: str) -> tuple[int, ...]:
         raise UsageError("give whole numbers such as 64,128, or none", name, text) from None
 
 
-def with_signature(
-    command: Callable[..., Any], parameters: list[inspect.Parameter], doc: str
+def with_parameters(
+    command: Callable[..., Any], parameters: Sequence[inspect.Parameter]
 ) -> Callable[..., Any]:
-    """`command` with parameters for Typer to read, beside its own."""
+    """`command` with parameters for Typer to read, beside its own; it is given those it takes."""
     own = inspect.signature(command, eval_str=True)
-    named = [each for each in own.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    named = {each.name: each for each in own.parameters.values() if each.kind != each.VAR_KEYWORD}
+    takes_all = len(named) < len(own.parameters)
 
     def run(**given: Any) -> Any:
-        return command(**given)
+        return command(**{n: value for n, value in given.items() if takes_all or n in named})
 
-    everything = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in named] + parameters
+    everything = [each.replace(kind=each.KEYWORD_ONLY) for each in named.values()]
+    everything += parameters
     run.__signature__ = own.replace(parameters=everything)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in everything}
-    run.__doc__ = doc
+    run.__doc__ = command.__doc__
     return run

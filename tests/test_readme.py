@@ -29,7 +29,7 @@ def parsed(line: str) -> tuple[Any, list[str]]:
         if rest and rest[0] in command.commands:
             command, rest = command.resolve_command(None, rest)[1:]
         elif "run" in command.commands:
-            command = command.commands["run"]
+            command = command.resolve_command(None, ["run"])[1]
         else:
             break
     return command, rest

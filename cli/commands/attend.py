@@ -1,13 +1,11 @@
 """`dlcc attend`: attention on one or two sentences with word vectors."""
 
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlcc.cli.groups import DEFAULT, DefaultCommand, DefaultGroup, Door
-from dlcc.cli.options import Debug, Embeddings, Export, Json, Quiet, Save, Seed, at_most_one
+from dlcc.cli.options import Embeddings, Export, Json, Save, Seed, at_most_one
 
 if TYPE_CHECKING:
     from dlcc.core.attend.mechanisms import AttendConfig
@@ -18,16 +16,6 @@ if TYPE_CHECKING:
 _NAMED = 8  # words without a vector, at most, in the warning
 
 
-class _Group(DefaultGroup):
-    doors: Mapping[str, Door] = {
-        "train": Door("dlcc.cli.commands.attend_train:train"),
-    }
-
-
-app = typer.Typer(cls=_Group, help="Attention from scratch on one or two sentences.")
-
-
-@app.command(DEFAULT, cls=DefaultCommand, hidden=True)
 def attend(
     query: Annotated[
         str | None,
@@ -92,8 +80,6 @@ def attend(
     export_to: Export = None,
     json_output: Json = False,
     seed: Seed = 0,
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Show what each word of QUERY looks at in KEY.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlcc.cli.draw.lessons import lessons
-from dlcc.cli.options import Debug, Embeddings, Json, Quiet, Seed
+from dlcc.cli.options import Embeddings, Json, Seed
 
 if TYPE_CHECKING:
     from dlcc.core.attend.relations import RelationConfig, RelationTask
@@ -48,8 +48,6 @@ def train(
     ] = None,
     json_output: Json = False,
     seed: Seed = 0,
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Teach attention a relation between words, and see what carries over to unseen words.
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Debug, Export, Json, Quiet, Save, at_most_one, check_map
+from dlcc.cli.options import Export, Json, Save, at_most_one, check_map
 
 
 def look(
@@ -37,8 +37,6 @@ def look(
     save: Save = None,
     export_to: Export = None,
     json_output: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Look at attention from any source, one of a package of yours too.
 

@@ -1,20 +1,17 @@
 """`dlcc sentiment`: classify texts and say why."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlcc.cli.groups import DEFAULT, DefaultCommand, DefaultGroup, Door
 from dlcc.cli.options import (
     Checkpoint,
-    Debug,
     Device,
     Export,
     Json,
-    Quiet,
     Save,
     at_most_one,
     check_map,
@@ -26,22 +23,10 @@ if TYPE_CHECKING:
     from dlcc.core.trace.trace import AttentionTrace
 
 
-class _Group(DefaultGroup):
-    doors: Mapping[str, Door] = {
-        "train": Door("dlcc.cli.commands.train:train_command", recipe="sentiment"),
-        "pretrain": Door("dlcc.cli.commands.train:train_command", recipe="masked-words"),
-        "eval": Door("dlcc.cli.commands.sentiment_eval:evaluate"),
-        "compare": Door("dlcc.cli.commands.sentiment_eval:compare"),
-    }
-
-
-app = typer.Typer(cls=_Group, help="Classify texts with a Transformer, and see why.")
-
 _BAR_FROM = 100  # texts
 _FEW = 20  # texts that are explained unasked, and the most whose attention is shown
 
 
-@app.command(DEFAULT, cls=DefaultCommand, hidden=True)
 def sentiment(
     texts: Annotated[
         list[str] | None,
@@ -90,8 +75,6 @@ def sentiment(
     export_to: Export = None,
     json_output: Json = False,
     device: Device = "auto",
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Label texts with a calibrated probability, and colour the words that carried it.
 

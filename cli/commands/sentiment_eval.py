@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Checkpoint, Debug, Device, Json, Part, Quiet, Seed, Worst
+from dlcc.cli.options import Checkpoint, Device, Json, Part, Seed, Worst
 
 if TYPE_CHECKING:
     from dlcc.core.sentiment.classifier import Classifier
@@ -56,8 +56,6 @@ def evaluate(
     seed: Seed = 0,
     json_output: Json = False,
     device: Device = "auto",
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Score a classifier on labelled texts."""
     from dlcc.cli.console import counting, print_json, stdout
@@ -126,8 +124,6 @@ def compare(
     seed: Seed = 0,
     json_output: Json = False,
     device: Device = "auto",
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """A Transformer against a GRU of equal size, at 64 to 512 tokens: speed and accuracy.
 

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from dlcc.cli import console
-from dlcc.cli.groups import command_of
-from dlcc.cli.options import Debug, Device, Quiet, Seed, options_of, with_signature
+from dlcc.cli.groups import LazyGroup, command_of
+from dlcc.cli.options import Device, Seed, options_of, with_parameters
 from dlcc.core.errors import DlccError, UsageError
 from dlcc.core.train.config import FitConfig
 from dlcc.core.train.recipe import Recipe, names, recipe
@@ -37,8 +36,6 @@ def train_command(name: str) -> Callable[..., None]:
         preset: Annotated[str, _preset_option(found)] = next(iter(found.presets)),
         seed: Seed = 0,
         device: Device = "auto",
-        quiet: Quiet = False,
-        debug: Debug = False,
         **given: Any,
     ) -> None:
         folder = run_folder(run, resume, name)
@@ -59,10 +56,11 @@ def train_command(name: str) -> Callable[..., None]:
         task.about["settings"] = chosen.settings()
         train_here(task, config, folder, resume, found.unit)
 
-    return with_signature(train, options_of(found.configs), found.help)
+    train.__doc__ = found.help
+    return with_parameters(train, options_of(found.configs))
 
 
-class _Recipes(TyperGroup):
+class Recipes(LazyGroup):
     """The recipes that are installed, a stranger's like our own: `dlcc train NAME`."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -86,17 +84,6 @@ def _or_why_not(name: str) -> Callable[..., None]:
 
     fail.__doc__ = broken.why
     return fail
-
-
-app = typer.Typer(
-    cls=_Recipes, help="Train any recipe that is installed.", invoke_without_command=True
-)
-
-
-@app.callback()
-def _train(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        print(context.get_help())
 
 
 def _preset_option(found: Recipe) -> Any:

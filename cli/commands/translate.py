@@ -2,37 +2,24 @@
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.groups import DEFAULT, DefaultCommand, DefaultGroup, Door
-from dlcc.cli.options import Checkpoint, Debug, Device, Export, Json, Quiet, Save, at_most_one
+from dlcc.cli.options import Checkpoint, Device, Export, Json, Save, at_most_one
 
 if TYPE_CHECKING:
     from dlcc.core.translate.source import TranslateSource
     from dlcc.core.translate.translator import Translation, Translator
 
 
-class _Group(DefaultGroup):
-    doors: Mapping[str, Door] = {
-        "train": Door("dlcc.cli.commands.train:train_command", recipe="translate"),
-        "eval": Door("dlcc.cli.commands.translate_eval:evaluate"),
-        "compare": Door("dlcc.cli.commands.translate_eval:compare"),
-        "alignments": Door("dlcc.cli.commands.translate_eval:alignments"),
-    }
-
-
-app = typer.Typer(cls=_Group, help="Translate with a GRU and attention.")
-
 _CHUNK = 1000  # lines that are translated before they are printed
 _NAMED = 5  # lines with unknown words, at most
 
 
-@app.command(DEFAULT, cls=DefaultCommand, hidden=True)
 def translate(
     text: Annotated[
         list[str] | None,
@@ -68,8 +55,6 @@ def translate(
     export_to: Export = None,
     json_output: Json = False,
     device: Device = "auto",
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Translate TEXT, English to Spanish with the bundled model.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Checkpoint, Debug, Device, Json, Part, Quiet
+from dlcc.cli.options import Checkpoint, Device, Json, Part
 
 if TYPE_CHECKING:
     from dlcc.core.translate.data import Sentence
@@ -39,8 +39,6 @@ def evaluate(
     length_penalty: _Penalty = 1.4,
     json_output: Json = False,
     device: Device = "auto",
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Score a translator with sacreBLEU and chrF2 on sentences it was not trained on."""
     from dlcc.cli.console import print_json
@@ -71,8 +69,6 @@ def compare(
     ] = 5,
     json_output: Json = False,
     device: Device = "auto",
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Compare a model with attention to one without, by sentence length."""
     from dlcc.cli.console import note, print_json, stdout
@@ -113,8 +109,6 @@ def alignments(
     checkpoint: Checkpoint = None,
     json_output: Json = False,
     device: Device = "auto",
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Measure where attention lands against word alignments made by hand."""
     from dataclasses import asdict

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from dlcc.cli.options import Debug, Quiet
-
 
 def view(
     trace: Annotated[
@@ -32,8 +30,6 @@ def view(
     ] = False,
     scale: Annotated[str, typer.Option(help="Colour scale: map, row or clipped.")] = "map",
     palette: Annotated[str, typer.Option(help="viridis, cividis, grey or glyphs.")] = "viridis",
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Look at attention in the terminal, with the keyboard.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from dlcc.cli.commands.vit_eval import Data
-from dlcc.cli.options import Debug, Device, Json, Quiet
+from dlcc.cli.options import Device, Json
 
 if TYPE_CHECKING:
     from dlcc.core.vit.task import VisionTask
@@ -49,8 +49,6 @@ def compare(
     ] = None,
     json_output: Json = False,
     device: Device = "auto",
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Train without CutMix, with CutMix and from a backbone, each for --minutes."""
     from dlcc.cli.commands.train import run_folder

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dlcc.cli.options import Checkpoint, Debug, Device, Json, Part, Quiet, Worst
+from dlcc.cli.options import Checkpoint, Device, Json, Part, Worst
 
 Data = Annotated[
     Path | None,
@@ -28,8 +28,6 @@ def evaluate(
     worst: Worst = 6,
     json_output: Json = False,
     device: Device = "auto",
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Score a classifier on labelled pictures."""
     from dlcc.cli import console

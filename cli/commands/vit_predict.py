@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Checkpoint, Debug, Device, Json, Quiet, Save, at_most_one
+from dlcc.cli.options import Checkpoint, Device, Json, Save, at_most_one
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -47,8 +47,6 @@ def predict(
     ] = None,
     json_output: Json = False,
     device: Device = "auto",
-    quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Say what pictures show."""
     from dlcc.cli.console import print_json, stdout
