@@ -3,7 +3,7 @@
 import csv
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -11,8 +11,10 @@ from rich.text import Text
 
 from dlcc.cli.draw.labels import fit
 from dlcc.cli.draw.palette import PALETTES, color_system
-from dlcc.core.sentiment.classifier import Answer
-from dlcc.core.sentiment.explain import Explained
+
+if TYPE_CHECKING:
+    from dlcc.core.sentiment.classifier import Answer
+    from dlcc.core.sentiment.explain import Explained
 
 _TOP_WORDS = 8
 _DIM = "dim"
@@ -20,7 +22,7 @@ SIGNED = "occlusion"
 """The method whose contributions can be negative."""
 
 
-def print_answer(console: Console, answer: Answer, why: Explained | None) -> None:
+def print_answer(console: Console, answer: "Answer", why: "Explained | None") -> None:
     """One text: label and probability, the text in colours, its strongest words."""
     console.print(_verdict(answer))
     if why is None or answer.label is None:
@@ -30,7 +32,7 @@ def print_answer(console: Console, answer: Answer, why: Explained | None) -> Non
 
 
 def print_answers(
-    console: Console, answers: Sequence[Answer], why: Sequence[Explained | None]
+    console: Console, answers: "Sequence[Answer]", why: "Sequence[Explained | None]"
 ) -> None:
     """Many texts: a line each, cut to a terminal's width; whole and tab-separated in a pipe."""
     longest = max(len(answer.label or "") for answer in answers)
@@ -52,7 +54,7 @@ def print_answers(
         console.print(line.append_text(shown), no_wrap=True, crop=False)
 
 
-def coloured(text: str, why: Explained, colors: str | None) -> Text:
+def coloured(text: str, why: "Explained", colors: str | None) -> Text:
     """`text` with each word on the colour of its contribution."""
     palette = PALETTES["signed" if why.method == SIGNED else "viridis"]
     top = float(np.abs(why.contributions).max(initial=0)) or 1.0
@@ -64,7 +66,7 @@ def coloured(text: str, why: Explained, colors: str | None) -> Text:
     return shown
 
 
-def as_json(answer: Answer, labels: Sequence[str], why: Explained | None) -> dict[str, Any]:
+def as_json(answer: "Answer", labels: Sequence[str], why: "Explained | None") -> dict[str, Any]:
     """An answer as JSON values."""
     result: dict[str, Any] = {
         "text": answer.text,
@@ -87,7 +89,7 @@ def as_json(answer: Answer, labels: Sequence[str], why: Explained | None) -> dic
 
 
 def print_csv(
-    answers: Sequence[Answer], labels: Sequence[str], names: Sequence[str] | None
+    answers: "Sequence[Answer]", labels: Sequence[str], names: Sequence[str] | None
 ) -> None:
     """All answers as CSV on stdout, each after the name of its file where there are `names`."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -100,13 +102,13 @@ def print_csv(
         writer.writerow([names[number], *row] if names else row)
 
 
-def _verdict(answer: Answer) -> Text:
+def _verdict(answer: "Answer") -> Text:
     if answer.label is None:
         return Text("no label: there is no word in this text", _DIM)
     return Text.assemble((answer.label, "bold"), f" {answer.probability:.3f}")
 
 
-def _strongest(answer: Answer, why: Explained) -> Text:
+def _strongest(answer: "Answer", why: "Explained") -> Text:
     order = np.argsort(-np.abs(why.contributions), kind="stable")[:_TOP_WORDS]
     sign = "+" if why.method == SIGNED else ""
     words = [
