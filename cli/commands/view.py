@@ -45,5 +45,5 @@ def view(
         viewer.view(None)
         return
     state = state_of(trace, map_name, minus, epoch, scale, palette)
-    state.regroup(words=words, hide_special=hide_special)
+    state.regroup(words, hide_special)
     viewer.view(state)

@@ -1,10 +1,12 @@
 """The viewer as an app: what it shows, what is computed behind it, and its few own keys."""
 
+import itertools
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from textual.widgets import Static
 
 from dlcc.cli.draw.palette import color_system
 from dlcc.cli.options import settings
-from dlcc.cli.tui.keys import APP_KEYS, Key, bindings
+from dlcc.cli.tui.keys import APP_KEYS, Key, Keys, bindings
 from dlcc.cli.tui.messages import Compute, Failed, Opened
 from dlcc.cli.tui.opening import frames_of
 from dlcc.cli.tui.screens.dialogs import Read, help_text
@@ -112,7 +114,7 @@ class ViewerApp(App[None]):
         try:
             state = ViewState(frames_of(path), path=path)
         except DlccError as error:
-            self.fail(error)
+            self.post_message(Failed(error))
         else:
             self._show(state)
 
@@ -133,7 +135,7 @@ class ViewerApp(App[None]):
         number = self._supersede()
 
         def failed(error: Exception) -> None:
-            self.fail(error)
+            self.post_message(Failed(error))
             message.otherwise()
 
         def run() -> None:
@@ -166,10 +168,8 @@ class ViewerApp(App[None]):
         return self._newest
 
     def on_failed(self, message: Failed) -> None:
-        self.fail(message.error)
-
-    def fail(self, error: Exception) -> None:
         """Say in one line what went wrong; the log has the rest."""
+        error = message.error
         _log(error)
         said = str(error) if isinstance(error, DlccError) else f"{type(error).__name__}: {error}"
         self.notify(" ".join(said.split()), severity="error", timeout=15, markup=False)
@@ -185,11 +185,16 @@ class ViewerApp(App[None]):
     # Keys
 
     def action_help(self) -> None:
-        groups = [
-            (group, [(key.shown, key.text) for key in keys if self._works(key, self.screen)])
-            for group, keys in (*getattr(self.screen, "KEYS", {}).items(), *APP_KEYS.items())
-        ]
-        self.push_screen(Read("Keys", help_text([group for group in groups if group[1]])))
+        self.push_screen(Read("Keys", help_text(self._working(self.screen))))
+
+    def _working(self, screen: Screen[Any]) -> Keys:
+        """The keys that do something now, by group."""
+        tables = {**getattr(screen, "KEYS", {}), **APP_KEYS}
+        groups = {
+            group: tuple(key for key in keys if self._works(key, screen))
+            for group, keys in tables.items()
+        }
+        return {group: keys for group, keys in groups.items() if keys}
 
     def action_theme(self) -> None:
         family = self.theme.rpartition("-")[0]
@@ -201,20 +206,18 @@ class ViewerApp(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every key that works now, for the command palette."""
-        for keys in (*getattr(screen, "KEYS", {}).values(), *APP_KEYS.values()):
-            for key in keys:
-                if self._works(key, screen) and key.action != "command_palette":
-                    run = self._runner(screen, key.action)
-                    yield SystemCommand(f"{key.text} ({key.shown})", f"Key {key.shown}", run)
+        for key in itertools.chain.from_iterable(self._working(screen).values()):
+            if key.action != "command_palette":
+                run = partial(
+                    self.call_later, self.run_action, key.action, self._owner(key, screen)
+                )
+                yield SystemCommand(f"{key.text} ({key.shown})", f"Key {key.shown}", run)
 
-    def _runner(self, screen: Screen[Any], action: str) -> Callable[[], Any]:
-        owner = screen if hasattr(screen, f"action_{action.partition('(')[0]}") else self
-        return lambda: self.call_later(self.run_action, action, owner)
+    def _owner(self, key: Key, screen: Screen[Any]) -> "Screen[Any] | ViewerApp":
+        return screen if hasattr(screen, f"action_{key.name}") else self
 
     def _works(self, key: Key, screen: Screen[Any]) -> bool:
-        name = key.action.partition("(")[0]
-        owner = screen if hasattr(screen, f"action_{name}") else self
-        return owner.check_action(name, ()) is not False
+        return self._owner(key, screen).check_action(key.name, ()) is not False
 
 
 def is_interactive() -> bool:

@@ -24,7 +24,7 @@ def describe(state: ViewState) -> list[tuple[str, str]]:
     """(heading, text) of the cell, its row, its column, the selection and the alternatives."""
     shown = state.shown
     row, column = shown.values[state.row], shown.values[:, state.column]
-    cell = f"{shown.row_labels[state.row]} → {shown.column_labels[state.column]}"
+    cell = shown.names(state.row, state.column)
     sections = [(cell, _cell(state, shown)), ("row", _row(row, shown.signed))]
     if not shown.signed:
         sections += [
@@ -41,12 +41,10 @@ def describe(state: ViewState) -> list[tuple[str, str]]:
 
 def as_lines(sections: list[tuple[str, str]]) -> Text:
     """One line a section."""
-    parts = (
-        (f"{heading}: ", "bold") if n else (f"{heading}  ", "bold")
-        for n, (heading, _) in enumerate(sections)
-    )
+    marks = ("  ", *[": "] * len(sections))
     return Text("\n").join(
-        Text.assemble(part, text) for part, (_, text) in zip(parts, sections, strict=True)
+        Text.assemble((heading + mark, "bold"), text)
+        for mark, (heading, text) in zip(marks, sections, strict=False)
     )
 
 
@@ -91,10 +89,11 @@ def row_notes(state: ViewState) -> tuple[str, ...]:
 
 def table(shown: ShownMap) -> str:
     """The whole map in words, one line a row: for screen readers and narrow pipes."""
-    lines = [shown.title, ""]
-    for label, row in zip(shown.row_labels, shown.values, strict=True):
-        lines.append(f"{label}: {_partners(row, shown.column_labels) or 'looks at nothing'}")
-    return "\n".join(lines)
+    rows = (
+        f"{label}: {_partners(row, shown.column_labels) or 'looks at nothing'}"
+        for label, row in zip(shown.row_labels, shown.values, strict=True)
+    )
+    return "\n".join([shown.title, "", *rows])
 
 
 def _cell(state: ViewState, shown: ShownMap) -> str:
@@ -128,26 +127,25 @@ def _row(row: np.ndarray, signed: bool) -> str:
 
 def _partners(values: np.ndarray, labels: tuple[str, ...]) -> str:
     top = [place for place in maps.top_keys(values, _PARTNERS) if values[place] != 0]
-    return ", ".join(f"{_told_apart(labels, place)} {values[place]:.3f}" for place in top)
-
-
-def _told_apart(labels: tuple[str, ...], place: int) -> str:
-    """A label, after its position where another one is the same."""
-    return f"{place + 1} {labels[place]}" if labels.count(labels[place]) > 1 else labels[place]
+    return ", ".join(
+        f"{place + 1} " * (labels.count(labels[place]) > 1) + f"{labels[place]} {values[place]:.3f}"
+        for place in top  # after its position where another one is called the same
+    )
 
 
 def _selection(state: ViewState, shown: ShownMap) -> tuple[str, str]:
     """Sums of the selected rows or columns; where both are selected, of the cells they share."""
     rows, columns = sorted(state.rows), sorted(state.columns)
     names = [shown.row_labels[r] for r in rows] + [shown.column_labels[c] for c in columns]
+    heading = f"selected {' '.join(names)}"
     if rows and columns:
         total = float(shown.values[np.ix_(rows, columns)].sum())
-        return f"selected {' '.join(names)}", f"{total:.3f} where rows and columns meet"
+        return heading, f"{total:.3f} where rows and columns meet"
     if rows:
         sums, labels = shown.values[rows].sum(0), shown.column_labels
     else:
         sums, labels = shown.values[:, columns].sum(1), shown.row_labels
-    return f"selected {' '.join(names)}", f"sum {sums.sum():.3f}, most {_partners(sums, labels)}"
+    return heading, f"sum {sums.sum():.3f}, most {_partners(sums, labels)}"
 
 
 def _listed(words: list[tuple[str, float]]) -> str:

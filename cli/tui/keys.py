@@ -13,8 +13,6 @@ from dlcc.cli.tui.widgets import patches
 from dlcc.core.trace import maps
 from dlcc.core.trace.maps import join_pieces
 
-When = Callable[[ViewState], bool]
-
 
 @dataclass(frozen=True)
 class Key:
@@ -26,8 +24,6 @@ class Key:
     """As the help screen writes them."""
     action: str
     text: str
-    when: When = lambda _: True
-    """Whether it can do something on what is shown; a key that cannot does not exist."""
     footer: str = ""
     """A word for the footer; empty leaves it out there."""
 
@@ -73,62 +69,6 @@ APP_KEYS: Keys = {
 }
 
 
-def _heads(state: ViewState) -> bool:
-    return state.trace.num_heads > 1
-
-
-def _layers(state: ViewState) -> bool:
-    return state.trace.num_layers > 1
-
-
-def _many(state: ViewState) -> bool:
-    return _heads(state) or _layers(state)
-
-
-def _rollout(state: ViewState) -> bool:
-    return maps.can_roll_out(state.trace.weights.shape)
-
-
-def _traces(state: ViewState) -> bool:
-    return len(state.traces) > 1
-
-
-def _epochs(state: ViewState) -> bool:
-    return len(state.frames) > 1
-
-
-def _beside(state: ViewState) -> bool:
-    return len(state.choices()) > 1
-
-
-def _minus(state: ViewState) -> bool:
-    return state.minus is not None or bool(state.comparable())
-
-
-def _one_map(state: ViewState) -> bool:
-    return state.minus is None
-
-
-def _on_map(state: ViewState) -> bool:
-    return not state.in_picture
-
-
-def _in_picture(state: ViewState) -> bool:
-    return state.in_picture
-
-
-def _picture(state: ViewState) -> bool:
-    return state.trace.image is not None
-
-
-def _follow(state: ViewState) -> bool:
-    return state.in_picture and patches.first_key(state.trace) > 0 and patches.can_ask(state.trace)
-
-
-def _palette(state: ViewState) -> bool:
-    return state.uses_palette
-
-
 def _special(state: ViewState) -> bool:
     """Special tokens, and others beside them among queries and keys."""
     special = set(state.trace.special)
@@ -144,26 +84,37 @@ def _pieces(state: ViewState) -> bool:
     return several or any(join_pieces([token]) != token for token in (*trace.query, *trace.key))
 
 
-def _matches(state: ViewState) -> bool:
-    return bool(state.matches)
-
-
 def _alternatives(state: ViewState) -> bool:
     step = state.shown.queries[state.row][0]
     return bool(info.alternatives(state.trace, step) and state.again)
 
 
-def _explained(state: ViewState) -> bool:
-    return any(name.startswith("explanation.") for name in state.trace.tensors)
-
-
-def _mixed(state: ViewState) -> bool:
-    return "cutmix" in state.trace.details and state.trace.image is not None
-
-
-def _changed(state: ViewState) -> bool:
-    return bool(state.rows or state.columns or state.matches or state.minus)
-
+_ON_MAP = ("zoom", "fit", "highlight", "select_row", "select_column")
+WHEN: dict[str, Callable[[ViewState], bool]] = {
+    **dict.fromkeys(_ON_MAP, lambda state: not state.in_picture),
+    "overview": lambda state: state.trace.num_heads > 1 or state.trace.num_layers > 1,
+    "head": lambda state: state.trace.num_heads > 1,
+    "layer": lambda state: state.trace.num_layers > 1,
+    "reduce": lambda state: state.trace.num_heads > 1,
+    "rollout": lambda state: maps.can_roll_out(state.trace.weights.shape),
+    "trace": lambda state: len(state.traces) > 1,
+    "epoch": lambda state: len(state.frames) > 1,
+    "beside": lambda state: len(state.choices()) > 1,
+    "difference": lambda state: state.minus is not None or bool(state.comparable()),
+    "palette": lambda state: state.uses_palette,
+    "special": _special,
+    "words": _pieces,
+    "picture": lambda state: state.trace.image is not None,
+    "follow": lambda state: state.in_picture and patches.can_follow(state.trace),
+    "blend": lambda state: state.in_picture,
+    "explain": lambda state: state.minus is None,
+    "match": lambda state: bool(state.matches),
+    "alternatives": _alternatives,
+    "explanations": lambda state: bool(state.explanations),
+    "cutmix": lambda state: "cutmix" in state.trace.details and state.trace.image is not None,
+    "clear": lambda state: bool(state.rows or state.columns or state.matches or state.minus),
+}
+"""When an action of the map can do something on what is shown; a key that cannot does not exist."""
 
 MAP_KEYS: Keys = {
     "Move": (
@@ -179,71 +130,45 @@ MAP_KEYS: Keys = {
         Key("greater_than_sign", ">", "strongest", "The strongest cell of the row"),
     ),
     "Which map": (
-        Key("o", "o", "overview", "All layers and heads at once", _many, footer="heads"),
-        Key("L,shift+right", "L ⇧→", "head(1)", "Next head", _heads),
-        Key("H,shift+left", "H ⇧←", "head(-1)", "Previous head", _heads),
-        Key("J,shift+down", "J ⇧↓", "layer(1)", "Next layer", _layers),
-        Key("K,shift+up", "K ⇧↑", "layer(-1)", "Previous layer", _layers),
-        Key("m", "m", "reduce", "Mean, sum and maximum of the heads; one head again", _heads),
-        Key("r", "r", "rollout", "Rollout over all layers, and back", _rollout),
-        Key("tab", "Tab", "trace(1)", "Next mechanism or model", _traces, footer="next"),
-        Key("shift+tab", "⇧Tab", "trace(-1)", "Previous mechanism or model", _traces),
-        Key("full_stop", ".", "epoch(1)", "Next epoch", _epochs, footer="epoch"),
-        Key("comma", ",", "epoch(-1)", "Previous epoch", _epochs),
-        Key("b", "b", "beside", "Maps side by side", _beside, footer="beside"),
-        Key("d", "d", "difference", "Subtract another map, and back", _minus),
+        Key("o", "o", "overview", "All layers and heads at once", footer="heads"),
+        Key("L,shift+right", "L ⇧→", "head(1)", "Next head"),
+        Key("H,shift+left", "H ⇧←", "head(-1)", "Previous head"),
+        Key("J,shift+down", "J ⇧↓", "layer(1)", "Next layer"),
+        Key("K,shift+up", "K ⇧↑", "layer(-1)", "Previous layer"),
+        Key("m", "m", "reduce", "Mean, sum and maximum of the heads; one head again"),
+        Key("r", "r", "rollout", "Rollout over all layers, and back"),
+        Key("tab", "Tab", "trace(1)", "Next mechanism or model", footer="next"),
+        Key("shift+tab", "⇧Tab", "trace(-1)", "Previous mechanism or model"),
+        Key("full_stop", ".", "epoch(1)", "Next epoch", footer="epoch"),
+        Key("comma", ",", "epoch(-1)", "Previous epoch"),
+        Key("b", "b", "beside", "Maps side by side", footer="beside"),
+        Key("d", "d", "difference", "Subtract another map, and back"),
     ),
     "How it is drawn": (
-        Key(
-            "plus,equals_sign",
-            "+",
-            "zoom(1)",
-            "Wider cells, at last with numbers",
-            _on_map,
-            footer="zoom",
-        ),
-        Key("minus", "-", "zoom(-1)", "Narrower cells", _on_map),
-        Key("z", "z", "fit", "The widest cells that fit", _on_map),
+        Key("plus,equals_sign", "+", "zoom(1)", "Wider cells, at last with numbers", footer="zoom"),
+        Key("minus", "-", "zoom(-1)", "Narrower cells"),
+        Key("z", "z", "fit", "The widest cells that fit"),
         Key("s", "s", "scale", "Colour scale: map, row, clipped"),
-        Key("p", "p", "palette", "Next palette; the last is without colour", _palette),
-        Key("c", "c", "highlight", "Point out the row, the column, both or the cell", _on_map),
-        Key("x", "x", "special", "Hide special tokens and renormalise, and back", _special),
-        Key("w", "w", "words", "Merge subwords into words, and back", _pieces),
-        Key("i", "i", "picture", "Picture or map", _picture, footer="picture"),
-        Key(
-            "f",
-            "f",
-            "follow",
-            "Picture: who asks, the patch under the cursor or the first token",
-            _follow,
-        ),
-        Key(
-            "u",
-            "u",
-            "blend",
-            "Picture: lit or tinted by attention, plain, attention alone",
-            _in_picture,
-        ),
+        Key("p", "p", "palette", "Next palette; the last is without colour"),
+        Key("c", "c", "highlight", "Point out the row, the column, both or the cell"),
+        Key("x", "x", "special", "Hide special tokens and renormalise, and back"),
+        Key("w", "w", "words", "Merge subwords into words, and back"),
+        Key("i", "i", "picture", "Picture or map", footer="picture"),
+        Key("f", "f", "follow", "Picture: who asks, the patch under the cursor or the first token"),
+        Key("u", "u", "blend", "Picture: lit or tinted by attention, plain, attention alone"),
     ),
     "Read": (
-        Key("enter", "Enter", "explain", "How this cell came about", _one_map, footer="explain"),
+        Key("enter", "Enter", "explain", "How this cell came about", footer="explain"),
         Key("slash", "/", "search", "Search a word", footer="search"),
-        Key("n", "n", "match(1)", "Next match", _matches),
-        Key("N", "N", "match(-1)", "Previous match", _matches),
-        Key("space", "Space", "select_row", "Select the row: sums and top partners", _on_map),
-        Key("v", "v", "select_column", "Select the column", _on_map),
-        Key(
-            "a",
-            "a",
-            "alternatives",
-            "Choose another word, translate on",
-            _alternatives,
-            footer="words",
-        ),
-        Key("E", "E", "explanations", "Explanations side by side", _explained),
-        Key("X", "X", "cutmix", "CutMix: sources, box and attention inside it", _mixed),
+        Key("n", "n", "match(1)", "Next match"),
+        Key("N", "N", "match(-1)", "Previous match"),
+        Key("space", "Space", "select_row", "Select the row: sums and top partners"),
+        Key("v", "v", "select_column", "Select the column"),
+        Key("a", "a", "alternatives", "Choose another word, translate on", footer="words"),
+        Key("E", "E", "explanations", "Explanations side by side"),
+        Key("X", "X", "cutmix", "CutMix: sources, box and attention inside it"),
         Key("t", "t", "table", "The map in words"),
-        Key("escape", "Esc", "clear", "Clear selection, search and difference", _changed),
+        Key("escape", "Esc", "clear", "Clear selection, search and difference"),
     ),
     "Take away": (
         Key("S", "S", "save", "Save the traces"),

@@ -14,6 +14,8 @@ from dlcc.core.files.paths import asset
 from dlcc.core.trace import maps
 
 _EPOCH = re.compile(r"epoch-(\d+)\.trace")
+_COMBINED = "|".join((*maps.REDUCTIONS, ROLLOUT))
+_MAP = re.compile(rf"0*([1-9]\d*)\.0*([1-9]\d*)\.(0*[1-9]\d*|{_COMBINED})")
 _NEAR = 20  # traces of the current folder that are offered
 
 
@@ -29,11 +31,8 @@ def frames_of(path: Path) -> list[Frame]:
 
 
 def _epochs(folder: Path) -> list[Frame]:
-    found = []
-    for file in folder.glob("traces/epoch-*.trace"):
-        match = _EPOCH.fullmatch(file.name)
-        if match:
-            found.append((int(match[1]), file))
+    matches = ((_EPOCH.fullmatch(file.name), file) for file in folder.glob("traces/*"))
+    found = [(int(match[1]), file) for match, file in matches if match]
     if not found:
         raise DataError(f"{folder} keeps no attention: it has no traces/epoch-NNN.trace")
     return [Frame(f"epoch {number}", file) for number, file in sorted(found)]
@@ -83,15 +82,14 @@ def state_of(
 
 
 def _choice(state: ViewState, option: str, text: str) -> Choice:
-    parts = text.split(".")
-    named = len(parts) == 3 and parts[2] in (*maps.REDUCTIONS, ROLLOUT)
-    if len(parts) != 3 or not all(p.isdecimal() and int(p) > 0 for p in parts[: 2 if named else 3]):
+    match = _MAP.fullmatch(text)
+    if match is None:
         raise UsageError(f"{option} {text}: write trace.layer.head, as in 1.2.3 or 1.2.mean")
-    head = parts[2] if named else int(parts[2]) - 1
-    choice = Choice(int(parts[0]) - 1, int(parts[1]) - 1, head)
-    if state.nearest(choice) != choice and head == ROLLOUT:
-        raise UsageError(f"{option} {text}: rollout needs several layers of self-attention")
+    head = int(match[3]) - 1 if match[3].isdecimal() else match[3]
+    choice = Choice(int(match[1]) - 1, int(match[2]) - 1, head)
     if state.nearest(choice) != choice:
+        if head == ROLLOUT:
+            raise UsageError(f"{option} {text}: rollout needs several layers of self-attention")
         sizes = ", ".join(
             f"trace {n} has {trace.num_layers} layers of {trace.num_heads} heads"
             for n, trace in enumerate(state.traces, 1)
@@ -120,20 +118,16 @@ def reproducing(state: ViewState) -> str:
 
 def _view_options(state: ViewState) -> list[str]:
     """The options of `dlcc view` that differ from its own choice."""
-    options = [] if state.choice == Choice() else ["--map", _named(state.choice)]
-    if state.frame:
-        options += ["--epoch", str(state.frame + 1)]
-    if state.minus is not None:
-        options += ["--minus", _named(state.minus)]
-    if state.words:
-        options.append("--words")
-    if state.hide_special:
-        options.append("--hide-special")
-    if state.scale != "map":
-        options += ["--scale", state.scale]
-    if state.palette != "viridis":
-        options += ["--palette", state.palette]
-    return options
+    differing: list[tuple[bool, list[str]]] = [
+        (state.choice != Choice(), ["--map", _named(state.choice)]),
+        (state.frame > 0, ["--epoch", str(state.frame + 1)]),
+        (state.minus is not None, ["--minus", _named(state.minus or Choice())]),
+        (state.words, ["--words"]),
+        (state.hide_special, ["--hide-special"]),
+        (state.scale != "map", ["--scale", state.scale]),
+        (state.palette != "viridis", ["--palette", state.palette]),
+    ]
+    return [word for differs, option in differing if differs for word in option]
 
 
 def _named(choice: Choice) -> str:

@@ -13,7 +13,6 @@ from dlcc.core import sources
 from dlcc.core.errors import DlccError
 from dlcc.core.sources import Source
 from dlcc.core.trace import maps
-from dlcc.core.trace.maps import joined, token_groups
 from dlcc.core.trace.trace import AttentionTrace, load_traces
 
 ROLLOUT = "rollout"
@@ -60,6 +59,10 @@ class ShownMap:
     keys: maps.Groups
     title: str
     signed: bool = False
+
+    def names(self, row: int, column: int) -> str:
+        """What looks at what in a cell."""
+        return f"{self.row_labels[row]} → {self.column_labels[column]}"
 
 
 @dataclass
@@ -117,6 +120,16 @@ class ViewState:
             return None
 
     @property
+    def explanations(self) -> dict[str, np.ndarray]:
+        """What other methods than attention say of every key, [K] by the method's name."""
+        prefix = "explanation."
+        return {
+            name.removeprefix(prefix): values
+            for name, values in self.trace.tensors.items()
+            if name.startswith(prefix)
+        }
+
+    @property
     def palette_seen(self) -> str:
         """The palette in use; without colours there is but one."""
         return GLYPHS if self.system is None else self.palette
@@ -160,35 +173,31 @@ class ViewState:
         return self._cache[key]
 
     def _make(self, trace: AttentionTrace, choice: Choice) -> ShownMap:
-        queries = self._groups(trace, trace.query, trace.query_words)
-        keys = self._groups(trace, trace.key, trace.key_words)
+        queries, keys = self._groups(trace)
         if choice.head == ROLLOUT:
-            values = self._treated(maps.rollout(trace.weights), queries, keys)
+            heads = [maps.rollout(trace.weights)]
         elif isinstance(choice.head, int):
-            values = self._treated(trace.weights[choice.layer, choice.head], queries, keys)
+            heads = [trace.weights[choice.layer, choice.head]]
         else:
-            heads = [self._treated(head, queries, keys) for head in trace.weights[choice.layer]]
-            values = maps.reduce_heads(np.stack(heads), choice.head)
-        return ShownMap(
-            values,
-            _labels(trace.query, queries, self.words),
-            _labels(trace.key, keys, self.words),
-            queries,
-            keys,
-            self.title_of(choice),
-        )
+            heads = list(trace.weights[choice.layer])
+        if self.words or self.hide_special:
+            heads = [maps.merge(head, queries, keys) for head in heads]
+        if self.hide_special:
+            heads = list(map(maps.renormalised, heads))
+        combined = choice.head in maps.REDUCTIONS
+        values = maps.reduce_heads(np.stack(heads), str(choice.head)) if combined else heads[0]
+        labels = self._labels(trace.query, queries), self._labels(trace.key, keys)
+        return ShownMap(values, *labels, queries, keys, self.title_of(choice))
 
-    def _groups(
-        self, trace: AttentionTrace, tokens: tuple[str, ...], words: tuple[int, ...]
-    ) -> maps.Groups:
+    def _groups(self, trace: AttentionTrace) -> tuple[maps.Groups, maps.Groups]:
         special = trace.special if self.hide_special else ()
-        return token_groups(tokens, words if self.words else (), special)
+        words = (trace.query_words, trace.key_words) if self.words else ((), ())
+        queries = maps.token_groups(trace.query, words[0], special)
+        return queries, maps.token_groups(trace.key, words[1], special)
 
-    def _treated(self, values: np.ndarray, queries: maps.Groups, keys: maps.Groups) -> np.ndarray:
-        if not self.words and not self.hide_special:
-            return values
-        merged = maps.merge(values, queries, keys)
-        return maps.renormalised(merged) if self.hide_special else merged
+    def _labels(self, tokens: tuple[str, ...], groups: maps.Groups) -> tuple[str, ...]:
+        whole = maps.joined(tokens, groups) if self.words else (tokens[g[0]] for g in groups)
+        return tuple(map(display, whole))
 
     def title_of(self, choice: Choice) -> str:
         """Trace, layer and head in words, leaving out what there is only one of."""
@@ -225,13 +234,9 @@ class ViewState:
 
     def comparable(self) -> list[Choice]:
         """The maps that can be subtracted from the chosen one: the others of its shape."""
-        shapes = [self._shape(trace) for trace in self.traces]
+        shapes = [tuple(map(len, self._groups(trace))) for trace in self.traces]
         shape = shapes[self.choice.trace]
         return [c for c in self.choices() if shapes[c.trace] == shape and c != self.choice]
-
-    def _shape(self, trace: AttentionTrace) -> tuple[int, int]:
-        queries = self._groups(trace, trace.query, trace.query_words)
-        return len(queries), len(self._groups(trace, trace.key, trace.key_words))
 
     def nearest(self, choice: Choice) -> Choice:
         """`choice`, or the map most like it that the frame has."""
@@ -273,15 +278,14 @@ class ViewState:
         self.frame = frame
         self.choose(self.choice)
 
-    def regroup(self, *, words: bool | None = None, hide_special: bool | None = None) -> None:
+    def regroup(self, words: bool, hide_special: bool) -> None:
         """Merge or split, hide or show, and keep the cursor on the token it was on."""
         shown = self.shown
         query, key = shown.queries[self.row][0], shown.keys[self.column][0]
-        self.words = self.words if words is None else words
-        self.hide_special = self.hide_special if hide_special is None else hide_special
+        self.words, self.hide_special = words, hide_special
         self.rows, self.columns = set(), set()
         self.choose(self.choice)
-        self.row, self.column = _place(self.shown.queries, query), _place(self.shown.keys, key)
+        self.row, self.column = place_in(self.shown.queries, query), place_in(self.shown.keys, key)
 
 
 def trace_name(trace: AttentionTrace, number: int) -> str:
@@ -289,12 +293,6 @@ def trace_name(trace: AttentionTrace, number: int) -> str:
     return display(trace.title) if trace.title else f"{display(trace.kind)} {number + 1}"
 
 
-def _labels(tokens: tuple[str, ...], groups: maps.Groups, words: bool) -> tuple[str, ...]:
-    if not words:
-        return tuple(display(tokens[group[0]]) for group in groups)
-    return tuple(map(display, joined(tokens, groups)))
-
-
-def _place(groups: maps.Groups, position: int) -> int:
+def place_in(groups: maps.Groups, position: int) -> int:
     """The group that holds `position`, or the nearest before it."""
     return max((n for n, group in enumerate(groups) if group[0] <= position), default=0)

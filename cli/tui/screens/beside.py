@@ -1,10 +1,12 @@
 """Several maps side by side under one cursor: mechanisms, models, or the heads of a layer."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.geometry import clamp
 from textual.widgets import Static
 
 from dlcc.cli.tui.keys import Key, Keys, arrows, bindings, footer
@@ -34,29 +36,28 @@ class BesideScreen(PaneScreen):
     }
     BINDINGS = bindings(KEYS)
     DEFAULT_CSS = """
-    BesideScreen Vertical { width: 1fr; border-right: solid $primary; }
-    BesideScreen MapGrid { height: 1fr; }
+    BesideScreen Vertical { border-right: solid $primary; }
     BesideScreen .value { height: 2; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     def __init__(self, state: ViewState) -> None:
         super().__init__(state)
-        trace, layer, head = state.choice.trace, state.choice.layer, state.choice.head
+        choice, trace = state.choice, state.trace
         if len(state.traces) > 1:
-            choices = [Choice(number, layer, head) for number in range(len(state.traces))]
-        elif state.trace.num_heads > 1:
-            choices = [Choice(trace, layer, number) for number in range(state.trace.num_heads)]
+            choices = [replace(choice, trace=number) for number in range(len(state.traces))]
+        elif trace.num_heads > 1:
+            choices = [replace(choice, head=number) for number in range(trace.num_heads)]
         else:
-            choices = [Choice(trace, number) for number in range(state.trace.num_layers)]
+            choices = [replace(choice, layer=n, head=0) for n in range(trace.num_layers)]
         self._choices = [state.nearest(choice) for choice in choices]
-        self._first = self._choices.index(state.choice) if state.choice in self._choices else 0
-        self._row, self._column = state.row, state.column
+        self._first = self._choices.index(choice) if choice in self._choices else 0
+        self.row, self.column = state.row, state.column
         self._panes: list[tuple[Vertical, Static, MapGrid, Static]] = []
 
     def compose(self) -> ComposeResult:
         with Horizontal():
             for _ in self._choices[: max(1, min(4, self.app.size.width // _LEAST))]:
-                pane = Static(classes="name"), MapGrid(), Static(classes="value")
+                pane = Static(classes="line"), MapGrid(), Static(classes="value")
                 column = Vertical(*pane)
                 self._panes.append((column, *pane))
                 yield column
@@ -79,9 +80,9 @@ class BesideScreen(PaneScreen):
             name.update(Text(f"{number}{shown.title}", "bold"), layout=False)
             grid.highlight = self.state.highlight
             grid.fit_zoom()
-            grid.show(shown, self.state.palette_seen, self.state.scale, self.state.system)
+            grid.show(shown, self.state, self.state.scale)
         self.call_after_refresh(self._even_out)
-        self._place()
+        self.place()
 
     def _even_out(self) -> None:
         """Give all maps the cells that the narrowest has."""
@@ -90,21 +91,21 @@ class BesideScreen(PaneScreen):
         for grid in grids:
             grid.set_zoom(least - grid.zoom_now)
 
-    def _place(self) -> None:
+    def place(self) -> None:
         for (_, _, grid, value), choice in zip(self._panes, self._shown(), strict=True):
             shown = self.state.map_of(choice)
             rows, columns = shown.values.shape
-            row, column = min(self._row, rows - 1), min(self._column, columns - 1)
+            row, column = min(self.row, rows - 1), min(self.column, columns - 1)
             grid.place(row, column)
             weight = float(shown.values[row, column])
-            names = f"{shown.row_labels[row]} → {shown.column_labels[column]}"
-            value.update(Text(f"{names}\n{weight:.4f}"), layout=False)
+            value.update(Text(f"{shown.names(row, column)}\n{weight:.4f}"), layout=False)
 
     def action_move(self, down: int, right: int) -> None:
         shapes = [self.state.map_of(choice).values.shape for choice in self._shown()]
-        self._row = max(0, min(self._row + down, max(shape[0] for shape in shapes) - 1))
-        self._column = max(0, min(self._column + right, max(shape[1] for shape in shapes) - 1))
-        self._place()
+        rows, columns = map(max, zip(*shapes, strict=True))
+        self.row = clamp(self.row + down, 0, rows - 1)
+        self.column = clamp(self.column + right, 0, columns - 1)
+        self.place()
 
     def action_turn(self, step: int) -> None:
         self._first = (self._first + step) % len(self._choices)
@@ -112,7 +113,3 @@ class BesideScreen(PaneScreen):
 
     def action_take(self) -> None:
         self.dismiss(self._shown()[0])
-
-    def on_map_grid_touched(self, event: MapGrid.Touched) -> None:
-        self._row, self._column = event.row, event.column
-        self._place()

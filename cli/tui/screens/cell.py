@@ -9,7 +9,6 @@ from dlcc.cli.draw.cell import explanation
 from dlcc.cli.draw.labels import display
 from dlcc.cli.tui.info import single_cell
 from dlcc.cli.tui.state import ROLLOUT, ViewState
-from dlcc.core.trace.trace import AttentionTrace
 
 _BAR = 20
 _MOST = 200  # cells listed of a rollout or a sum of many heads
@@ -20,24 +19,16 @@ def cell_story(state: ViewState) -> Group:
     shown, trace = state.shown, state.trace
     place = single_cell(state, shown)
     if place is None:
-        names = f"{shown.row_labels[state.row]} → {shown.column_labels[state.column]}"
+        names = shown.names(state.row, state.column)
         value = float(shown.values[state.row, state.column])
         lines = [Text(f"{names}: {shown.title}", "bold"), Text(f"  {value:.4f}, combined from")]
         return Group(*lines, *_parts(state))
-    story: list[RenderableType] = [Text(shown.title, "dim"), explanation(_displayed(trace), *place)]
+    query, key = tuple(map(display, trace.query)), tuple(map(display, trace.key))
+    safe = replace(trace, query=query, key=key, title=display(trace.title or trace.kind))
+    story: list[RenderableType] = [Text(shown.title, "dim"), explanation(safe, *place)]
     if "query" not in trace.tensors or "key" not in trace.tensors:
         story.append(Text("  The trace holds no queries and keys: no term can be shown.", "dim"))
     return Group(*story)
-
-
-def _displayed(trace: AttentionTrace) -> AttentionTrace:
-    """The trace with its tokens as a terminal can show them."""
-    return replace(
-        trace,
-        query=tuple(map(display, trace.query)),
-        key=tuple(map(display, trace.key)),
-        title=display(trace.title) if trace.title else "",
-    )
 
 
 def _parts(state: ViewState) -> list[Text]:

@@ -41,13 +41,7 @@ class Ask(ModalScreen[list[str] | None]):
     KEYS: ClassVar[Keys] = {
         "Here": (
             _CLOSE,
-            Key(
-                "enter",
-                "Enter",
-                "submit",
-                "Done; with several lines, on to the next",
-                footer="done",
-            ),
+            Key("enter", "Enter", "submit", "Done; with several lines, on to the next", "done"),
         )
     }
     BINDINGS = bindings({"Here": (_CLOSE,)}, modal=True)
@@ -102,12 +96,12 @@ class Read(ModalScreen[None]):
     KEYS: ClassVar[Keys] = {
         "Here": (
             Key("escape,enter,q", "Esc q", "dismiss", "Close", footer="close"),
-            Key("down,j", "↓ j", "scroll(1)", "Scroll down", footer="scroll"),
-            Key("up,k", "↑ k", "scroll(-1)", "Scroll up"),
-            Key("pagedown,space,ctrl+d", "PgDn", "page(1)", "One screen down"),
-            Key("pageup,ctrl+u", "PgUp", "page(-1)", "One screen up"),
-            Key("home,g", "Home", "ends(-1)", "To the beginning"),
-            Key("end,G", "End", "ends(1)", "To the end"),
+            Key("down,j", "↓ j", "scroll('scroll_down')", "Scroll down", footer="scroll"),
+            Key("up,k", "↑ k", "scroll('scroll_up')", "Scroll up"),
+            Key("pagedown,space,ctrl+d", "PgDn", "scroll('page_down')", "One screen down"),
+            Key("pageup,ctrl+u", "PgUp", "scroll('page_up')", "One screen up"),
+            Key("home,g", "Home", "scroll('scroll_home')", "To the beginning"),
+            Key("end,G", "End", "scroll('scroll_end')", "To the end"),
         )
     }
     BINDINGS = bindings(KEYS, modal=True)
@@ -123,26 +117,18 @@ class Read(ModalScreen[None]):
                 yield Static(Text(self._text) if isinstance(self._text, str) else self._text)
         yield footer()
 
-    def action_scroll(self, step: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=step, animate=False)
-
-    def action_page(self, step: int) -> None:
-        view = self.query_one(VerticalScroll)
-        view.scroll_relative(y=step * view.size.height, animate=False)
-
-    def action_ends(self, step: int) -> None:
-        view = self.query_one(VerticalScroll)
-        view.scroll_to(y=view.max_scroll_y if step > 0 else 0, animate=False)
+    async def action_scroll(self, action: str) -> None:
+        await self.app.run_action(action, self.query_one(VerticalScroll))
 
 
-def help_text(groups: list[tuple[str, list[tuple[str, str]]]]) -> Text:
+def help_text(keys: Keys) -> Text:
     """Keys and what they do, by group, in two columns."""
-    width = max(len(shown) for _, rows in groups for shown, _ in rows)
+    width = max(len(key.shown) for group in keys.values() for key in group)
     text = Text()
-    for heading, rows in groups:
+    for heading, group in keys.items():
         text.append(f"{heading}\n", "bold underline")
-        for shown, meaning in rows:
-            text.append(f"  {shown.ljust(width)}  ", "bold").append(f"{meaning}\n")
+        for key in group:
+            text.append(f"  {key.shown.ljust(width)}  ", "bold").append(f"{key.text}\n")
         text.append("\n")
     text.right_crop(1)
     return text

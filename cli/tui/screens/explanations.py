@@ -6,6 +6,7 @@ import numpy as np
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.geometry import clamp
 from textual.widgets import Static
 
 from dlcc.cli.draw.labels import display, fit
@@ -17,22 +18,16 @@ from dlcc.cli.tui.widgets.grid import MapGrid
 from dlcc.cli.tui.widgets.picture import Picture
 from dlcc.core.trace import maps
 
-_PREFIX = "explanation."
-
 
 def collected(state: ViewState) -> dict[str, np.ndarray]:
     """Each method's value [K] of every key, for the query under the cursor."""
     trace, query = state.trace, state.shown.queries[state.row][0]
     plain = ViewState(state.frames, state.frame)
     found = {f"attention ({state.title_of(state.choice)})": plain.map_of(state.choice).values}
-    rollout = f"{_PREFIX}rollout"
-    if maps.can_roll_out(trace.weights.shape) and rollout not in trace.tensors:
+    if maps.can_roll_out(trace.weights.shape) and "rollout" not in state.explanations:
         found["rollout"] = plain.map_of(Choice(state.choice.trace, 0, ROLLOUT)).values
     rows = {name: values[query] for name, values in found.items()}
-    for name, values in trace.tensors.items():
-        if name.startswith(_PREFIX):
-            rows[display(name.removeprefix(_PREFIX))] = values
-    return rows
+    return rows | {display(name): values for name, values in state.explanations.items()}
 
 
 def correlations(rows: dict[str, np.ndarray]) -> str:
@@ -64,87 +59,64 @@ class ExplanationsScreen(PaneScreen):
     }
     BINDINGS = bindings(KEYS)
     DEFAULT_CSS = """
-    ExplanationsScreen .maps { height: 1fr; }
-    ExplanationsScreen .maps Vertical { width: 1fr; }
-    ExplanationsScreen Picture { height: 1fr; }
-    ExplanationsScreen #here { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     ExplanationsScreen #table { height: auto; border-top: solid $primary; }
     """
 
     def __init__(self, state: ViewState) -> None:
         super().__init__(state)
         self._rows = collected(state)
-        self._row, self._column = 0, 0
-        self._is_picture = state.trace.image is not None
-        if self._is_picture:
-            self._column = patches.first_key(state.trace)
+        self._grid = state.trace.grid if state.trace.image is not None else None
+        """(rows, columns) of patches, where there is a picture."""
+        self._first = 0 if self._grid is None else patches.first_key(state.trace)
+        self.column = self._first
 
     def compose(self) -> ComposeResult:
-        yield Static(id="here", markup=False)
-        with Horizontal(classes="maps"):
-            if not self._is_picture:
+        yield Static(id="here", classes="line", markup=False)
+        with Horizontal():
+            if self._grid is None:
                 yield MapGrid()
             else:
-                for number, name in enumerate(self._rows):
+                for number, name in enumerate(self._rows, 1):
                     with Vertical():
-                        yield Static(f"{number + 1} {name}", classes="name", markup=False)
+                        yield Static(f"{number} {name}", classes="line", markup=False)
                         yield Picture()
         yield Static(Text(correlations(self._rows)), id="table")
         yield footer()
 
     def draw(self) -> None:
-        if self._is_picture:
-            self._show_pictures()
+        trace = self.state.trace
+        if trace.image is None:
+            values = np.stack(list(self._rows.values())).astype(np.float32)
+            labels = tuple(map(display, trace.key))
+            shown = ShownMap(values, tuple(self._rows), labels, (), (), "", bool(values.min() < 0))
+            self.query_one(MapGrid).show(shown, self.state, "row")
         else:
-            self._show_grid()
-        self._place()
+            for picture, values in zip(self.query(Picture), self._rows.values(), strict=True):
+                weights = maps.scaled(values[None, self._first :], "row").reshape(trace.grid)
+                picture.show(trace.image, weights, self.state)
+        self.place()
 
-    def _show_grid(self) -> None:
-        values = np.stack(list(self._rows.values())).astype(np.float32)
-        labels = tuple(map(display, self.state.trace.key))
-        shown = ShownMap(values, tuple(self._rows), labels, (), (), "", bool(values.min() < 0))
-        self.query_one(MapGrid).show(shown, self.state.palette_seen, "row", self.state.system)
-
-    def _show_pictures(self) -> None:
-        trace = self.state.trace
-        assert trace.image is not None
-        start = patches.first_key(trace)
-        for picture, values in zip(self.query(Picture), self._rows.values(), strict=True):
-            weights = maps.scaled(values[None, start:], "row").reshape(trace.grid)
-            picture.show(trace.image, weights, self.state.palette_seen, self.state.system)
-
-    def _place(self) -> None:
-        trace = self.state.trace
-        key = display(trace.key[self._column])
-        parts = (f"{name} {values[self._column]:.4f}" for name, values in self._rows.items())
+    def place(self) -> None:
+        key = display(self.state.trace.key[self.column])
+        parts = (f"{name} {values[self.column]:.4f}" for name, values in self._rows.items())
         self.query_one("#here", Static).update(f" {key}: {', '.join(parts)}")
-        if not self._is_picture:
-            self.query_one(MapGrid).place(self._row, self._column)
-            return
-        assert trace.grid is not None
-        patch = divmod(self._column - patches.first_key(trace), trace.grid[1])
-        for picture in self.query(Picture):
-            picture.place(patch)
+        if self._grid is None:
+            self.query_one(MapGrid).place(self.row, self.column)
+        else:
+            for picture in self.query(Picture):
+                picture.place(divmod(self.column - self._first, self._grid[1]))
 
     def action_move(self, down: int, right: int) -> None:
-        trace, start = self.state.trace, 0
-        if self._is_picture:
-            assert trace.grid is not None
-            start = patches.first_key(trace)
-            right += down * trace.grid[1]
+        if self._grid is None:
+            self.row = clamp(self.row + down, 0, len(self._rows) - 1)
         else:
-            self._row = max(0, min(self._row + down, len(self._rows) - 1))
-        column = self._column + right
-        if start <= column < len(trace.key):
-            self._column = column
-        self._place()
-
-    def on_map_grid_touched(self, event: MapGrid.Touched) -> None:
-        self._row, self._column = event.row, event.column
-        self._place()
+            right += down * self._grid[1]
+        if self._first <= self.column + right < len(self.state.trace.key):
+            self.column += right
+        self.place()
 
     def on_picture_touched(self, event: Picture.Touched) -> None:
-        assert self.state.trace.grid is not None
+        assert self._grid is not None
         row, column = event.patch
-        self._column = patches.first_key(self.state.trace) + row * self.state.trace.grid[1] + column
-        self._place()
+        self.column = self._first + row * self._grid[1] + column
+        self.place()

@@ -135,11 +135,11 @@ class MapScreen(Reading):
         self.redraw()
 
     def action_special(self) -> None:
-        self.state.regroup(hide_special=not self.state.hide_special)
+        self.state.regroup(self.state.words, not self.state.hide_special)
         self.redraw()
 
     def action_words(self) -> None:
-        self.state.regroup(words=not self.state.words)
+        self.state.regroup(not self.state.words, self.state.hide_special)
         self.redraw()
 
     def action_picture(self) -> None:

@@ -63,17 +63,13 @@ class MixedScreen(PaneScreen):
 
     KEYS: ClassVar[Keys] = {
         "CutMix": (
-            Key(
-                *("u", "u", "blend", "The mixed picture with attention, without, alone"),
-                footer="attention",
-            ),
+            Key("u", "u", "blend", "The mixed picture with attention, without, alone", "attention"),
             Key("escape,X", "Esc X", "dismiss", "Back", footer="back"),
         )
     }
     BINDINGS = bindings(KEYS)
     DEFAULT_CSS = """
-    MixedScreen Vertical { width: 1fr; margin-right: 1; }
-    MixedScreen Picture { height: 1fr; }
+    MixedScreen Vertical { margin-right: 1; }
     MixedScreen #mixed-text { height: 3; border-top: solid $primary; }
     """
 
@@ -87,22 +83,21 @@ class MixedScreen(PaneScreen):
             for name in ("first", "mixed", "second"):
                 if name == "mixed" or f"cutmix.{name}" in tensors:
                     with Vertical():
-                        yield Static(name, classes="name")
+                        yield Static(name, classes="line")
                         yield Picture(id=name)
         yield Static(id="mixed-text", markup=False)
         yield footer()
 
     def draw(self) -> None:
         state, trace, box = self.state, self.state.trace, box_of(self.state.trace)
-        look = state.palette_seen, state.system
         for picture in self.query(Picture):
             source = trace.tensors.get(f"cutmix.{picture.id}")
             if source is not None:
-                picture.show(np.clip(source, 0, 255).astype(np.uint8), None, *look)
+                picture.show(np.clip(source, 0, 255).astype(np.uint8), None, state)
             else:
                 assert trace.image is not None
                 picture.box = box
-                picture.show(trace.image, patches.weights(state), *look, self._blend)
+                picture.show(trace.image, patches.weights(state), state, self._blend)
         self.query_one("#mixed-text", Static).update(Text(self._text(box)))
 
     def _text(self, box: Box | None) -> str:

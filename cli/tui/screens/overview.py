@@ -1,12 +1,13 @@
 """All layers and heads at once, each a thumbnail; one is chosen with the arrow keys."""
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.app import ComposeResult
-from textual.geometry import Region, Size
+from textual.geometry import Region, Size, clamp
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -28,18 +29,18 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
 
     DEFAULT_CSS = "Thumbnails { scrollbar-size: 1 1; height: 1fr; }"
 
+    @dataclass
     class Touched(Message):
         """The mouse chose a thumbnail."""
 
-        def __init__(self, chosen: tuple[int, int], again: bool) -> None:
-            super().__init__()
-            self.chosen, self.again = chosen, again
+        chosen: tuple[int, int]
+        again: bool
 
     def __init__(self, state: ViewState) -> None:
         super().__init__()
         self._state = state
         self._ink = Ink(state.palette_seen, state.system, 1)
-        self._lines: dict[tuple[int, int], list[list[Segment]]] = {}
+        self._lines: dict[tuple[int, int], list[Strip]] = {}
         self._across = _WIDTHS[0]
         head = state.choice.head
         self.chosen = state.choice.layer, head if isinstance(head, int) else 0
@@ -74,34 +75,22 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
         left = round(self.scroll_x)
         first = left // wide
         last = min(trace.num_heads, (left + self.size.width) // wide + 1)
-        cells: list[Segment] = []
-        for head in range(first, last):
-            if line == 0:
-                cells += [self._label(layer, head), Segment(" ")]
-            else:
-                cells += [*self._thumbnail(layer, head)[line - 1], Segment(" ")]
-        strip = Strip(cells).crop(left - first * wide)
+        heads = (self._thumbnail(layer, head) for head in range(first, last))
+        parts = (lines[line] if line < len(lines) else Strip([]) for lines in heads)
+        strip = Strip.join([part.adjust_cell_length(wide) for part in parts])
+        strip = strip.crop(left - first * wide)
         return strip.crop_extend(0, self.size.width, self.rich_style).apply_style(self.rich_style)
 
-    def _label(self, layer: int, head: int) -> Segment:
-        here = (layer, head) == self.chosen
-        text = fit(f"{'>' if here else ''}{layer + 1}.{head + 1}", self._across)
-        return Segment(text, _STRONG if here else None)
-
-    def _thumbnail(self, layer: int, head: int) -> list[list[Segment]]:
-        """Drawn when it is first seen."""
+    def _thumbnail(self, layer: int, head: int) -> list[Strip]:
+        """A label, and the lines of the map, drawn when it is first seen."""
         if (layer, head) not in self._lines:
             choice = Choice(self._state.choice.trace, layer, head)
             values = maps.scaled(self._state.map_of(choice).values, self._state.scale)
-            high = self._across // 2
-            small = maps.shrink(values, high, self._across)
-            lines = [self._ink.run(levels) for levels in self._ink.levels(small)]
-            gap = [Segment(" " * (self._across - small.shape[1]))]
-            blank = [Segment(" " * self._across)]
-            self._lines[layer, head] = [line + gap for line in lines] + [blank] * (
-                high - small.shape[0]
-            )
-        return self._lines[layer, head]
+            small = self._ink.levels(maps.shrink(values, self._across // 2, self._across))
+            self._lines[layer, head] = [Strip(self._ink.run(levels)) for levels in small]
+        here = (layer, head) == self.chosen
+        text = fit(f"{'>' if here else ''}{layer + 1}.{head + 1}", self._across)
+        return [Strip([Segment(text, _STRONG if here else None)]), *self._lines[layer, head]]
 
     def on_click(self, event: events.Click) -> None:
         trace = self._state.trace
@@ -134,8 +123,8 @@ class OverviewScreen(PaneScreen):
     def action_move(self, down: int, right: int) -> None:
         trace, view = self.state.trace, self._thumbnails
         layer, head = view.chosen
-        layer = max(0, min(layer + down, trace.num_layers - 1))
-        view.choose(layer, max(0, min(head + right, trace.num_heads - 1)))
+        layer = clamp(layer + down, 0, trace.num_layers - 1)
+        view.choose(layer, clamp(head + right, 0, trace.num_heads - 1))
         self.draw()
 
     def action_take(self) -> None:
@@ -156,5 +145,5 @@ class OverviewScreen(PaneScreen):
         name = display(state.trace.layer_names[layer])
         self.query_one("#chosen", Static).update(
             f" {name}, head {head + 1}: mean entropy {entropy:.2f} bits, strongest "
-            f"{shown.row_labels[row]} → {shown.column_labels[column]} {shown.values.max():.3f}"
+            f"{shown.names(row, column)} {shown.values.max():.3f}"
         )

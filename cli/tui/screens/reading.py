@@ -6,12 +6,13 @@ from pathlib import Path
 
 from rich.console import RenderableType
 from textual.app import ComposeResult
+from textual.geometry import clamp
 from textual.screen import Screen
 
 from dlcc.cli.draw.labels import display
 from dlcc.cli.tui import info
 from dlcc.cli.tui.export import export_shown
-from dlcc.cli.tui.keys import MAP_KEYS, footer
+from dlcc.cli.tui.keys import WHEN, footer
 from dlcc.cli.tui.messages import Compute, Failed
 from dlcc.cli.tui.opening import reproducing
 from dlcc.cli.tui.screens.beside import BesideScreen
@@ -25,8 +26,6 @@ from dlcc.cli.tui.state import Choice, ViewState
 from dlcc.cli.tui.widgets.body import MapBody
 from dlcc.core.errors import DlccError
 from dlcc.core.trace.trace import AttentionTrace, save_traces
-
-_WHEN = {key.name: key.when for group in MAP_KEYS.values() for key in group}
 
 
 class Reading(Screen[None]):
@@ -47,12 +46,12 @@ class Reading(Screen[None]):
         yield footer()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return action not in _WHEN or not self.is_mounted or _WHEN[action](self.state)
+        return action not in WHEN or not self.is_mounted or WHEN[action](self.state)
 
     def redraw(self) -> None:
         """Draw the state anew, and show the keys that it has where these have changed."""
         self.body.redraw()
-        working = frozenset(action for action, when in _WHEN.items() if when(self.state))
+        working = frozenset(action for action, when in WHEN.items() if when(self.state))
         if working != self._working:
             self._working = working
             self.refresh_bindings()
@@ -66,8 +65,8 @@ class Reading(Screen[None]):
     def go(self, row: int, column: int) -> None:
         """Put the cursor on a cell, inside the map."""
         rows, columns = self.state.shown.values.shape
-        self.state.row = max(0, min(row, rows - 1))
-        self.state.column = max(0, min(column, columns - 1))
+        self.state.row = clamp(row, 0, rows - 1)
+        self.state.column = clamp(column, 0, columns - 1)
         self.body.place_cursor()
 
     # Other screens

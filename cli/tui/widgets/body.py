@@ -64,7 +64,7 @@ class MapBody(Container):
         grid.display, self.picture.display = not state.in_picture, state.in_picture
         grid.highlight, grid.rows, grid.columns = state.highlight, state.rows, state.columns
         grid.row, grid.column = state.row, state.column
-        grid.show(shown, state.palette_seen, state.scale, state.system, info.row_notes(state))
+        grid.show(shown, state, state.scale, info.row_notes(state))
         ink = Ink(state.palette_seen, state.system, 1, shown.signed)
         self.minimap.show(maps.scaled(shown.values, state.scale), ink)
         self._draw_headings()
@@ -101,8 +101,7 @@ class MapBody(Container):
         """Draw the picture with what the asking token looks at."""
         state, image = self.state, self.state.trace.image
         if state.in_picture and image is not None:
-            weights = patches.weights(state)
-            self.picture.show(image, weights, state.palette_seen, state.system, state.blend)
+            self.picture.show(image, patches.weights(state), state, state.blend)
             self.picture.place(patches.under_cursor(state))
 
     def _draw_headings(self) -> None:

@@ -4,6 +4,8 @@ Only cells in sight are drawn, and a cursor move draws only the lines it touches
 Textual, because a widget a cell, or a DataTable, takes seconds on a map of 200 by 200.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -15,11 +17,12 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from dlcc.cli.draw.labels import fit, has_wide, head_lines
-from dlcc.cli.tui.state import ShownMap
+from dlcc.cli.tui.state import ShownMap, ViewState
 from dlcc.cli.tui.widgets.ink import NUMBER_WIDTH, Ink
 from dlcc.core.trace import maps
 
 WIDTHS = (1, 2, NUMBER_WIDTH, 8)  # cells a map's cell takes, by zoom
+_NOTHING = ShownMap(np.zeros((0, 0)), (), (), (), (), "")
 _CURSOR = Style(bold=True, reverse=True)
 _LABEL = Style()
 _STRONG = Style(bold=True)
@@ -34,21 +37,21 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
     MapGrid { scrollbar-size: 1 1; }
     """
 
+    @dataclass
     class Touched(Message):
         """The mouse chose a cell."""
 
-        def __init__(self, grid: "MapGrid", row: int, column: int, again: bool) -> None:
-            super().__init__()
-            self.grid, self.row, self.column = grid, row, column
-            self.again = again
-            """Whether it was the cell under the cursor already."""
+        row: int
+        column: int
+        again: bool
+        """Whether it was the cell under the cursor already."""
 
     class Moved(Message):
         """Another part of the map came into sight."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.shown: ShownMap | None = None
+        self.shown = _NOTHING
         self.zoom: int | None = None
         """An index of WIDTHS; None takes the widest that fits."""
         self.row = self.column = 0
@@ -57,10 +60,10 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         self.columns: set[int] = set()
         self.notes: tuple[str, ...] = ()
         self._ink = Ink("grey", None, 1)
-        self._look: tuple[str, str, str | None] = ("grey", "map", None)
+        self._scale = "map"
         self._levels = np.zeros((1, 1), dtype=np.uint8)
         self._head: list[list[str]] = []
-        self._laid_out: ShownMap | None = None
+        self._laid_out = _NOTHING
         self.zoom_now = 0
         """The index of WIDTHS in use."""
         self._label_width = 1
@@ -69,16 +72,11 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
     # What is shown
 
     def show(
-        self,
-        shown: ShownMap,
-        palette: str,
-        scale: str,
-        color_system: str | None,
-        notes: tuple[str, ...] = (),
+        self, shown: ShownMap, state: ViewState, scale: str, notes: tuple[str, ...] = ()
     ) -> None:
-        """Draw another map, or the same one otherwise."""
-        self.shown, self.notes = shown, notes
-        self._look = (palette, scale, color_system)
+        """Draw another map, or the same one otherwise, in the colours of a state."""
+        self.shown, self.notes, self._scale = shown, notes, scale
+        self._colors = state.palette_seen, state.system
         self._lay_out()
 
     def place(self, row: int, column: int) -> None:
@@ -124,15 +122,14 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        if self.shown is None or not self.size:
+        if self.shown is _NOTHING or not self.size:
             return
-        palette, scale, system = self._look
         shown, size = self.shown, self.container_size
         longest = max(map(cell_len, shown.row_labels))
         self._label_width = min(longest, max(6, size.width // 4)) + 2
         width = self._cell_width(size.width - self._label_width)
-        self._ink = Ink(palette, system, width, shown.signed)
-        self._levels = self._ink.levels(maps.scaled(shown.values, scale))
+        self._ink = Ink(*self._colors, width, shown.signed)
+        self._levels = self._ink.levels(maps.scaled(shown.values, self._scale))
         free = size.height - len(shown.row_labels) - 1
         self._head = head_lines(shown.column_labels, width, max(3, size.height // 4, free))
         self._head_height = len(self._head) + 1
@@ -144,12 +141,10 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _least_zoom(self) -> int:
         """A wide character does not stand over a single cell."""
-        assert self.shown is not None
         return int(any(map(has_wide, self.shown.column_labels)))
 
     def _cell_width(self, room: int) -> int:
         """The width of the chosen zoom; fitted, numbers are spread so that labels can lie flat."""
-        assert self.shown is not None
         least, columns = self._least_zoom(), self.shown.values.shape[1]
         if self.zoom is not None:
             self.zoom_now = max(self.zoom, least)
@@ -175,7 +170,7 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         base = self.rich_style
-        if self.shown is None or self._laid_out is not self.shown:
+        if self.shown is _NOTHING or self._laid_out is not self.shown:
             return Strip.blank(width, base)
         line = y - self._head_height
         row = line + round(self.scroll_y)
@@ -226,57 +221,41 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         """The label and the cells of a row; the columns `cut` by the edge show no number."""
         here = row == self.row
         mark = ">" if here else "*" if row in self.rows else " "
-        text = fit(self.shown.row_labels[row], self._label_width - 2, align="right")  # type: ignore[union-attr]
+        text = fit(self.shown.row_labels[row], self._label_width - 2, align="right")
         label = Segment(f"{text} {mark}", _STRONG if here else _LABEL)
-        special = sorted(c for c in self._marked_columns(here) | cut if first <= c < last)
+        special = self.columns | cut
+        if here or self.highlight in ("column", "cross"):
+            special.add(self.column)
+        levels, values = self._levels[row], self.shown.values[row]
         cells: list[Segment] = []
         start = first
-        for column in [*special, last]:
-            cells += self._plain(row, start, column)
-            if column in cut and (row, column) != (self.row, self.column):
-                step = int(self._levels[row, column])
-                cells.append(Segment(self._ink.fills[step], self._ink.styles[step]))
-            elif column < last:
-                cells.append(self._marked(row, column))
+        for column in sorted(c for c in special if first <= c < last):
+            cells += self._ink.cells(levels[start:column], values[start:column])
+            cells.append(self._marked(row, column, column in cut))
             start = column + 1
+        cells += self._ink.cells(levels[start:last], values[start:last])
         if here and self.highlight in ("row", "cross"):
             cells = [Segment(s.text, (s.style or _LABEL) + _ROW_LINE) for s in cells]
         return label, cells
 
-    def _marked_columns(self, here: bool) -> set[int]:
-        marked = set(self.columns)
-        if here or self.highlight in ("column", "cross"):
-            marked.add(self.column)
-        return marked
-
-    def _plain(self, row: int, start: int, end: int) -> list[Segment]:
-        if start >= end:
-            return []
-        levels = self._levels[row, start:end]
-        if self._ink.width < NUMBER_WIDTH:
-            return self._ink.run(levels)
-        assert self.shown is not None
-        return self._ink.numbered(levels, self.shown.values[row, start:end])
-
-    def _marked(self, row: int, column: int) -> Segment:
-        """The cell under the cursor, or one in a column that is pointed out."""
-        assert self.shown is not None
+    def _marked(self, row: int, column: int, cut: bool) -> Segment:
+        """The cell under the cursor, one cut by the edge, or one in a column pointed out."""
         ink, step = self._ink, int(self._levels[row, column])
-        numbers = ink.width >= NUMBER_WIDTH
-        inner = (
-            ink.number_text(float(self.shown.values[row, column]), step)[1:-1] if numbers else ""
-        )
+        value = float(self.shown.values[row, column])
+        inner = ink.number_text(value, step)[1:-1] if ink.width >= NUMBER_WIDTH else ""
         if (row, column) == (self.row, self.column):
             text = f"[{inner}]" if ink.width > 1 else "X"
             return Segment(text, ink.styles[step] + _CURSOR)
-        text = f"|{inner} " if numbers else "|" + ink.fills[step][1:]
+        text = ink.fills[step]
+        if not cut:
+            text = f"|{inner} " if inner else "|" + text[1:]
         return Segment(text, ink.styles[step])
 
     # Mouse
 
     def cell_at(self, x: int, y: int) -> tuple[int, int] | None:
         """The map cell at a place of the widget, or None outside the map."""
-        if self.shown is None or x < self._label_width or y < self._head_height:
+        if x < self._label_width or y < self._head_height:
             return None
         column = (x - self._label_width + round(self.scroll_x)) // self._ink.width
         row = y - self._head_height + round(self.scroll_y)
@@ -287,7 +266,7 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         cell = self.cell_at(event.x, event.y)
         if cell is not None:
             again = event.chain > 1 and cell == (self.row, self.column)
-            self.post_message(self.Touched(self, *cell, again))
+            self.post_message(self.Touched(*cell, again))
 
     def watch_scroll_x(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_x(old_value, new_value)

@@ -57,8 +57,10 @@ class Ink:
             for step, start, end in zip(steps, starts, starts[1:], strict=False)
         ]
 
-    def numbered(self, levels: np.ndarray, values: np.ndarray) -> list[Segment]:
-        """Cells side by side, each with its number."""
+    def cells(self, levels: np.ndarray, values: np.ndarray) -> list[Segment]:
+        """Cells side by side, each with its number where there is room for it."""
+        if self.width < NUMBER_WIDTH:
+            return self.run(levels)
         return [
             Segment(self.number_text(value, step), self.styles[step])
             for step, value in zip(levels.tolist(), values.tolist(), strict=True)
@@ -68,3 +70,16 @@ class Ink:
         """A cell's number between a space, or the glyph, and a space."""
         inner = self.width - 2
         return self.glyphs[step] + number(value, min(inner, 6)).center(inner) + " "
+
+
+def frame(
+    cells: list[Segment], y: int, rows: range, columns: range, style: Style | None = None
+) -> None:
+    """Draw what line `y` has of a frame around `rows` and `columns` over the line's cells."""
+    if y not in rows:
+        return
+    edge = y in (rows[0], rows[-1])
+    for x in columns if edge else (columns[0], columns[-1]):
+        side = x in (columns[0], columns[-1])
+        mark = "+" if edge and side else "|" if side else "-"
+        cells[x] = Segment(mark, style or cells[x].style)

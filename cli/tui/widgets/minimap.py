@@ -5,7 +5,7 @@ from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 
-from dlcc.cli.tui.widgets.ink import Ink
+from dlcc.cli.tui.widgets.ink import Ink, frame
 from dlcc.core.trace import maps
 
 
@@ -45,19 +45,13 @@ class Minimap(Widget):
         levels = self._ink.levels(self._small[y])
         cells = [Segment(self._ink.fills[s], self._ink.styles[s]) for s in levels.tolist()]
         top, left, height, width = self._sight
-        first, last = self._span(top, height, self._values.shape[0], rows)
-        start, end = self._span(left, width, self._values.shape[1], columns)
-        if first <= y <= last:
-            marks = range(start, end + 1) if y in (first, last) else (start, end)
-            for x in marks:
-                edge = x in (start, end)
-                mark = "+" if edge and y in (first, last) else "|" if edge else "-"
-                cells[x] = Segment(mark, cells[x].style)
+        seen = self._span(top, height, self._values.shape[0], rows)
+        frame(cells, y, seen, self._span(left, width, self._values.shape[1], columns))
         base = self.rich_style
         return Strip(cells).crop_extend(0, self.size.width, base).apply_style(base)
 
     @staticmethod
-    def _span(start: int, length: int, whole: int, cells: int) -> tuple[int, int]:
+    def _span(start: int, length: int, whole: int, cells: int) -> range:
         first = start * cells // whole
         last = (min(start + length, whole) - 1) * cells // whole
-        return first, max(first, last)
+        return range(first, max(first, last) + 1)

@@ -5,8 +5,9 @@ too, and a picture can show where a patch looks.
 """
 
 import numpy as np
+from textual.geometry import clamp
 
-from dlcc.cli.tui.state import ViewState
+from dlcc.cli.tui.state import ViewState, place_in
 from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace
 
@@ -17,9 +18,9 @@ def first_key(trace: AttentionTrace) -> int:
     return len(trace.key) - rows * columns
 
 
-def can_ask(trace: AttentionTrace) -> bool:
-    """Whether patches are queries too."""
-    return trace.image is not None and len(trace.query) == len(trace.key)
+def can_follow(trace: AttentionTrace) -> bool:
+    """Whether patches are queries, and not they alone."""
+    return len(trace.query) == len(trace.key) and first_key(trace) > 0
 
 
 def weights(state: ViewState) -> np.ndarray:
@@ -45,11 +46,11 @@ def touch(state: ViewState, patch: tuple[int, int]) -> None:
     """Put the cursor on a patch; where it is followed, that patch asks as well."""
     assert state.trace.grid is not None
     rows, columns = state.trace.grid
-    down, right = min(max(patch[0], 0), rows - 1), min(max(patch[1], 0), columns - 1)
+    down, right = clamp(patch[0], 0, rows - 1), clamp(patch[1], 0, columns - 1)
     key = first_key(state.trace) + down * columns + right
-    state.column = _holding(state.shown.keys, key)
+    state.column = place_in(state.shown.keys, key)
     if state.follow:
-        state.row = _holding(state.shown.queries, key)
+        state.row = place_in(state.shown.queries, key)
 
 
 def begin(state: ViewState) -> None:
@@ -68,7 +69,7 @@ def enter(state: ViewState) -> None:
         return
     middle = state.trace.grid[0] // 2, state.trace.grid[1] // 2
     touch(state, under_cursor(state) or middle)
-    if not state.follow and can_ask(state.trace):
+    if not state.follow and can_follow(state.trace):
         state.row = 0
 
 
@@ -76,7 +77,3 @@ def move(state: ViewState, down: int, right: int) -> None:
     """Move the cursor by patches."""
     row, column = under_cursor(state) or (0, 0)
     touch(state, (row + down, column + right))
-
-
-def _holding(groups: maps.Groups, position: int) -> int:
-    return next((n for n, group in enumerate(groups) if position in group), 0)
