@@ -20,6 +20,7 @@ from textual.widgets import Static
 
 from dlcc.cli.draw.palette import color_system
 from dlcc.cli.options import settings
+from dlcc.cli.tui.export import print_state
 from dlcc.cli.tui.keys import APP_KEYS, Key, Keys, bindings
 from dlcc.cli.tui.messages import Compute, Failed, Opened
 from dlcc.cli.tui.opening import frames_of
@@ -67,6 +68,7 @@ class ViewerApp(App[None]):
         few = self.color_system in _FEW_COLORS
         super().__init__(ansi_color=True if few else None)  # else shades of grey stand for colours
         self.theme = "ansi-dark" if few else "textual-dark"
+        self.animation_level = "none"  # what scrolls is there at once, over a slow line as well
         self.fault: BaseException | None = None
         """What nobody caught."""
         self._state = state
@@ -147,10 +149,8 @@ class ViewerApp(App[None]):
                 then, result = failed, error
             self.call_from_thread(self._finish, number, then, result)
 
-        notice = f"{message.what} ..."
-        self._notice = self.set_timer(
-            _PATIENCE, lambda: self.notify(notice, timeout=_LONG, markup=False)
-        )
+        say = partial(self.notify, f"{message.what} ...", timeout=_LONG, markup=False)
+        self._notice = self.set_timer(_PATIENCE, say)
         self.run_worker(run, thread=True, exclusive=True, group="sources")
 
     def _finish(self, number: int, then: Callable[[Any], None], result: Any) -> None:
@@ -229,11 +229,7 @@ def is_interactive() -> bool:
 
 
 def view_traces(
-    traces: list[AttentionTrace],
-    source: Source | None = None,
-    *,
-    layer: int = 1,
-    head: int = 1,
+    traces: list[AttentionTrace], source: Source | None = None, *, layer: int = 1, head: int = 1
 ) -> None:
     """Open the viewer on traces; where there is no screen to draw on, print them as tables.
 
@@ -257,8 +253,6 @@ def view(state: ViewState | None) -> None:
             said = f"{type(app.fault).__name__}: {app.fault}"
             raise DlccError(f"the viewer failed ({said}); {log_file()} says where: report it")
     elif state is not None:
-        from dlcc.cli.tui.export import print_state
-
         print_state(state)
 
 

@@ -3,6 +3,10 @@
 from dataclasses import astuple
 from pathlib import Path
 
+from dlcc.cli.console import stdout
+from dlcc.cli.draw.export import export
+from dlcc.cli.draw.grid import GridStyle, attention_grid
+from dlcc.cli.draw.palette import color_system
 from dlcc.cli.tui.opening import reproducing
 from dlcc.cli.tui.state import GLYPHS, ViewState
 from dlcc.cli.tui.widgets.ink import NUMBER_WIDTH, palette_of
@@ -32,21 +36,14 @@ def export_shown(path: Path, state: ViewState, cell_width: int) -> None:
         UsageError: an ending of no known format.
         DataError: the file cannot be written.
     """
-    from dlcc.cli.draw.export import export
-
     palette = palette_of(state.palette, state.shown.signed)
     export(path, [shown_trace(state)], palette, cell_width >= NUMBER_WIDTH)
 
 
 def print_state(state: ViewState) -> None:
     """The view as a plain grid on stdout, for a pipe or a terminal without a cursor."""
-    from dlcc.cli import console as screen
-    from dlcc.cli.draw import grid as render
-    from dlcc.cli.draw import palette
-
-    console = screen.stdout()
-    system = None if state.palette == GLYPHS else palette.color_system(console)
-    style = render.GridStyle(
-        palette_of(state.palette, state.shown.signed), system, width=console.width
-    )
-    console.print(render.attention_grid(shown_trace(state), style=style))
+    console = stdout()
+    system = None if state.palette == GLYPHS else color_system(console)
+    palette = palette_of(state.palette, state.shown.signed)
+    style = GridStyle(palette, system, width=console.width)
+    console.print(attention_grid(shown_trace(state), style=style))

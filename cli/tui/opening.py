@@ -63,10 +63,8 @@ def state_of(
         DataError: the file or folder cannot be shown.
         UsageError: an option names something that is not there.
     """
-    for option, value, known in (
-        ("--scale", scale, maps.SCALES),
-        ("--palette", palette, PALETTE_NAMES),
-    ):
+    named = {"--scale": (scale, maps.SCALES), "--palette": (palette, PALETTE_NAMES)}
+    for option, (value, known) in named.items():
         if value not in known:
             raise UsageError(f"{option} {value}: choose one of {', '.join(known)}")
     frames = frames_of(path)

@@ -223,11 +223,9 @@ class ViewState:
         """Every map of the frame: each head, and the combinations that exist."""
         found = []
         for number, trace in enumerate(self.traces):
+            combined = maps.REDUCTIONS if trace.num_heads > 1 else ()
             for layer in range(trace.num_layers):
-                heads: list[int | str] = list(range(trace.num_heads))
-                if trace.num_heads > 1:
-                    heads += maps.REDUCTIONS
-                found += [Choice(number, layer, head) for head in heads]
+                found += [Choice(number, layer, h) for h in (*range(trace.num_heads), *combined)]
             if maps.can_roll_out(trace.weights.shape):
                 found.append(Choice(number, 0, ROLLOUT))
         return found

@@ -14,7 +14,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from dlcc.cli.draw.labels import display
-from dlcc.cli.draw.pictures import BLENDS, LIT
+from dlcc.cli.draw.pictures import BLENDS, LIT, enlarged
 from dlcc.cli.tui.keys import Key, Keys, bindings, footer
 from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import ViewState
@@ -48,14 +48,10 @@ def share_inside(row: np.ndarray, grid: tuple[int, int], shape: tuple[int, int],
         shape: (rows, columns) of pixels.
         box: in pixels; a patch that it cuts counts by the area inside.
     """
-    spans = []
-    for count, length, low, high in zip(grid, shape, box[:2], box[2:], strict=True):
-        edges = np.linspace(0, length, count + 1)
-        inside = np.minimum(edges[1:], high) - np.maximum(edges[:-1], low)
-        spans.append(np.clip(inside, 0, None) / (length / count))
-    weights = row.reshape(grid)
+    top, left, bottom, right = box
+    weights = enlarged(row.reshape(grid), shape)
     total = float(weights.sum())
-    return float((weights * np.outer(*spans)).sum()) / total if total > 0 else 0.0
+    return float(weights[top:bottom, left:right].sum()) / total if total > 0 else 0.0
 
 
 class MixedScreen(PaneScreen):

@@ -31,7 +31,6 @@ class PaneScreen(Screen[Choice | None]):
 
     def draw(self) -> None:
         """Draw everything anew."""
-        raise NotImplementedError
 
     def place(self) -> None:
         """Draw what a move of the cursor changes."""

@@ -43,14 +43,8 @@ class StartScreen(Screen[None]):
         self._source, self._over_map = source, over_map
 
     def compose(self) -> ComposeResult:
-        yield Static(
-            Text.assemble(
-                ("dlcc view", "bold"),
-                "  attention in the terminal\n",
-                "What do you want to look at?",
-            ),
-            id="welcome",
-        )
+        welcome = "  attention in the terminal\nWhat do you want to look at?"
+        yield Static(Text.assemble(("dlcc view", "bold"), welcome), id="welcome")
         self._ways = list(self._offers())
         yield Menu([line for line, _ in self._ways])
         yield footer()

@@ -52,6 +52,8 @@ class MapBody(Container):
         self.picture = self.query_one(Picture)
         self.minimap = self.query_one(Minimap)
         self.panel = self.query_one("#info", Static)
+        for axis in ("scroll_x", "scroll_y"):
+            self.watch(self.grid, axis, lambda: self.minimap.frame(self.grid.sight), init=False)
         self.redraw()
 
     def on_resize(self) -> None:
@@ -92,9 +94,6 @@ class MapBody(Container):
         seen = not self.state.in_picture and (height < rows or width < columns)
         if self.minimap.display != seen:
             self.minimap.display = seen
-        self.minimap.frame(self.grid.sight)
-
-    def on_map_grid_moved(self) -> None:
         self.minimap.frame(self.grid.sight)
 
     def draw_picture(self) -> None:

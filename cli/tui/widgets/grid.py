@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Region, Size
+from textual.geometry import Region, Size, clamp
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -22,6 +22,7 @@ from dlcc.cli.tui.widgets.ink import NUMBER_WIDTH, Ink
 from dlcc.core.trace import maps
 
 WIDTHS = (1, 2, NUMBER_WIDTH, 8)  # cells a map's cell takes, by zoom
+_LEAST_NOTE = 8
 _NOTHING = ShownMap(np.zeros((0, 0)), (), (), (), (), "")
 _CURSOR = Style(bold=True, reverse=True)
 _LABEL = Style()
@@ -46,9 +47,6 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         again: bool
         """Whether it was the cell under the cursor already."""
 
-    class Moved(Message):
-        """Another part of the map came into sight."""
-
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self.shown = _NOTHING
@@ -63,7 +61,7 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         self._scale = "map"
         self._levels = np.zeros((1, 1), dtype=np.uint8)
         self._head: list[list[str]] = []
-        self._laid_out = _NOTHING
+        self._laid_out: ShownMap | None = None
         self.zoom_now = 0
         """The index of WIDTHS in use."""
         self._label_width = 1
@@ -85,19 +83,17 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         self.row, self.column = row, column
         if self._bring_into_sight():
             return  # scrolling has drawn everything
-        width = self.size.width
-        if old[1] != column:
-            self.refresh(Region(0, 0, width, self._head_height))
         if self.highlight in ("column", "cross") and old[1] != column:
             self.refresh()
             return
-        for line in {old[0], row}:
-            y = line + self._head_height - round(self.scroll_y)
-            self.refresh(Region(0, y, width, 1))
+        width, first = self.size.width, self._head_height - round(self.scroll_y)
+        lines = [Region(0, first + line, width, 1) for line in {old[0], row}]
+        head = [Region(0, 0, width, self._head_height)] if old[1] != column else []
+        self.refresh(*head, *lines)
 
     def set_zoom(self, step: int) -> None:
         """Widen (+1) or narrow (-1) the cells."""
-        self.zoom = max(self._least_zoom(), min(len(WIDTHS) - 1, self.zoom_now + step))
+        self.zoom = clamp(self.zoom_now + step, self._least_zoom(), len(WIDTHS) - 1)
         self._lay_out()
 
     def fit_zoom(self) -> None:
@@ -170,14 +166,13 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         base = self.rich_style
-        if self.shown is _NOTHING or self._laid_out is not self.shown:
+        if self._laid_out is not self.shown:
             return Strip.blank(width, base)
         line = y - self._head_height
         row = line + round(self.scroll_y)
         if line >= 0 and row >= len(self.shown.row_labels):
             return Strip.blank(width, base)
-        offset = round(self.scroll_x)
-        first, cut = divmod(offset, self._ink.width)
+        first, cut = divmod(round(self.scroll_x), self._ink.width)
         count = -(-(width - self._label_width + cut) // self._ink.width)
         last = min(first + count, self._levels.shape[1])
         if line < 0:
@@ -188,32 +183,25 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
             if (last - first) * self._ink.width > room:
                 cells_cut.add(last - 1)
             label, cells = self._row_line(row, first, last, cells_cut)
-        strip = Strip(cells).crop(cut) if cut else Strip(cells)
-        if line >= 0 and last == self._levels.shape[1]:
-            strip = Strip.join([strip, self._note(row, width - strip.cell_length)])
-        strip = Strip.join([Strip([label]), strip])
-        return strip.crop_extend(0, width, base).apply_style(base)
-
-    def _note(self, row: int, room: int) -> Strip | None:
-        room -= self._label_width + 1
-        if not self.notes or room < 8:
-            return None
-        return Strip([Segment(" " + fit(self.notes[row], room), _DIM)])
+        strip = Strip(cells).crop(cut)
+        parts = [label, *strip]
+        room = width - self._label_width - strip.cell_length - 1
+        if line >= 0 and last == self._levels.shape[1] and self.notes and room >= _LEAST_NOTE:
+            parts.append(Segment(" " + fit(self.notes[row], room), _DIM))
+        return Strip(parts).crop_extend(0, width, base).apply_style(base)
 
     def _head_line(self, y: int, first: int, last: int) -> tuple[Segment, list[Segment]]:
         width = self._ink.width
         if y < len(self._head):
             line = self._head[y][first:last]
         else:
-            line = [("*" if c in self.columns else " ").center(width) for c in range(first, last)]
-        here = self.column - first
-        if 0 <= here < len(line):
-            cursor = line[here] if y < len(self._head) else "v".center(width)
-            parts = ["".join(line[:here]), cursor, "".join(line[here + 1 :])]
-        else:
-            parts = ["".join(line)]
-        cells = [Segment(part, _STRONG if n == 1 else _LABEL) for n, part in enumerate(parts)]
-        return Segment(" " * self._label_width), cells
+            marks = dict.fromkeys(self.columns, "*") | {self.column: "v"}
+            line = [marks.get(column, " ").center(width) for column in range(first, last)]
+        cells = (
+            Segment(text, _STRONG if column == self.column else _LABEL)
+            for column, text in enumerate(line, first)
+        )
+        return Segment(" " * self._label_width), list(Segment.simplify(cells))
 
     def _row_line(
         self, row: int, first: int, last: int, cut: set[int]
@@ -267,11 +255,3 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         if cell is not None:
             again = event.chain > 1 and cell == (self.row, self.column)
             self.post_message(self.Touched(*cell, again))
-
-    def watch_scroll_x(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_x(old_value, new_value)
-        self.post_message(self.Moved())
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_y(old_value, new_value)
-        self.post_message(self.Moved())
