@@ -25,9 +25,10 @@ from sklearn.linear_model import LogisticRegression
 
 from dlcc.core.files.tables import read_rows
 from dlcc.core.sentiment.config import SplitConfig
-from dlcc.core.sentiment.data import Corpus, Review, load_corpus
+from dlcc.core.sentiment.data import Corpus, Review, load_corpus, read_parts
 from dlcc.core.sentiment.mixture import load_corpora, path_and_share
 
+MODELS = ("TF-IDF", "TF-IDF × count ratio")
 STRENGTH = 30  # C of the regression: little regularisation is best here
 
 
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--part", choices=("validation", "test"), default="validation")
     parser.add_argument("--validation", type=float, default=0.06)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--score", type=Path, action="append", default=[], help="texts besides")
     parser.add_argument("--join", type=Path)
     options = parser.parse_args()
     split = SplitConfig(validation_share=options.validation, seed=options.seed)
@@ -46,22 +48,21 @@ def main() -> None:
     if options.join:
         join(corpus, options.join)
         return
-    for path, _ in options.data:
-        reviews = getattr(load_corpus(path, split), options.part)
-        if reviews:
-            report(corpus, path.name, reviews)
+    asked = [(path, getattr(load_corpus(path, split), options.part)) for path, _ in options.data]
+    asked += [(path, tuple(read_parts(path, split)[0]["train"])) for path in options.score]
+    report(corpus, [(path.name, reviews) for path, reviews in asked if reviews])
 
 
-def report(corpus: Corpus, name: str, reviews: tuple[Review, ...]) -> None:
-    """Print how both models do on the reviews of one source."""
-    truth = classes(reviews, corpus)
-    plain, scaled = log_odds(corpus, [review.text for review in reviews])
-    for model, odds in (("TF-IDF", plain), ("TF-IDF × count ratio", scaled)):
-        loss = np.log1p(np.exp(-np.where(truth, odds, -odds))).mean()
-        right = ((odds > 0) == truth).mean()
-        print(
-            f"{name}, {model:21} {len(reviews):,} texts: accuracy {right:.2%}, log loss {loss:.3f}"
-        )
+def report(corpus: Corpus, asked: list[tuple[str, tuple[Review, ...]]]) -> None:
+    """Print how both models do on each of several sets of reviews, by name."""
+    texts = [review.text for _, reviews in asked for review in reviews]
+    ends = np.cumsum([len(reviews) for _, reviews in asked])[:-1]
+    for model, found in zip(MODELS, log_odds(corpus, texts), strict=True):
+        for (name, reviews), odds in zip(asked, np.split(found, ends), strict=True):
+            truth = classes(reviews, corpus)
+            loss = np.log1p(np.exp(-np.where(truth, odds, -odds))).mean()
+            right = ((odds > 0) == truth).mean()
+            print(f"{name}, {model}: {right:.2%} of {len(reviews):,}, log loss {loss:.3f}")
 
 
 def weights(corpus: Corpus) -> np.ndarray:
