@@ -4,8 +4,8 @@ import ast
 import inspect
 import math
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, Field, field, fields
+from collections.abc import Callable, Iterable
+from dataclasses import Field, field, fields
 from typing import Any, NamedTuple
 
 from dlcc.core.errors import UsageError
@@ -16,6 +16,11 @@ class Bound(NamedTuple):
 
     says: str
     holds: Callable[[Any], bool]
+
+    def ask(self, value: Any, name: str) -> None:
+        """Raise UsageError where a setting of that name cannot have this value."""
+        if not self.holds(value):
+            raise UsageError(self.says, name, value)
 
 
 def at_least(least: float) -> Bound:
@@ -38,15 +43,29 @@ def setting(default: Any, bound: Bound | None = None, name: str = "") -> Any:
 
     Args:
         default: its value where nothing is set.
-        bound: what `check` asks of it; None is always let through.
+        bound: what `Settings` asks of it; None is always let through.
         name: what people call it, where that is not the field's name.
     """
     return field(default=default, metadata={"setting": True, "bound": bound, "name": name})
 
 
 def given(bound: Bound) -> Any:
-    """A field that the data give, and what `check` asks of it."""
+    """A field that the data give, and what `Settings` asks of it."""
     return field(metadata={"bound": bound})
+
+
+class Settings:
+    """A dataclass's base: as it is made, its fields are asked for what they say of themselves.
+
+    Raises:
+        UsageError: a value that is out of its bound.
+    """
+
+    def __post_init__(self) -> None:
+        for each in fields(self):  # type: ignore[arg-type]  # who inherits is a dataclass
+            bound, value = each.metadata.get("bound"), getattr(self, each.name)
+            if bound is not None and value is not None:
+                bound.ask(value, name_of(each))
 
 
 def settings_of(config: type) -> list[Field[Any]]:
@@ -57,24 +76,6 @@ def settings_of(config: type) -> list[Field[Any]]:
 def name_of(each: Field[Any]) -> str:
     """What people call a setting."""
     return each.metadata.get("name") or each.name
-
-
-def check(config: Any) -> None:
-    """Ask of a dataclass's fields what they say of themselves; for its `__post_init__`.
-
-    Raises:
-        UsageError: a value that is out of its bound.
-    """
-    for each in fields(config):
-        bound, value = each.metadata.get("bound"), getattr(config, each.name)
-        if bound is not None and value is not None and not bound.holds(value):
-            raise UsageError(bound.says, name_of(each), value)
-
-
-def part(config: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Of `values` those of a dataclass's fields, but for what the data give."""
-    names = {each.name for each in fields(config) if each.default is not MISSING}
-    return {name: value for name, value in values.items() if name in names}
 
 
 def help_of(config: type) -> dict[str, str]:

@@ -74,10 +74,10 @@ def traces_of(
     if len(answers) > len(examples):
         labels = "; ".join(ask.label for ask in maker.asks) or "nothing"
         raise UsageError(f"{len(answers)} answers, but {name} asks for {len(examples)}: {labels}")
-    asked = [*answers, *examples[len(answers) :]]
-    for ask, answer in list(zip(maker.asks, asked, strict=True))[len(answers) :]:
-        if not answer:
+    for ask in maker.asks[len(answers) :]:
+        if not ask.example:
             raise UsageError(f"{name} asks for {ask.label}: give it")
+    asked = [*answers, *examples[len(answers) :]]
     traces = maker.traces(*asked)
     if not traces or not all(isinstance(trace, AttentionTrace) for trace in traces):
         raise DataError(f"the source {name} made no attention trace of {asked}")

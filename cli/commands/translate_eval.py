@@ -9,7 +9,7 @@ import typer
 from dlcc.cli.options import Checkpoint, Device, Json, Part
 
 if TYPE_CHECKING:
-    from dlcc.core.translate.data import Sentence
+    from dlcc.core.translate.data import Pair
     from dlcc.core.translate.score import TranslationScores
     from dlcc.core.translate.translator import Translator
 
@@ -146,7 +146,7 @@ def _score(
     part: str | None,
     beam: int,
     length_penalty: float,
-) -> "tuple[Sequence[Sentence], dict[str, TranslationScores], dict[str, Any]]":
+) -> "tuple[Sequence[Pair], dict[str, TranslationScores], dict[str, Any]]":
     """The sentences of a part, the scores of each translator on them, and all as JSON values."""
     from dlcc.cli.console import note, transferring, warn
     from dlcc.cli.draw.scores import translation_scores_as_json

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.settings import Bound, at_least, check, one_of, setting
+from dlcc.core.settings import Bound, Settings, at_least, one_of, setting
 from dlcc.core.trace.trace import AttentionTrace
 
 BOOK_QUERY = "The teacher praised a student because she improved"
@@ -83,7 +83,7 @@ def tokenise(sentence: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class AttendConfig:
+class AttendConfig(Settings):
     """How one sentence attends to another.
 
     Raises:
@@ -103,36 +103,30 @@ class AttendConfig:
     seed: int = 0
     """Draws the weights where none are loaded."""
 
-    def __post_init__(self) -> None:
-        check(self)
-
 
 def untrained_weights(mechanism: str, width: int, seed: int) -> Weights:
     """Weights for vectors of `width`, drawn as PyTorch draws those of a new linear layer."""
-    rng = np.random.default_rng(seed)
-
-    def draw(*shape: int, fan_in: int = width) -> np.ndarray:
-        bound = 1 / math.sqrt(fan_in)
-        return rng.uniform(-bound, bound, shape).astype(np.float32)
-
-    if mechanism == "trainable":
-        names = ("query_proj.weight", "key_proj.weight", "value_proj.weight")
-        return {name: draw(width, width) for name in names}
-    if mechanism == "additive":
-        return {
-            "query_proj.weight": draw(width, width),
-            "key_proj.weight": draw(width, width),
-            "key_proj.bias": draw(width),
-            "score_proj.weight": draw(1, width),
-        }
-    if mechanism == "multihead":
-        return {
-            "in_proj.weight": draw(3 * width, width),
-            "in_proj.bias": draw(3 * width),
-            "out_proj.weight": draw(width, width),
-            "out_proj.bias": draw(width),
-        }
-    return {}
+    square, bound, rng = (width, width), 1 / math.sqrt(width), np.random.default_rng(seed)
+    shapes: dict[str, dict[str, tuple[int, ...]]] = {
+        "dot": {},
+        "trainable": {f"{part}_proj.weight": square for part in ("query", "key", "value")},
+        "additive": {
+            "query_proj.weight": square,
+            "key_proj.weight": square,
+            "key_proj.bias": (width,),
+            "score_proj.weight": (1, width),
+        },
+        "multihead": {
+            "in_proj.weight": (3 * width, width),
+            "in_proj.bias": (3 * width,),
+            "out_proj.weight": square,
+            "out_proj.bias": (width,),
+        },
+    }
+    return {
+        name: rng.uniform(-bound, bound, shape).astype(np.float32)
+        for name, shape in shapes[mechanism].items()
+    }
 
 
 def attend(
@@ -147,9 +141,7 @@ def attend(
     Args:
         query: Q tokens and their vectors [Q, E], float32.
         key: K tokens and their vectors [K, E], float32.
-        config: the mechanism and its options.
         weights: learned tensors; untrained ones are drawn from the seed when None.
-        made_by: kept in the trace.
 
     Returns:
         A trace of one layer with weights, scores and the tensors that they come from.

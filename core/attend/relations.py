@@ -18,7 +18,7 @@ from dlcc.core.files.paths import asset
 from dlcc.core.files.tables import lines_of
 from dlcc.core.files.vectors import look_up
 from dlcc.core.progress import Progress
-from dlcc.core.settings import at_least, check, setting
+from dlcc.core.settings import Settings, at_least, setting
 
 RELATIONS = (
     "country-capital",
@@ -30,7 +30,7 @@ RELATIONS = (
 
 
 @dataclass(frozen=True)
-class RelationConfig:
+class RelationConfig(Settings):
     """How a relation is taught. The defaults were chosen mostly on pairs split off the training
     pairs.
 
@@ -51,9 +51,6 @@ class RelationConfig:
     """Weight in the loss of the squared relative distance from a similarity start."""
     sharpness: float = 30.0
     """What a similarity start multiplies a cosine by."""
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 @dataclass(frozen=True)

@@ -90,8 +90,6 @@ def traces_of(
     """One trace a mechanism.
 
     Args:
-        sentences: from `read_sentences`.
-        configs: the mechanisms.
         trained: learned attention for all mechanisms but dot; None draws them from their seeds.
         name: what `trained` was loaded by.
 

@@ -91,14 +91,7 @@ def compare(
     embeddings: tuple[str, ...] = ("fixed", "learned"),
     progress: Progress | None = None,
 ) -> Comparison:
-    """Train each kind of attention from each seed and measure it on held-out and training pairs.
-
-    Args:
-        task: the pairs.
-        config: how they are taught.
-        embeddings: fixed, learned or both.
-        progress: told how many trainings are done.
-    """
+    """Train each kind of attention from each seed and measure it on held-out and training pairs."""
     rows: list[Row] = []
     trained: dict[str, dict[str, np.ndarray]] = {}
     total = len(kinds(embeddings)) * config.num_seeds
@@ -169,11 +162,6 @@ def new_attention(kind: Kind, width: int, sharpness: float) -> Attention:
     A similarity start makes both mechanisms compare words as the cosine does: the dot product
     through identity projections, and additive attention through pairs of tanh whose difference
     has its peak where query and key agree.
-
-    Args:
-        kind: trainable or additive, from a random or a similarity start.
-        width: E.
-        sharpness: what a similarity start multiplies a cosine by.
     """
     identity = torch.eye(width)
     if kind.name == TRAINABLE:
@@ -235,7 +223,6 @@ def teach(
         query: [N, E], the training pairs' alone.
         key: [K, E], all keys: only those that are a target take part.
         target: [N], the right key's number.
-        config: steps, learning rate, pull.
         kind: its start decides on the pull, its embeddings on the keys.
 
     Returns:

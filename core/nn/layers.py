@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -125,6 +126,11 @@ class EncoderBlock(nn.Module):
 def count_parameters(parameters: Iterable[Tensor]) -> int:
     """How many numbers they hold."""
     return sum(parameter.numel() for parameter in parameters)
+
+
+def as_array(*tensors: Tensor) -> np.ndarray:
+    """Tensors joined along their first dimension, float32, away from gradients and device."""
+    return torch.cat(tensors).detach().float().cpu().numpy()
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlcc.core.errors import UsageError
 from dlcc.core.nn.batches import PAD_STEP, batches_by_length, pad
 from dlcc.core.progress import Progress
 from dlcc.core.sentiment.codec import LONG_TEXTS, ReviewCodec, ReviewTokens, ends, windows
@@ -66,8 +65,7 @@ class Classifier:
     """How it was made."""
 
     def __post_init__(self) -> None:
-        if self.long_texts not in LONG_TEXTS:
-            raise UsageError(one_of(LONG_TEXTS).says, "long", self.long_texts)
+        one_of(LONG_TEXTS).ask(self.long_texts, "long")
 
     @classmethod
     def load(cls, folder: Path, device: torch.device, long_texts: str = "windows") -> "Classifier":
@@ -132,12 +130,8 @@ class Classifier:
 
     @torch.no_grad()
     def logits(self, texts: Sequence[Sequence[int]], progress: Progress | None = None) -> Tensor:
-        """Logits [N, C], float32 on the CPU, before the temperature; means over a text's windows.
-
-        Args:
-            texts: the token numbers of N texts.
-            progress: told how far it has come.
-        """
+        """Logits [N, C], float32 on the CPU, before the temperature, of N texts' token numbers;
+        means over a text's windows."""
         owners, pieces = [], []
         for number, ids in enumerate(texts):
             for places in self.stretches(len(ids)):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlcc.core.errors import UsageError
-from dlcc.core.settings import PART, PROPER_SHARE, at_least, check, given, one_of, setting
+from dlcc.core.settings import PART, PROPER_SHARE, Settings, at_least, given, one_of, setting
 from dlcc.core.train.recipe import Recipe
 
 ARCHITECTURES = ("transformer", "gru")
@@ -14,7 +14,7 @@ NO_VECTORS = "none"
 
 
 @dataclass(frozen=True)
-class EncoderConfig:
+class EncoderConfig(Settings):
     """The encoder's sizes."""
 
     title = "Model"
@@ -45,13 +45,13 @@ class EncoderConfig:
     """Leave the tokens' vectors as they were loaded."""
 
     def __post_init__(self) -> None:
-        check(self)
+        super().__post_init__()
         if self.width % self.num_heads:
             raise UsageError(f"does not divide the width {self.width}", "heads", self.num_heads)
 
 
 @dataclass(frozen=True)
-class ClassifyConfig:
+class ClassifyConfig(Settings):
     """How batches of labelled texts are made and what the loss is."""
 
     title = "Batches and loss"
@@ -68,12 +68,9 @@ class ClassifyConfig:
     seed: int = 0
     """Seed of the order of the batches."""
 
-    def __post_init__(self) -> None:
-        check(self)
-
 
 @dataclass(frozen=True)
-class MaskedWordConfig:
+class MaskedWordConfig(Settings):
     """How masked words are practised."""
 
     title = "Batches and loss"
@@ -88,7 +85,7 @@ class MaskedWordConfig:
     """Seed of the order of the stretches."""
 
     def __post_init__(self) -> None:
-        check(self)
+        super().__post_init__()
         if self.batch_tokens < self.length:
             raise UsageError(f"at most a batch's {self.batch_tokens}", "stretch", self.length)
 
@@ -127,7 +124,7 @@ class ColumnConfig:
 
 
 @dataclass(frozen=True)
-class SplitConfig(ColumnConfig):
+class SplitConfig(ColumnConfig, Settings):
     """How labelled texts are read, and validation is set apart."""
 
     label_column: str = setting("label")
@@ -137,12 +134,9 @@ class SplitConfig(ColumnConfig):
     seed: int = 0
     """Draws the groups that validate."""
 
-    def __post_init__(self) -> None:
-        check(self)
-
 
 @dataclass(frozen=True)
-class VocabularyConfig:
+class VocabularyConfig(Settings):
     """What texts are cut into."""
 
     title = "Model"
@@ -151,9 +145,6 @@ class VocabularyConfig:
     """subwords or words."""
     vocab_size: int = setting(16_000, at_least(7))
     """Most tokens there may be."""
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 @dataclass(frozen=True)
@@ -190,7 +181,6 @@ RECIPE = Recipe(
         "best": {
             "validation_share": 0.06,
             # On a CPU the dropout inside attention and feed-forward layers is the expensive part.
-            "dropout": 0.1,
             "inner_dropout": 0.0,
             "batch_tokens": 12_288,
             "word_dropout": 0.1,
@@ -216,9 +206,7 @@ MASKED_WORDS = Recipe(
             "dropout": 0.0,
             "inner_dropout": 0.0,
             "epochs": 7,
-            "learning_rate": 1e-3,
             "warmup": 0.03,
-            "weight_decay": 0.01,
         },
         "book": {**_BOOK, "dropout": 0.0},
     },

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from dlcc.core.errors import UsageError
 from dlcc.core.nn.batches import PAD
-from dlcc.core.nn.layers import recorded_projections
+from dlcc.core.nn.layers import as_array, recorded_projections
 from dlcc.core.sentiment.classifier import Classifier
 from dlcc.core.sentiment.codec import MASK, ReviewTokens
 from dlcc.core.settings import one_of
@@ -62,14 +62,9 @@ class Attended:
 
 
 class Explainer:
-    """Why a classifier answered as it did to one text.
+    """Why a classifier gave one text the class number `target`.
 
     A text beyond the model's length is explained as it is read, stretch by stretch.
-
-    Args:
-        classifier: what answered.
-        tokens: the text.
-        target: number of the class to explain.
     """
 
     def __init__(self, classifier: Classifier, tokens: ReviewTokens, target: int) -> None:
@@ -153,8 +148,8 @@ class Explainer:
             logits = model.classify(hidden, mask)
             odds = log_odds(self.classifier, logits, self.target).sum()
             slopes = torch.autograd.grad(odds, weights)
-        tensors = {name: _array(each) for name, each in parts.items()}
-        return logits[0].detach().float().cpu(), _array(weights), _array(slopes), tensors
+        tensors = {name: as_array(*each) for name, each in parts.items()}
+        return logits[0].detach().float().cpu(), as_array(*weights), as_array(*slopes), tensors
 
 
 def log_odds(classifier: Classifier, logits: Tensor, target: int) -> Tensor:
@@ -172,9 +167,7 @@ def deletion(
     Their mean is the area under the curve: the lower, the more these words mattered.
 
     Args:
-        classifier: what is explained.
         text: at most `max_length` tokens.
-        target: number of the class.
         order: words, the one to go first in front.
     """
     words = np.array(text.words, dtype=np.int64)
@@ -187,7 +180,3 @@ def deletion(
 def _without(ids: Sequence[int], words: np.ndarray, gone: Sequence[int]) -> list[int]:
     """The tokens with those of the words `gone` masked."""
     return np.where(np.isin(words, gone), MASK, np.array(ids, dtype=np.int64)).tolist()
-
-
-def _array(layers: Sequence[Tensor]) -> np.ndarray:
-    return torch.cat(list(layers)).detach().float().cpu().numpy()

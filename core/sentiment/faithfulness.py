@@ -9,7 +9,7 @@ import torch
 from dlcc.core.progress import Progress
 from dlcc.core.sentiment.classifier import Classifier
 from dlcc.core.sentiment.codec import ReviewTokens, ends
-from dlcc.core.sentiment.explain import METHODS, STEPS, Explainer, deletion
+from dlcc.core.sentiment.explain import METHODS, Explainer, deletion
 from dlcc.core.train.runtime import seeded_generator
 
 _RANDOM_ORDERS = 3  # their mean is what a method is held against
@@ -34,14 +34,7 @@ class Faithfulness:
 def faithfulness(
     classifier: Classifier, texts: Sequence[str], seed: int = 0, progress: Progress | None = None
 ) -> list[Faithfulness]:
-    """Deletion curves on `texts`, each cut to the model's length by its ends; best method first.
-
-    Args:
-        classifier: what is explained.
-        texts: N of them.
-        seed: draws the random orders.
-        progress: told how many texts are done.
-    """
+    """Deletion curves on `texts`, each cut to the model's length by its ends; best method first."""
     methods = [name for name in METHODS if classifier.has_attention or name == "occlusion"]
     curves: dict[str, list[np.ndarray]] = {name: [] for name in (*methods, "random")}
     for number, text in enumerate(texts):
@@ -84,11 +77,6 @@ def _summary(
     mean = np.mean(curves, axis=0)
     gains = np.mean(random_curves, axis=1) - np.mean(curves, axis=1)
     error = float(gains.std(ddof=1) / np.sqrt(len(gains))) if len(gains) > 1 else None
-    assert len(mean) == len(STEPS)
     return Faithfulness(
-        method,
-        tuple(float(value) for value in mean),
-        float(mean.mean()),
-        float(gains.mean()),
-        error,
+        method, tuple(mean.tolist()), float(mean.mean()), float(gains.mean()), error
     )

@@ -4,7 +4,7 @@ Shapes: B batch, T tokens of a stretch, M masked positions, V tokens in the voca
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -31,18 +31,6 @@ KIND = "masked-words"
 _EXAMPLE = "the plot was thin, but i could not <mask> smiling"
 
 
-@dataclass(frozen=True)
-class Masked:
-    """A batch of which some tokens are masked."""
-
-    tokens: Tensor
-    """[B, T] as the model sees them."""
-    places: Tensor
-    """[M] in the flattened batch."""
-    targets: Tensor
-    """[M] the tokens that were there."""
-
-
 class MaskedWordTask:
     """Learn to guess masked words of `texts`; validated on others."""
 
@@ -59,7 +47,7 @@ class MaskedWordTask:
         config: MaskedWordConfig,
         about: dict[str, Any],
     ) -> None:
-        self.model, self.codec, self.how, self.about = model, codec, config, about
+        self.model, self.codec, self.settings, self.about = model, codec, config, about
         if config.length > model.encoder.config.max_length:
             most = model.encoder.config.max_length
             raise UsageError(f"the model takes {most}", "stretch", config.length)
@@ -75,31 +63,31 @@ class MaskedWordTask:
 
     def batches(self, epoch: int) -> Sequence[Tensor]:
         """Starts of stretches [B]; where they are cut differs from epoch to epoch."""
-        generator = seeded_generator(self.how.seed, epoch)
-        length = self.how.length
+        generator = seeded_generator(self.settings.seed, epoch)
+        length = self.settings.length
         first = int(torch.randint(length, (1,), generator=generator))
         starts = torch.arange(first, len(self.tokens) - length + 1, length)
         starts = starts[torch.randperm(len(starts), generator=generator)]
-        return starts.split(self.how.batch_tokens // length)
+        return starts.split(self.settings.batch_tokens // length)
 
     def loss(self, batch: Tensor, done: float) -> tuple[Tensor, int]:
-        length, longest = self.how.length, self.model.encoder.config.max_length
+        length, longest = self.settings.length, self.model.encoder.config.max_length
         start = int(torch.randint(longest - length + 1, (1,)))  # so all positions are practised
-        masked = self._mask(self.tokens, batch, None)
-        loss = F.cross_entropy(self._logits(masked, start), masked.targets)
+        tokens, places, targets = self._masked(self.tokens, batch)
+        loss = F.cross_entropy(self.model(tokens, places, start).float(), targets)
         return loss, batch.numel() * length
 
     def validate(self) -> dict[str, float]:
         generator = seeded_generator(0)
-        length = self.how.length
+        length = self.settings.length
         starts = torch.arange(0, len(self.validation) - length + 1, length)
         lost, right, count = 0.0, 0, 0
-        for batch in starts.split(self.how.batch_tokens // length):
-            masked = self._mask(self.validation, batch, generator)
-            logits = self._logits(masked, 0)
-            lost += F.cross_entropy(logits, masked.targets, reduction="sum").item()
-            right += int((logits.argmax(-1) == masked.targets).sum())
-            count += len(masked.targets)
+        for batch in starts.split(self.settings.batch_tokens // length):
+            tokens, places, targets = self._masked(self.validation, batch, generator)
+            logits = self.model(tokens, places).float()
+            lost += F.cross_entropy(logits, targets, reduction="sum").item()
+            right += int((logits.argmax(-1) == targets).sum())
+            count += len(targets)
         return {"loss": lost / count, "accuracy": right / count}
 
     def sample(self) -> str:
@@ -117,11 +105,14 @@ class MaskedWordTask:
     def traces(self) -> list[AttentionTrace]:
         return []
 
-    def _mask(self, source: Tensor, starts: Tensor, generator: torch.Generator | None) -> Masked:
-        """Stretches of `source` with some of their tokens masked."""
+    def _masked(
+        self, source: Tensor, starts: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Stretches [B, T] of `source` with some of their tokens masked, at which places [M] of the
+        flattened batch, and the tokens [M] that were there."""
         device = next(self.model.parameters()).device
-        tokens = source[starts[:, None] + torch.arange(self.how.length)].long()  # [B, T]
-        count = max(1, round(self.how.masked_share * tokens.numel()))
+        tokens = source[starts[:, None] + torch.arange(self.settings.length)].long()  # [B, T]
+        count = max(1, round(self.settings.masked_share * tokens.numel()))
         # Always as many: tensors of the same sizes find the same memory again.
         places = torch.randperm(tokens.numel(), generator=generator)[:count]  # [M]
         targets = tokens.flatten()[places]
@@ -131,19 +122,12 @@ class MaskedWordTask:
         )
         shown = torch.where(fate < 0.8, MASK, torch.where(fate < 0.9, words, targets))
         tokens = tokens.flatten().scatter(0, places, shown).view_as(tokens)
-        return Masked(tokens.to(device), places.to(device), targets.to(device))
-
-    def _logits(self, masked: Masked, start: int) -> Tensor:
-        """Guesses [M, V] at the masked places."""
-        logits: Tensor = self.model(masked.tokens, masked.places, start)
-        return logits.float()
+        return tokens.to(device), places.to(device), targets.to(device)
 
     def _join(self, texts: Sequence[str]) -> Tensor:
         """All texts as one int32 tensor, each ended by EOS."""
-        parts = [
-            torch.tensor([*ids, EOS], dtype=torch.int32) for ids in self.codec.encode_many(texts)
-        ]
-        return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.int32)
+        rows = self.codec.encode_many(texts)
+        return torch.tensor([token for ids in rows for token in (*ids, EOS)], dtype=torch.int32)
 
 
 def build(chosen: Chosen, narrator: Narrator) -> MaskedWordTask:

@@ -18,13 +18,7 @@ from dlcc.core.progress import Progress
 from dlcc.core.sentiment.classifier import Classifier
 from dlcc.core.sentiment.codec import ends
 from dlcc.core.sentiment.config import SplitConfig
-from dlcc.core.sentiment.data import (
-    Corpus,
-    Review,
-    corpus_of,
-    read_parts,
-    split_hash,
-)
+from dlcc.core.sentiment.data import Corpus, Review, corpus_of, read_parts, split_hash
 from dlcc.core.sentiment.task import label_numbers
 from dlcc.core.train.classify import Scores, score
 from dlcc.core.train.parts import Part, alike, part_to_score
@@ -60,7 +54,6 @@ def texts_to_score(
     Args:
         path: as `load_corpus` takes it.
         columns: of a table; the split itself is each model's own.
-        asked: the part, as for `part_to_score`.
         models: what each model says of how it was made.
 
     Raises:
@@ -109,13 +102,7 @@ def score_texts(
     worst: int = 5,
     progress: Progress | None = None,
 ) -> TextScores:
-    """Classify labelled texts and compare.
-
-    Args:
-        classifier: of C classes.
-        reviews: N labelled texts.
-        worst: how many mistakes to keep.
-        progress: told how many texts are done.
+    """Classify labelled texts and compare; the `worst` mistakes are kept.
 
     Raises:
         DataError: no texts, or a class that the classifier does not know.

@@ -92,10 +92,7 @@ def trace_of(
     """All layers and heads on `text`, of a long text on the first stretch that is read.
 
     Args:
-        explainer: of the text.
-        text: as it was written.
         explanations: contributions [W] of the text's words by the method's name.
-        origin: how the trace was made.
 
     Returns:
         The trace; None of a GRU, which has no attention, and of a text without a token.

@@ -31,8 +31,6 @@ def measure_speed(
 
     Args:
         model: trained in place on noise: pass one that is not needed afterwards.
-        length: tokens of each text.
-        batch_tokens: tokens of a batch.
         seconds: least time for each of the two kinds, and at least three batches.
     """
     device = next(model.parameters()).device

@@ -23,14 +23,7 @@ _ENCODER = "encoder."
 def from_scratch(
     codec: ReviewCodec, sizes: dict[str, Any], num_classes: int, seed: int
 ) -> SentimentModel:
-    """A classifier with drawn weights.
-
-    Args:
-        codec: cuts its texts up.
-        sizes: of `EncoderConfig`.
-        num_classes: C.
-        seed: draws the weights.
-    """
+    """A classifier with drawn weights; `sizes` are of `EncoderConfig`."""
     torch.manual_seed(seed)
     return SentimentModel(EncoderConfig(vocab_size=codec.size, **sizes), num_classes)
 
@@ -48,10 +41,8 @@ def from_vectors(
     Args:
         codec: of whole words.
         sizes: of `EncoderConfig`, but for `embed_dim`, which the vectors give.
-        num_classes: C.
         seed: draws all other weights, and the vectors of words that have none.
         vectors: `bundled`, or the path of a GloVe or word2vec text file.
-        progress: told how far reading the file has come.
 
     Returns:
         The model, and in words where its vectors come from.
@@ -78,9 +69,8 @@ def from_checkpoint(
 
     Args:
         folder: a run or a checkpoint of it.
-        num_classes: C; the dense top is drawn anew.
         changes: fields of `EncoderConfig` that leave the weights as they are, such as dropout.
-        seed: draws the dense top.
+        seed: draws the dense top anew.
 
     Returns:
         The model, its codec, and in words what it starts from.
@@ -119,5 +109,5 @@ def _what(checkpoint: Checkpoint) -> str:
     metrics = checkpoint.about.get("metrics", {})
     shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
     command, seconds = checkpoint.about.get("command"), checkpoint.about.get("seconds", 0)
-    how = f" of {command}, after {seconds / 60:.0f} minutes" if command else ""
-    return f"{checkpoint.kind} checkpoint ({shown}){how}"
+    made = f" of {command}, after {seconds / 60:.0f} minutes" if command else ""
+    return f"{checkpoint.kind} checkpoint ({shown}){made}"

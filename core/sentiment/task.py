@@ -61,7 +61,7 @@ class ClassifyTask:
         config: ClassifyConfig,
         about: dict[str, Any],
     ) -> None:
-        self.model, self.how, self.about = model, config, about
+        self.model, self.settings, self.about = model, config, about
         self.classifier = Classifier(model, codec, corpus.labels)
         self.config = {"encoder": asdict(model.encoder.config), "labels": list(corpus.labels)}
         self.files = codec.files()
@@ -76,12 +76,12 @@ class ClassifyTask:
         self.validation_labels = label_numbers(corpus.validation, corpus.labels)
 
     def batches(self, epoch: int) -> Sequence[list[int]]:
-        generator = seeded_generator(self.how.seed, epoch)
+        generator = seeded_generator(self.settings.seed, epoch)
         drawn = self._drawn(generator)
         order = drawn[torch.randperm(len(drawn), generator=generator)].tolist()
         # Sorting by length keeps the drawn order among equals, so batches differ each epoch.
         lengths = [len(self.ids[number]) for number in order]
-        found = batches_by_length(lengths, self.how.batch_tokens, self.pad_step)
+        found = batches_by_length(lengths, self.settings.batch_tokens, self.pad_step)
         shuffled = torch.randperm(len(found), generator=generator).tolist()
         return [[order[place] for place in found[number]] for number in shuffled]
 
@@ -104,20 +104,20 @@ class ClassifyTask:
         tokens = pad([self.ids[number] or [PAD] for number in batch], self.pad_step).to(device)
         targets = self.targets[batch].to(device)
         mask = tokens != PAD
-        dropped = (torch.rand(tokens.shape, device=device) < self.how.word_dropout) & mask
+        dropped = (torch.rand(tokens.shape, device=device) < self.settings.word_dropout) & mask
         embedded = self.model.encoder.embed(tokens.masked_fill(dropped, MASK))
         loss = self._loss(embedded, mask, targets)
-        if self.how.adversarial:
+        if self.settings.adversarial:
             (slope,) = torch.autograd.grad(loss, embedded, retain_graph=True)
             norm = slope.flatten(1).norm(dim=1).clamp(min=1e-12)[:, None, None]
-            moved = embedded + self.how.adversarial * slope / norm
+            moved = embedded + self.settings.adversarial * slope / norm
             loss = (loss + self._loss(moved, mask, targets)) / 2
         return loss, len(batch)
 
     def _loss(self, embedded: Tensor, mask: Tensor, targets: Tensor) -> Tensor:
         hidden, _ = self.model.encoder(embedded, mask)
         logits = self.model.classify(hidden, mask).float()
-        return F.cross_entropy(logits, targets, label_smoothing=self.how.label_smoothing)
+        return F.cross_entropy(logits, targets, label_smoothing=self.settings.label_smoothing)
 
     def validate(self) -> dict[str, float]:
         logits = self.classifier.logits(self.validation)

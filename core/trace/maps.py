@@ -21,9 +21,9 @@ SCALES = ("map", "row", "clipped")
 _CLIP = 99.0  # percentile that "clipped" draws as the brightest
 
 
-def reduce_heads(weights: np.ndarray, how: str) -> np.ndarray:
+def reduce_heads(weights: np.ndarray, reduction: str) -> np.ndarray:
     """One map [Q, K] from the heads [H, Q, K] of a layer: their mean, sum or max."""
-    return _REDUCTIONS[how](weights, axis=0)
+    return _REDUCTIONS[reduction](weights, axis=0)
 
 
 def can_roll_out(shape: tuple[int, ...]) -> bool:
@@ -93,18 +93,18 @@ def top_keys(row: np.ndarray, count: int) -> list[int]:
     return [int(key) for key in np.argsort(-np.abs(row), kind="stable")[:count]]
 
 
-def scaled(values: np.ndarray, how: str) -> np.ndarray:
+def scaled(values: np.ndarray, scale: str) -> np.ndarray:
     """The map [Q, K] stretched for drawing: 0 to 1, or -1 to 1 where it has negatives.
 
     Args:
         values: finite.
-        how: `map` divides by the largest magnitude of all, `row` by that of each row, `clipped` by
-            the 99th percentile of the magnitudes, beyond which all is drawn alike.
+        scale: `map` divides by the largest magnitude of all, `row` by that of each row, `clipped`
+            by the 99th percentile of the magnitudes, beyond which all is drawn alike.
     """
     sizes = np.abs(values)
-    if how == "row":
+    if scale == "row":
         top = sizes.max(-1, keepdims=True)
-    elif how == "clipped":
+    elif scale == "clipped":
         top = np.percentile(sizes, _CLIP, keepdims=True)
         top = np.where(top > 0, top, sizes.max())
     else:

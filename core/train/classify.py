@@ -74,13 +74,11 @@ def score(
     Args:
         logits: [N, C], before the temperature; N is at least 1.
         labels: [N] int64, the true classes.
-        classes: C names.
-        temperature: what logits are divided by.
         names: of the N examples.
         worst: how many mistakes to keep.
-        seconds: time that the answers took.
     """
-    confusion = _confusion(logits.argmax(1), labels, len(classes))
+    pairs = labels * len(classes) + logits.argmax(1)
+    confusion = pairs.bincount(minlength=len(classes) ** 2).view(len(classes), -1)
     nearest = logits.topk(min(_TOP, len(classes)), 1).indices
     return Scores(
         len(labels),
@@ -138,7 +136,6 @@ def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> 
     Args:
         probabilities: [N, C].
         labels: [N] int64.
-        bins: how many.
     """
     confidence, predicted = probabilities.double().max(1)
     correct = (predicted == labels).double()
@@ -148,22 +145,13 @@ def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> 
 
 
 def calibrated_scores(logits: Tensor, labels: Tensor, temperature: float) -> dict[str, float]:
-    """Accuracy, and log loss and calibration error of the calibrated probabilities.
-
-    Args:
-        logits: [N, C].
-        labels: [N] int64.
-        temperature: from `fit_temperature`.
-    """
+    """Accuracy, and log loss and calibration error of the calibrated probabilities, of logits
+    [N, C] against labels [N]."""
     return {
         "accuracy": (logits.argmax(1) == labels).double().mean().item(),
         "log_loss": log_loss(logits, labels, temperature),
         "calibration_error": calibration_error(calibrated(logits, temperature), labels),
     }
-
-
-def _confusion(given: Tensor, labels: Tensor, classes: int) -> Tensor:
-    return (labels * classes + given).bincount(minlength=classes**2).view(classes, classes)
 
 
 def _by_class(names: Sequence[str], confusion: Tensor) -> tuple[ClassScore, ...]:

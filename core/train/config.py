@@ -3,14 +3,14 @@
 import math
 from dataclasses import dataclass
 
-from dlcc.core.settings import POSITIVE, PROPER_SHARE, at_least, check, one_of, setting
+from dlcc.core.settings import POSITIVE, PROPER_SHARE, Settings, at_least, one_of, setting
 
 OPTIMIZERS = ("adamw", "muon")
 SCHEDULES = ("cosine", "linear", "constant")
 
 
 @dataclass(frozen=True)
-class FitConfig:
+class FitConfig(Settings):
     """How to train: everything but the model and the data."""
 
     title = "Training"
@@ -44,9 +44,6 @@ class FitConfig:
     """Longest time between two resumable states."""
     seed: int = 0
     """Seed of every step's random numbers."""
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 def learning_rate_at(config: FitConfig, done: float) -> float:

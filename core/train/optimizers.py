@@ -17,13 +17,12 @@ def optimizers_of(model: nn.Module, config: FitConfig) -> list[Optimizer]:
     decay serve both.
     """
     rate, decay = config.learning_rate, config.weight_decay
-    learned = [p for p in model.parameters() if p.requires_grad]
     linear: list[Tensor] = []
     if config.optimizer == "muon":
         layers = (module for module in model.modules() if isinstance(module, nn.Linear))
         linear = [layer.weight for layer in layers if layer.weight.requires_grad]
     taken = set(linear)
-    learned = [p for p in learned if p not in taken]
+    learned = [p for p in model.parameters() if p.requires_grad and p not in taken]
     groups = [
         {"params": [p for p in learned if p.ndim >= 2], "weight_decay": decay},
         {"params": [p for p in learned if p.ndim < 2], "weight_decay": 0.0},

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.settings import one_of
 
 PARTS = ("test", "validation", "train", "all")
 T = TypeVar("T")
@@ -61,8 +62,8 @@ def part_to_score(
 
 def check_part(asked: str | None) -> None:
     """Raise UsageError unless `asked` is one of `PARTS` or None."""
-    if asked not in (*PARTS, None):
-        raise UsageError(f"choose one of {', '.join(PARTS)}", "part", asked)
+    if asked is not None:
+        one_of(PARTS).ask(asked, "part")
 
 
 def _own(asked: str | None, present: Collection[str]) -> Part:

@@ -6,7 +6,7 @@ A recipe is named by an entry point of the group `dlcc.recipes`; naming them imp
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from importlib import import_module
 from importlib.metadata import entry_points
 from itertools import chain
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dlcc.core.errors import UsageError
 from dlcc.core.progress import Progress
-from dlcc.core.settings import name_of, one_of, part, settings_of
+from dlcc.core.settings import name_of, one_of, settings_of
 from dlcc.core.train.config import FitConfig
 
 if TYPE_CHECKING:
@@ -75,7 +75,9 @@ class Chosen:
 
     def part(self, config: type) -> dict[str, Any]:
         """The values of a settings dataclass's fields, but for what the data give."""
-        return part(config, {**self.values, "seed": self.seed})
+        names = {each.name for each in fields(config) if each.default is not MISSING}
+        values = {**self.values, "seed": self.seed}
+        return {name: value for name, value in values.items() if name in names}
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
@@ -95,7 +97,7 @@ class Recipe:
     build: str
     """`module:function`, imported to train: (Chosen, Narrator) -> Task."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"plain": {}})
-    """By name values by field; the first is the usual one."""
+    """By name what differs from the settings' defaults; the first is the usual one."""
     preset_of: Callable[[str | None, Mapping[str, Any]], Mapping[str, Any]] | None = None
     """(the preset's name if one was given, what else was given) -> the preset that is meant, where
     not its name alone decides."""
@@ -113,8 +115,8 @@ class Recipe:
             UsageError: there is no such preset.
         """
         given = {name: value for name, value in given.items() if value is not None}
-        if preset is not None and preset not in self.presets:
-            raise UsageError(one_of(self.presets).says, "preset", preset)
+        if preset is not None:
+            one_of(self.presets).ask(preset, "preset")
         if self.preset_of:
             base = self.preset_of(preset, given)
         else:
@@ -155,10 +157,9 @@ def recipe(name: str) -> Recipe:
         UsageError: there is none, or it cannot be imported.
     """
     points = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in points:
-        raise UsageError(one_of(names()).says, "recipe", name)
+    one_of(sorted(points)).ask(name, "recipe")
     try:
-        found: Recipe = points[name].load()
+        loaded: Recipe = points[name].load()
     except (ImportError, AttributeError) as error:
         raise UsageError(f"cannot be loaded ({error}): install it anew", "recipe", name) from error
-    return found
+    return loaded

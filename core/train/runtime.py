@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from dlcc.core.errors import DeviceError, UsageError
+from dlcc.core.errors import DeviceError
 from dlcc.core.settings import one_of
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -18,8 +18,7 @@ def choose_device(name: str = "auto") -> torch.device:
         UsageError: a name that is none of `DEVICES`.
         DeviceError: a device that this machine lacks.
     """
-    if name not in DEVICES:
-        raise UsageError(one_of(DEVICES).says, "device", name)
+    one_of(DEVICES).ask(name, "device")
     present = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from dlcc.core.errors import DataError
 from dlcc.core.files.paths import read_bytes
 from dlcc.core.files.tables import lines_of
@@ -74,23 +76,15 @@ def alignment_errors(translator: Translator, pairs: Sequence[AlignedPair]) -> Al
     Each target word that has a link by hand is linked to the source word that it looks at most.
     """
     sure = [pair.links for pair in pairs]
-    emission: list[Links] = []
-    fed_back: list[Links] = []
-    for pair in pairs:
-        for found, late in ((emission, False), (fed_back, True)):
-            found.append(_read(translator, pair, late))
-    diagonal = [_diagonal(pair) for pair in pairs]
-    return AlignmentErrors(
-        alignment_error_rate(emission, sure),
-        alignment_error_rate(fed_back, sure),
-        alignment_error_rate(diagonal, sure),
-        len(pairs),
-        sum(map(len, sure)),
+    links = [(*_read(translator, pair), _diagonal(pair)) for pair in pairs]
+    emission, fed_back, diagonal = (
+        alignment_error_rate(read, sure) for read in zip(*links, strict=True)
     )
+    return AlignmentErrors(emission, fed_back, diagonal, len(pairs), sum(map(len, sure)))
 
 
-def _read(translator: Translator, pair: AlignedPair, late: bool) -> Links:
-    """Each linked target word's strongest source word."""
+def _read(translator: Translator, pair: AlignedPair) -> tuple[Links, Links]:
+    """Each linked target word's strongest source word at the step that emits it, and after."""
     codec = translator.codec
     source = codec.encode_source([pair.source])[0]
     target = codec.encode_target([pair.target])[0]
@@ -98,15 +92,17 @@ def _read(translator: Translator, pair: AlignedPair, late: bool) -> Links:
     if decoded.weights is None:
         raise DataError("this model has no attention to read an alignment from")
     weights = decoded.weights[0].numpy(force=True)  # [target tokens + end, source tokens]
-    rows = weights[1:] if late else weights[:-1]  # row t emits token t; row t + 1 is given it
     targets = word_groups(target.words, len(target.ids))
-    words = merge(rows, targets, word_groups(source.words, len(source.ids)))
-    return frozenset((int(words[j].argmax()), j) for j in {j for _, j in pair.links})
+    sources = word_groups(source.words, len(source.ids))
+
+    def strongest(rows: np.ndarray) -> Links:
+        words = merge(rows, targets, sources)
+        return frozenset((int(words[j].argmax()), j) for _, j in pair.links)
+
+    return strongest(weights[:-1]), strongest(weights[1:])  # row t emits token t, t + 1 is given it
 
 
 def _diagonal(pair: AlignedPair) -> Links:
     length = len(split_words(pair.source))
     scale = length / len(split_words(pair.target))
-    return frozenset(
-        (min(int((j + 0.5) * scale), length - 1), j) for j in {j for _, j in pair.links}
-    )
+    return frozenset((min(int((j + 0.5) * scale), length - 1), j) for _, j in pair.links)

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from dlcc.core.errors import DataError, UsageError
+from dlcc.core.errors import DataError
 from dlcc.core.nn.batches import EOS, SPECIAL, UNK
 from dlcc.core.settings import one_of
-
-VOCABULARIES = ("subwords", "words")
+from dlcc.core.translate.config import VOCABULARIES
 
 _SPACE = "▁"  # stands for the space before a token, as in sentencepiece
 _TOKEN = rf"'\w+|{_SPACE}?\w+|{_SPACE}?[^\w{_SPACE}]"
@@ -123,8 +122,7 @@ class Codec:
             kind: subwords (byte-pair encoding, Sennrich et al. 2016) or words.
             size: most tokens there may be.
         """
-        if kind not in VOCABULARIES:
-            raise UsageError(one_of(VOCABULARIES).says, "vocabulary", kind)
+        one_of(VOCABULARIES).ask(kind, "vocabulary")
         options = {"vocab_size": size, "special_tokens": list(SPECIAL), "show_progress": False}
         if kind == "words":
             tokenizer = Tokenizer(models.WordLevel(unk_token=SPECIAL[UNK]))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlcc.core.errors import UsageError
-from dlcc.core.settings import PROPER_SHARE, SHARE, at_least, check, given, one_of, setting
+from dlcc.core.settings import PROPER_SHARE, SHARE, Settings, at_least, given, one_of, setting
 from dlcc.core.train.recipe import Recipe
 
 ATTENTIONS = ("dot-product", "trainable", "additive", "none")
@@ -13,7 +13,7 @@ BUNDLED_VECTORS = "bundled"
 
 
 @dataclass(frozen=True)
-class Seq2SeqConfig:
+class Seq2SeqConfig(Settings):
     """The sizes of a model."""
 
     title = "Model"
@@ -36,7 +36,7 @@ class Seq2SeqConfig:
     """One table of token vectors for source, target and output; or one each."""
 
     def __post_init__(self) -> None:
-        check(self)
+        super().__post_init__()
         if self.hidden_dim % 2:
             raise UsageError(
                 "half of it a direction: give an even one", "hidden_dim", self.hidden_dim
@@ -44,7 +44,7 @@ class Seq2SeqConfig:
 
 
 @dataclass(frozen=True)
-class TranslationConfig:
+class TranslationConfig(Settings):
     """What the training makes of the pairs."""
 
     title = "Batches and loss"
@@ -61,9 +61,6 @@ class TranslationConfig:
     """Probability that the decoder is given the right token before, not its own guess."""
     max_tokens: int = 80
     """Longer training sentences are left out."""
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 @dataclass(frozen=True)
@@ -100,17 +97,12 @@ RECIPE = Recipe(
     "dlcc.core.translate.task:build",
     {
         "best": {
-            "vocabulary": "subwords",
-            "vocab_size": 4000,
-            "batch_tokens": 2500,
-            "embed_dim": 256,
             "hidden_dim": 448,
             "dropout": 0.25,
             "epochs": 20,
             "minutes": 88.0,
             "learning_rate": 2e-3,
             "warmup": 0.03,
-            "weight_decay": 0.01,
             "ema_decay": 0.999,
         },
         "book": {
@@ -124,7 +116,6 @@ RECIPE = Recipe(
             "dropout": 0.1,
             "tied": False,
             "epochs": 25,
-            "learning_rate": 1e-3,
             "schedule": "constant",
             "warmup": 0.0,
         },

@@ -29,7 +29,7 @@ _TEST, _VALIDATION = 10_000, 2_000
 
 
 @dataclass(frozen=True)
-class Sentence:
+class Pair:
     """A source sentence and its translations, the first one first."""
 
     source: str
@@ -40,18 +40,18 @@ class Sentence:
 class Split:
     """Source sentences in three parts that share none."""
 
-    train: tuple[Sentence, ...]
-    validation: tuple[Sentence, ...]
-    test: tuple[Sentence, ...]
+    train: tuple[Pair, ...]
+    validation: tuple[Pair, ...]
+    test: tuple[Pair, ...]
 
     @property
     def test_hash(self) -> str:
         """SHA-256 of the test sources: says which split a model was trained on."""
-        text = "\n".join(sorted(sentence.source for sentence in self.test))
+        text = "\n".join(sorted(pair.source for pair in self.test))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read_pairs(path: Path, reverse: bool = False) -> list[Sentence]:
+def read_pairs(path: Path, reverse: bool = False) -> list[Pair]:
     """Read the pairs in `path`, cleaned, translations of one sentence together.
 
     Args:
@@ -78,7 +78,7 @@ def read_pairs(path: Path, reverse: bool = False) -> list[Sentence]:
             targets.setdefault(source, {})[target] = None
     if not targets:
         raise DataError(f"{name} holds no sentence pair: source<TAB>target lines are expected")
-    return [Sentence(source, tuple(known)) for source, known in targets.items()]
+    return [Pair(source, tuple(known)) for source, known in targets.items()]
 
 
 def find_data(
@@ -88,13 +88,8 @@ def find_data(
 ) -> Path:
     """The ManyThings archive of two languages, fetched into the cache once.
 
-    Args:
-        source_lang: a code of three letters; one of both is eng.
-        target_lang: another.
-        transferring: shows how far a download has come.
-
     Raises:
-        UsageError: a language that is no code of three letters.
+        UsageError: a language that is no code of three letters, or none is eng.
         DataError: the archive cannot be fetched.
     """
     languages = source_lang, target_lang
@@ -108,7 +103,7 @@ def find_data(
         return fetch(RemoteFile(_URL.format(name=name)), progress, cache_dir() / name)
 
 
-def split_pairs(sentences: list[Sentence], seed: int) -> Split:
+def split_pairs(pairs: list[Pair], seed: int) -> Split:
     """Split by source sentence: 10,000 for testing and 2,000 for validation.
 
     Small data give a tenth of their sentences for testing and a twentieth for validation.
@@ -116,19 +111,19 @@ def split_pairs(sentences: list[Sentence], seed: int) -> Split:
     Raises:
         DataError: fewer than three sentences that differ.
     """
-    groups: dict[str, list[Sentence]] = {}
-    for sentence in sentences:
-        groups.setdefault(_key(sentence.source), []).append(sentence)
+    groups: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        groups.setdefault(_key(pair.source), []).append(pair)
     if len(groups) < 3:
         raise DataError(f"{len(groups)} different sentences cannot be split into three parts")
     keys = sorted(groups)
     order = torch.randperm(len(keys), generator=seeded_generator(seed)).tolist()
     sizes = [
-        min(_TEST, max(1, len(sentences) // 10)),
-        min(_VALIDATION, max(1, len(sentences) // 20)),
-        len(sentences),
+        min(_TEST, max(1, len(pairs) // 10)),
+        min(_VALIDATION, max(1, len(pairs) // 20)),
+        len(pairs),
     ]
-    parts: list[list[Sentence]] = [[], [], []]
+    parts: list[list[Pair]] = [[], [], []]
     for place in order:
         group = groups[keys[place]]
         part = next(n for n in range(3) if len(parts[n]) + len(group) <= sizes[n] or n == 2)

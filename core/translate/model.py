@@ -62,7 +62,6 @@ class Seq2Seq(nn.Module):
     """The translator: source tokens in, a distribution over the next target token out.
 
     Args:
-        config: its sizes.
         padding: the token that fills batches up.
     """
 
@@ -108,7 +107,6 @@ class Seq2Seq(nn.Module):
             memory: from `encode`.
             target: tokens [B, T]; the first ever is the start token.
             state: [L, B, D]; None starts from the memory's summary.
-
         """
         if state is None:
             state = self.start(memory)

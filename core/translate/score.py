@@ -10,7 +10,7 @@ from typing import Any
 
 from dlcc.core.errors import DataError
 from dlcc.core.train.parts import Part, alike, part_to_score
-from dlcc.core.translate.data import Sentence, read_pairs, split_pairs
+from dlcc.core.translate.data import Pair, read_pairs, split_pairs
 from dlcc.core.translate.translator import SearchOptions, Translator
 
 _LENGTHS = ((1, 5), (6, 10), (11, 15), (16, None))  # source words
@@ -27,12 +27,8 @@ class Score:
 
 
 def bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
-    """sacreBLEU, from 0 to 100: cased, detokenised text, 13a tokens (Post 2018).
-
-    Args:
-        hypotheses: translations.
-        references: for each of them one or more right translations.
-    """
+    """sacreBLEU, from 0 to 100: cased, detokenised text, 13a tokens (Post 2018). Each hypothesis
+    has one or more references."""
     from sacrebleu.metrics import BLEU
 
     return _score(BLEU(tokenize="13a"), hypotheses, references)
@@ -94,12 +90,11 @@ class TranslationScores:
 
 def sentences_to_score(
     path: Path, asked: str | None, models: Sequence[Mapping[str, Any]]
-) -> tuple[Part, Sequence[Sentence]]:
+) -> tuple[Part, Sequence[Pair]]:
     """The sentences of a part, the same for all models.
 
     Args:
         path: as `read_pairs` takes it.
-        asked: the part, as for `part_to_score`.
         models: what each model says of how it was made.
 
     Raises:
@@ -110,12 +105,12 @@ def sentences_to_score(
     directions = {model.get("reverse", False) for model in models}
     if len(directions) > 1:
         raise DataError("the two models translate in opposite directions")
-    sentences = read_pairs(path, directions.pop())
+    pairs = read_pairs(path, directions.pop())
     chosen = []
     for model in models:
-        parts: dict[str, Sequence[Sentence]] = {"all": tuple(sentences)}
+        parts: dict[str, Sequence[Pair]] = {"all": tuple(pairs)}
         try:
-            split = split_pairs(sentences, model.get("seed", 0))
+            split = split_pairs(pairs, model.get("seed", 0))
         except DataError:  # too few to train on can still be scored
             own = False
         else:
@@ -127,32 +122,32 @@ def sentences_to_score(
 
 
 def score_translations(
-    translator: Translator, sentences: Sequence[Sentence], options: SearchOptions
+    translator: Translator, pairs: Sequence[Pair], options: SearchOptions
 ) -> TranslationScores:
-    """Translate `sentences` and score the translations."""
+    """Translate the pairs' sources and score the translations."""
     begun = time.monotonic()
-    results = translator.translate([sentence.source for sentence in sentences], options)
+    results = translator.translate([pair.source for pair in pairs], options)
     seconds = time.monotonic() - begun
     hypotheses = [result.text for result in results]
-    first = [sentence.targets[:1] for sentence in sentences]
-    every = [sentence.targets for sentence in sentences]
+    first = [pair.targets[:1] for pair in pairs]
+    every = [pair.targets for pair in pairs]
     return TranslationScores(
         tuple(hypotheses),
         bleu(hypotheses, first),
         bleu(hypotheses, every),
         chrf(hypotheses, every),
-        _by_length(sentences, hypotheses),
+        _by_length(pairs, hypotheses),
         seconds,
     )
 
 
-def _by_length(sentences: Sequence[Sentence], hypotheses: Sequence[str]) -> tuple[LengthScore, ...]:
-    lengths = [len(sentence.source.split()) for sentence in sentences]
+def _by_length(pairs: Sequence[Pair], hypotheses: Sequence[str]) -> tuple[LengthScore, ...]:
+    lengths = [len(pair.source.split()) for pair in pairs]
     scores = []
     for low, high in _LENGTHS:
         places = [n for n, length in enumerate(lengths) if low <= length <= (high or length)]
         if places:
-            references = [sentences[n].targets[:1] for n in places]
+            references = [pairs[n].targets[:1] for n in places]
             value = bleu([hypotheses[n] for n in places], references).value
             name = f"{low}–{high}" if high else f"{low} or more"
             scores.append(LengthScore(name, len(places), value))
@@ -160,7 +155,7 @@ def _by_length(sentences: Sequence[Sentence], hypotheses: Sequence[str]) -> tupl
 
 
 def differences(
-    sentences: Sequence[Sentence],
+    pairs: Sequence[Pair],
     first: TranslationScores,
     second: TranslationScores,
     count: int,
@@ -170,8 +165,8 @@ def differences(
     They are taken at equal distances from all such sentences, sorted by length: not the ones that
     flatter either.
     """
-    pairs = zip(first.hypotheses, second.hypotheses, strict=True)
-    places = [n for n, (one, other) in enumerate(pairs) if one != other]
-    places.sort(key=lambda n: (len(sentences[n].source.split()), sentences[n].source))
+    both = zip(first.hypotheses, second.hypotheses, strict=True)
+    places = [n for n, (one, other) in enumerate(both) if one != other]
+    places.sort(key=lambda n: (len(pairs[n].source.split()), pairs[n].source))
     step = max(1, len(places) // max(count, 1))
     return places[step // 2 :: step][:count]

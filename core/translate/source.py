@@ -138,8 +138,6 @@ def choose(translator: "Translator", trace: AttentionTrace, step: int, piece: st
     """Translate the source of `trace` again, with another token at one step.
 
     Args:
-        translator: the one that made the trace.
-        trace: from `trace_of`.
         step: the row whose token is replaced; the rows before it stay.
         piece: the other token, as it stands among the alternatives.
 

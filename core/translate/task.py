@@ -22,7 +22,7 @@ from dlcc.core.translate.config import (
     Seq2SeqConfig,
     TranslationConfig,
 )
-from dlcc.core.translate.data import Sentence, Split, find_data, read_pairs, split_pairs
+from dlcc.core.translate.data import Pair, Split, find_data, read_pairs, split_pairs
 from dlcc.core.translate.model import Seq2Seq
 from dlcc.core.translate.score import bleu
 from dlcc.core.translate.source import trace_of
@@ -30,16 +30,7 @@ from dlcc.core.translate.translator import GREEDY, KIND, Translator
 
 
 class TranslationTask:
-    """What `fit` needs to train a translator.
-
-    Args:
-        split: the sentences.
-        codec: built from `split.train`.
-        config: how they become batches.
-        model: on the device it is trained on.
-        about: JSON values for the checkpoint.
-        seed: of the batches' order.
-    """
+    """Learn to translate; validated by BLEU as `Translator` translates."""
 
     kind = KIND
     metric = "bleu"
@@ -54,8 +45,8 @@ class TranslationTask:
         about: Mapping[str, Any],
         seed: int,
     ) -> None:
-        self.data, self.model, self.seed = config, model, seed
-        self.validation: Sequence[Sentence] = split.validation
+        self.settings, self.model, self.seed = config, model, seed
+        self.validation: Sequence[Pair] = split.validation
         self.examples = _examples(split.train, codec, config.max_tokens)
         self.device = next(model.parameters()).device
         if not self.examples:
@@ -77,7 +68,7 @@ class TranslationTask:
 
         longer = [max(len(source), len(target) + 1) for source, target in self.examples]
         order = sorted(range(len(longer)), key=length)
-        batches = batches_by_length(longer, self.data.batch_tokens, order=order)
+        batches = batches_by_length(longer, self.settings.batch_tokens, order=order)
         shuffled = torch.randperm(len(batches), generator=generator).tolist()
         return [batches[place] for place in shuffled]
 
@@ -92,7 +83,7 @@ class TranslationTask:
             logits.flatten(0, 1),
             wanted.flatten(),
             ignore_index=PAD,
-            label_smoothing=self.data.label_smoothing,
+            label_smoothing=self.settings.label_smoothing,
         )
         return loss, int((wanted != PAD).sum())
 
@@ -118,7 +109,7 @@ class TranslationTask:
 
     def _example(self) -> str:
         """A validation sentence of middling length, always the same one."""
-        sources = [sentence.source for sentence in self.validation]
+        sources = [pair.source for pair in self.validation]
         return min(sources, key=lambda s: (abs(len(s.split()) - 9), not s[0].isalpha(), s))
 
     def _forced(self, source: Tensor, given: Tensor) -> Tensor:
@@ -127,11 +118,11 @@ class TranslationTask:
         The guesses come from a first pass over the right tokens, so that both passes stay whole
         sequences ("parallel scheduled sampling", Duckworth et al. 2019).
         """
-        if self.data.teacher_forcing == 1:
+        if self.settings.teacher_forcing == 1:
             return given
         with torch.no_grad():
             guesses = self.model(source, given).argmax(-1)[:, :-1]
-        own = torch.rand(guesses.shape) >= self.data.teacher_forcing
+        own = torch.rand(guesses.shape) >= self.settings.teacher_forcing
         own = own.to(given.device) & (given[:, 1:] != PAD)
         return torch.cat([given[:, :1], torch.where(own, guesses, given[:, 1:])], 1)
 
@@ -239,11 +230,11 @@ def start_from(model: Seq2Seq, vectors: Tensor, freeze: bool) -> None:
 
 
 def _examples(
-    sentences: Sequence[Sentence], codec: Codec, max_tokens: int
+    pairs: Sequence[Pair], codec: Codec, max_tokens: int
 ) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    pairs = [(sentence.source, target) for sentence in sentences for target in sentence.targets]
-    sources = codec.encode_source([source for source, _ in pairs])
-    targets = codec.encode_target([target for _, target in pairs])
+    texts = [(pair.source, target) for pair in pairs for target in pair.targets]
+    sources = codec.encode_source([source for source, _ in texts])
+    targets = codec.encode_target([target for _, target in texts])
     return [
         (source.ids, target.ids)
         for source, target in zip(sources, targets, strict=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dlcc.core.nn.attention import AdditiveAttention, TrainableDotProductAttention
 from dlcc.core.nn.batches import BOS, PAD, batches_by_length, pad
-from dlcc.core.settings import Bound, check, setting
+from dlcc.core.settings import Bound, Settings, setting
 from dlcc.core.train.checkpoint import load_checkpoint
 from dlcc.core.train.runtime import autocast
 from dlcc.core.translate.codec import Codec, Tokens, clean, split_sentences
@@ -26,16 +26,13 @@ _LONG_LINE = 12  # words
 
 
 @dataclass(frozen=True)
-class SearchOptions:
+class SearchOptions(Settings):
     """How a translation is chosen."""
 
     beam: int = setting(5, Bound("from 1 (greedy) to 100", lambda value: 1 <= value <= 100))
     """Hypotheses kept at each step; 1 is greedy search."""
     length_penalty: float = setting(1.4, Bound("from 0 to 5", lambda value: 0 <= value <= 5))
     """Exponent of the length penalty of beam search (Wu et al. 2016, eq. 14)."""
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 GREEDY = SearchOptions(beam=1)

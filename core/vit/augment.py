@@ -44,7 +44,6 @@ def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator) -
 
     Args:
         images: [B, C, S, S] float, values from 0 to 1.
-        config: what to do and how far.
         generator: on the CPU.
 
     Returns:

@@ -49,10 +49,8 @@ def load_backbone(
 
     Args:
         source: a name in `TORCHVISION`, which is downloaded, or a folder.
-        num_classes: classes of the new head.
         image_size: side of the pictures; `GRID` patches when None. The positions are interpolated.
         pooling: class or mean.
-        progress: told how far a download has come.
 
     Raises:
         UsageError: neither a known name nor a folder; a size that the patches do not fit in.

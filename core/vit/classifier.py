@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from PIL.Image import Image
 from torch import Tensor
 
-from dlcc.core.nn.layers import recorded_projections
+from dlcc.core.nn.layers import as_array, recorded_projections
 from dlcc.core.progress import Progress
 from dlcc.core.train.checkpoint import load_checkpoint
 from dlcc.core.train.classify import calibrated
@@ -97,7 +97,6 @@ class PictureClassifier:
         Args:
             pixels: [N, 3, S, S] uint8.
             tta: average over ten views of each picture: shifted in four directions, and mirrored.
-            progress: told how many pictures are done.
         """
         found: list[Tensor] = []
         for batch in pixels.split(_BATCH):
@@ -127,11 +126,11 @@ class PictureClassifier:
             number = int(probabilities.argmax()) if target is None else target
             slopes = torch.autograd.grad(logits[0, number], weights)
         return Attended(
-            (_array(image)[0].transpose(1, 2, 0) * 255).round().astype(np.uint8),
-            _array(*weights),
-            _array(*slopes),
-            _array(shares)[0],
-            {name: _array(*each) for name, each in parts.items()},
+            (as_array(image)[0].transpose(1, 2, 0) * 255).round().astype(np.uint8),
+            as_array(*weights),
+            as_array(*slopes),
+            as_array(shares)[0],
+            {name: as_array(*each) for name, each in parts.items()},
             probabilities,
             number,
         )
@@ -148,7 +147,3 @@ def _views(images: Tensor) -> list[Tensor]:
         shifted(images, step * down * each, step * right * each, step) for down, right in _SHIFTS
     ]
     return moved + [view.flip(-1) for view in moved]
-
-
-def _array(*tensors: Tensor) -> np.ndarray:
-    return torch.cat(tensors).detach().float().cpu().numpy()

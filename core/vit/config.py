@@ -12,8 +12,8 @@ from dlcc.core.settings import (
     PROPER_SHARE,
     SHARE,
     Bound,
+    Settings,
     at_least,
-    check,
     given,
     one_of,
     setting,
@@ -29,7 +29,7 @@ EITHER_MIX = 0.5
 
 
 @dataclass(frozen=True)
-class ViTConfig:
+class ViTConfig(Settings):
     """What builds a `ViT`."""
 
     title = "Model"
@@ -74,7 +74,7 @@ class ViTConfig:
     def __post_init__(self) -> None:
         for name in ("stem", "pixel_mean", "pixel_std"):  # JSON knows no tuples
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        check(self)
+        super().__post_init__()
         if self.image_size % self.patch_size:
             raise UsageError(
                 f"no multiple of the patch size {self.patch_size}", "size", self.image_size
@@ -98,7 +98,7 @@ class ViTConfig:
 
 
 @dataclass(frozen=True)
-class VisionConfig:
+class VisionConfig(Settings):
     """How batches of pictures are made and what the loss is."""
 
     title = "Batches and loss"
@@ -121,7 +121,7 @@ class VisionConfig:
     """Seed of the order and of every change."""
 
     def __post_init__(self) -> None:
-        check(self)
+        super().__post_init__()
         if not (self.cutmix_share >= 0 <= self.mixup_share <= 1 - self.cutmix_share):
             shares = self.cutmix_share, self.mixup_share
             raise UsageError(f"CutMix and MixUp have shares of 0 to 1 together, not {shares}")
@@ -158,8 +158,6 @@ _RECIPE = {
     "calm": 0.1,
     "small": 0.5,
     "epochs": 80,
-    "learning_rate": 1e-3,
-    "warmup": 0.05,
     "weight_decay": 0.05,
     "ema_decay": 0.999,
     "optimizer": "muon",
@@ -167,7 +165,6 @@ _RECIPE = {
 _SMALL = {
     "embed_dim": 192,
     "num_heads": 6,
-    "hidden_dim": 384,
     "class_token": False,
     "pooling": "mean",
     "drop_path": 0.05,
@@ -187,7 +184,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The same recipe without the stem: what the stem is worth.
     "plain": {**_RECIPE, **_SMALL, "num_layers": 6},
     # Chapter 8's sizes: patch 4, width 384, 7 layers, 12 heads, a class token.
-    "book": {"epochs": 100, "learning_rate": 1e-3, "weight_decay": 0.05},
+    "book": {"epochs": 100, "weight_decay": 0.05},
 }
 _PRETRAINED = {"fine-tuning": _FINE_TUNING, "probing": {**_FINE_TUNING, "learning_rate": 1e-3}}
 

@@ -26,9 +26,7 @@ def pictures_to_score(
     """The pictures of a part, with labels that are the classifier's.
 
     Args:
-        classifier: what will be scored.
         data: split by `split_of` what the classifier says of itself.
-        asked: the part, as for `part_to_score`.
 
     Raises:
         DataError: a class that the classifier does not know, and as of `part_to_score`.
@@ -59,11 +57,9 @@ def score_pictures(
     """Classify labelled pictures and compare.
 
     Args:
-        classifier: of C classes.
-        pictures: N of them; labels are places in the classifier's classes.
+        pictures: labels are places in the classifier's classes.
         worst: how many mistakes to keep.
         tta: average over ten views of each picture.
-        progress: told how many pictures are done.
 
     Raises:
         DataError: no pictures.

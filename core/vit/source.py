@@ -70,7 +70,6 @@ def trace_of(
     """All layers and heads on one picture.
 
     Args:
-        classifier: the classifier.
         pixels: [3, S, S] uint8.
         target: number of the class that the gradient explains; the most probable one when None.
         top: most probable classes that the trace names.
@@ -134,7 +133,6 @@ def cutmix_trace(
     """Attention on a picture whose lower right quarter, or so, is another's.
 
     Args:
-        classifier: the classifier.
         first: [3, S, S] uint8: the picture that is pasted into.
         second: [3, S, S] uint8: the one that is pasted from.
         names: their classes.
@@ -180,8 +178,7 @@ def patch_relevance(
     Raises:
         UsageError: a method, layer or head that there is not.
     """
-    if method not in METHODS:
-        raise UsageError(one_of(METHODS).says, "method", method)
+    one_of(METHODS).ask(method, "method")
     assert trace.grid is not None
     row = trace.tensors[f"explanation.{method}"]
     if layer is not None or head is not None:

@@ -44,10 +44,6 @@ class VisionTask:
     """Learn the classes of pictures; validated as `PictureClassifier` answers.
 
     Args:
-        model: on the device it is trained on.
-        data: what to learn.
-        config: how.
-        about: JSON values for the checkpoint.
         compiled: whether the training step runs through torch.compile.
     """
 
@@ -63,7 +59,7 @@ class VisionTask:
         about: dict[str, Any],
         compiled: bool = False,
     ) -> None:
-        self.model, self.data, self.how = model, data, config
+        self.model, self.data, self.settings = model, data, config
         self.classifier = PictureClassifier(model, data.classes)
         self.config = json.loads(json.dumps(asdict(model.config)))  # tuples become lists
         self.files = {CLASSES: json.dumps(data.classes, ensure_ascii=False).encode()}
@@ -72,36 +68,36 @@ class VisionTask:
 
     def batches(self, epoch: int) -> Sequence[Batch]:
         order = torch.randperm(
-            len(self.data.train), generator=seeded_generator(self.how.seed, epoch)
+            len(self.data.train), generator=seeded_generator(self.settings.seed, epoch)
         )
-        parts = list(order.split(self.how.batch_size))
-        if len(parts) > 1 and len(parts[-1]) < self.how.batch_size:
+        parts = list(order.split(self.settings.batch_size))
+        if len(parts) > 1 and len(parts[-1]) < self.settings.batch_size:
             parts.pop()  # other pictures are left out in the next epoch
         return [Batch(epoch, number, places) for number, places in enumerate(parts)]
 
     def loss(self, batch: Batch, done: float) -> tuple[Tensor, int]:
-        generator = seeded_generator(self.how.seed, batch.epoch, batch.number)
+        generator = seeded_generator(self.settings.seed, batch.epoch, batch.number)
         images = self.classifier.prepare(self.data.train.pixels[batch.places])
         labels = self.data.train.labels[batch.places].to(images.device)
         images, targets = self._changed(images, labels, generator, done)
         logits = self._forward(images).float()
-        loss = F.cross_entropy(logits, targets, label_smoothing=self.how.label_smoothing)
+        loss = F.cross_entropy(logits, targets, label_smoothing=self.settings.label_smoothing)
         return loss, len(batch.places)
 
     def _changed(
         self, images: Tensor, labels: Tensor, generator: torch.Generator, done: float
     ) -> tuple[Tensor, Tensor]:
         """Augmented and perhaps mixed pictures, and their labels [B] or probabilities [B, C]."""
-        is_calm = done >= 1 - self.how.calm and self.how.calm > 0
-        level = "light" if is_calm and self.how.augment == "strong" else self.how.augment
+        is_calm = done >= 1 - self.settings.calm and self.settings.calm > 0
+        level = "light" if is_calm and self.settings.augment == "strong" else self.settings.augment
         images = augment(images, LEVELS[level], generator)
         drawn = float(torch.rand((), generator=generator))
         targets = labels
-        if drawn < self.how.cutmix_share + self.how.mixup_share and not is_calm:
-            mix = cutmix if drawn < self.how.cutmix_share else mixup
+        if drawn < self.settings.cutmix_share + self.settings.mixup_share and not is_calm:
+            mix = cutmix if drawn < self.settings.cutmix_share else mixup
             mixed = mix(images, generator)
             images, targets = mixed.images, mixed_labels(labels, mixed, len(self.data.classes))
-        if done < self.how.small:
+        if done < self.settings.small:
             patch = self.model.config.patch_size
             side = max(patch, round(images.shape[-1] * _SMALLER / patch) * patch)
             images = F.interpolate(images, (side, side), mode="bilinear", antialias=True)
@@ -124,7 +120,7 @@ class VisionTask:
     def traces(self) -> list[AttentionTrace]:
         pixels, labels = self.data.validation.pixels, self.data.validation.labels
         others = (labels != labels[0]).nonzero().flatten()
-        if not self.how.cutmix_share or not len(others):
+        if not self.settings.cutmix_share or not len(others):
             return [trace_of(self.classifier, pixels[0])]
         other = int(others[0])
         names = (self.data.classes[int(labels[0])], self.data.classes[int(labels[other])])

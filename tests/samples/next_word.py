@@ -9,19 +9,18 @@ from torch import nn
 
 from dlcc.core.errors import DataError
 from dlcc.core.nn.layers import BlockConfig, EncoderBlock
-from dlcc.core.settings import at_least, check, setting
+from dlcc.core.settings import Settings, at_least, setting
 from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.recipe import Recipe
 from dlcc.core.train.runtime import choose_device, seeded_generator
 
 
 @dataclass(frozen=True)
-class NextWordConfig:
+class NextWordConfig(Settings):
     text: Path | None = setting(None)
     """A text file."""
     words: int = setting(8, at_least(2))
     """Words seen at once."""
-    __post_init__ = check
 
 
 class NextWord(nn.Module):

@@ -175,8 +175,8 @@ def test_stretches_cover_the_texts_and_shift_each_epoch() -> None:
 def test_of_the_places_most_are_masked_and_some_are_not() -> None:
     task = masked(masked_share=0.5, batch_tokens=2048)
     starts = torch.arange(0, 1600, 16)
-    found = task._mask(task.tokens, starts, torch.Generator().manual_seed(0))
-    tokens, places, targets = found.tokens, found.places, found.targets
+    generator = torch.Generator().manual_seed(0)
+    tokens, places, targets = task._masked(task.tokens, starts, generator)
     assert len(places) / tokens.numel() == pytest.approx(0.5, abs=0.05)
     at_places = tokens.flatten()[places]
     assert (at_places == MASK).float().mean().item() == pytest.approx(0.8, abs=0.05)

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from dlcc.core.errors import DataError
-from dlcc.core.translate.data import Sentence, read_pairs, split_pairs
+from dlcc.core.translate.data import Pair, read_pairs, split_pairs
 
 LINES = "Go.\tVe.\tremark\nGo.\tVete.\n\nHi.\t¡Hola!\nGo.\tVe.\n"
-FOUND = [Sentence("Go.", ("Ve.", "Vete.")), Sentence("Hi.", ("¡Hola!",))]
+FOUND = [Pair("Go.", ("Ve.", "Vete.")), Pair("Hi.", ("¡Hola!",))]
 
 
 def _zip(path: Path, **members: str) -> Path:
@@ -29,7 +29,7 @@ def test_reads_a_file_a_folder_and_a_zip(tmp_path: Path) -> None:
 def test_reverse_translates_from_the_second_column(tmp_path: Path) -> None:
     file = tmp_path / "a.tsv"
     file.write_text("Go.\tVe.\nLeave.\tVe.\n")
-    assert read_pairs(file, reverse=True) == [Sentence("Ve.", ("Go.", "Leave."))]
+    assert read_pairs(file, reverse=True) == [Pair("Ve.", ("Go.", "Leave."))]
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_a_folder_needs_exactly_one_file_of_pairs(tmp_path: Path) -> None:
 
 
 def test_the_split_shares_no_sentence_and_depends_on_the_seed_alone() -> None:
-    sentences = [Sentence(f"Number {n}.", (str(n),)) for n in range(200)]
-    sentences += [Sentence(f"number {n}!", (str(n),)) for n in range(0, 200, 2)]
+    sentences = [Pair(f"Number {n}.", (str(n),)) for n in range(200)]
+    sentences += [Pair(f"number {n}!", (str(n),)) for n in range(0, 200, 2)]
     split = split_pairs(sentences, 3)
     parts = [{s.source.lower().strip(".!") for s in part} for part in _parts(split)]
     assert [len(part) for part in _parts(split)] == [255, 15, 30]
@@ -90,7 +90,7 @@ def test_the_split_shares_no_sentence_and_depends_on_the_seed_alone() -> None:
 
 def test_two_sentences_cannot_be_split() -> None:
     with pytest.raises(DataError, match="2 different sentences"):
-        split_pairs([Sentence("A", ("a",)), Sentence("a!", ("a",)), Sentence("B", ("b",))], 0)
+        split_pairs([Pair("A", ("a",)), Pair("a!", ("a",)), Pair("B", ("b",))], 0)
 
 
 def _parts(split):  # type: ignore[no-untyped-def]

@@ -13,7 +13,7 @@ from dlcc.core.trace.trace import load_traces, save_traces
 from dlcc.core.train.checkpoint import save_checkpoint
 from dlcc.core.translate.alignment import alignment_errors, read_alignments
 from dlcc.core.translate.config import Seq2SeqConfig, TranslationConfig
-from dlcc.core.translate.data import Sentence, Split
+from dlcc.core.translate.data import Pair, Split
 from dlcc.core.translate.score import differences, score_translations
 from dlcc.core.translate.source import TranslateSource, choose, steps_of, trace_of
 from dlcc.core.translate.task import (
@@ -30,12 +30,12 @@ SPANISH = "un perro gato ave ve oye quiere el"
 WORDS = dict(zip(ENGLISH.split(), SPANISH.split(), strict=True))
 
 
-def _sentences() -> tuple[Sentence, ...]:
+def _sentences() -> tuple[Pair, ...]:
     """All of "The dog sees a cat.", word by word the same in the other language."""
     nouns, verbs = ("dog", "cat", "bird"), ("sees", "hears", "likes")
     parts = itertools.product(["the"], nouns, verbs, ["a", "the"], nouns)
     return tuple(
-        Sentence(_written(words), (_written([WORDS[word] for word in words]),)) for words in parts
+        Pair(_written(words), (_written([WORDS[word] for word in words]),)) for words in parts
     )
 
 
@@ -254,7 +254,7 @@ def test_without_attention_there_is_no_trace() -> None:
 
 
 def test_scores_by_length_and_sentences_that_differ(task: TranslationTask) -> None:
-    sentences = [*task.validation, Sentence("Dog", ("Perro",))]
+    sentences = [*task.validation, Pair("Dog", ("Perro",))]
     found = score_translations(task.translator, sentences, SearchOptions())
     assert [(each.lengths, each.sentences) for each in found.by_length] == [("1–5", 4)]
     assert found.by_length[0].bleu == pytest.approx(found.bleu.value)
