@@ -80,20 +80,20 @@ def name_of(each: Field[Any]) -> str:
 
 def help_of(config: type) -> dict[str, str]:
     """The docstring under each field of a dataclass, in one line."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for each in reversed(config.__mro__[:-1]):
         (body,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
         assert isinstance(body, ast.ClassDef)
-        found |= _docstrings(body.body)
-    return found
+        texts |= _docstrings(body.body)
+    return texts
 
 
 def _docstrings(body: list[ast.stmt]) -> dict[str, str]:
-    found, name = {}, ""
+    texts, name = {}, ""
     for statement in body:
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             name = statement.target.id
         elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant) and name:
-            found[name] = " ".join(str(statement.value.value).split())
+            texts[name] = " ".join(str(statement.value.value).split())
             name = ""
-    return found
+    return texts

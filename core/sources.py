@@ -56,8 +56,8 @@ def source(name: str, given: Source | None = None) -> Source:
         UsageError: there is none.
         DataError: it cannot be loaded.
     """
-    found = _loaded(name)
-    return given if given is not None and type(given) is type(found) else found
+    loaded = _loaded(name)
+    return given if given is not None and type(given) is type(loaded) else loaded
 
 
 def traces_of(
@@ -165,13 +165,13 @@ def _loaded(name: str) -> Source:
     if not points:
         raise UsageError(f"no source {name}: choose one of {', '.join(names())}")
     try:
-        found: Source = points[0].load()
+        loaded: Source = points[0].load()
     except Exception as error:  # a stranger's module: whatever it is
         reason = f"{type(error).__name__}: {error}"
         raise DataError(
             f"the source {name} cannot be loaded from {points[0].value} ({reason})"
         ) from error
-    lacks = [part for part in ("title", "asks", "traces") if not hasattr(found, part)]
+    lacks = [part for part in ("title", "asks", "traces") if not hasattr(loaded, part)]
     if lacks:
         raise DataError(f"{points[0].value} is no source: it has no {', no '.join(lacks)}")
-    return found
+    return loaded

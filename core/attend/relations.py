@@ -90,9 +90,9 @@ def load_task(
         for query, key in _read_pairs(name):
             pairs.setdefault(query, (key, number))
     words = sorted({*pairs, *(key for key, _ in pairs.values())})
-    found = look_up(words, embeddings, progress)
-    vectors = dict(zip(words, found.vectors, strict=True))
-    gone = set(found.missing)
+    known = look_up(words, embeddings, progress)
+    vectors = dict(zip(words, known.vectors, strict=True))
+    gone = set(known.missing)
     kept = [(q, k, n) for q, (k, n) in pairs.items() if q not in gone and k not in gone]
     if len(kept) < 5:
         raise DataError(f"{len(kept)} pairs with word vectors: at least 5 are needed")
@@ -104,8 +104,8 @@ def load_task(
         relation=np.array([n for _, _, n in kept]),
         query_vectors=np.stack([vectors[q] for q, _, _ in kept]),
         key_vectors=np.stack([vectors[k] for k in keys]),
-        missing=found.missing,
-        source=found.source,
+        missing=known.missing,
+        source=known.source,
     )
 
 

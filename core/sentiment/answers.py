@@ -44,9 +44,9 @@ def with_answers(corpus: Corpus, path: Path) -> Corpus:
 
 def _probability(value: str, where: str) -> float:
     try:
-        found = float(value)
+        share = float(value)
     except ValueError:
-        found = -1.0
-    if not 0 < found <= 1:
+        share = -1.0
+    if not 0 < share <= 1:
         raise DataError(f"{where}: {value!r} is no probability between 0 and 1")
-    return found
+    return share

@@ -18,7 +18,7 @@ from dlcc.core.sentiment.config import EncoderConfig
 from dlcc.core.sentiment.model import SentimentModel
 from dlcc.core.settings import one_of
 from dlcc.core.train.checkpoint import load_checkpoint
-from dlcc.core.train.classify import calibrated
+from dlcc.core.train.classify import Calibrated
 from dlcc.core.train.runtime import autocast
 
 KIND = "sentiment"
@@ -49,7 +49,7 @@ class Answer:
 
 
 @dataclass
-class Classifier:
+class Classifier(Calibrated):
     """A model with what it needs to read texts and to name classes."""
 
     model: SentimentModel
@@ -86,10 +86,6 @@ class Classifier:
                 long_texts,
                 checkpoint.about,
             )
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.model.parameters()).device
 
     @property
     def max_length(self) -> int:
@@ -137,15 +133,15 @@ class Classifier:
             for places in self.stretches(len(ids)):
                 owners.append(number)
                 pieces.append([ids[place] for place in places])
-        found = torch.zeros(len(pieces), len(self.labels))
+        logits = torch.zeros(len(pieces), len(self.labels))
         done = 0
         for batch in batches_by_length([len(piece) for piece in pieces], _BATCH_TOKENS, PAD_STEP):
-            found[batch] = self.batch_logits([pieces[place] for place in batch])
+            logits[batch] = self.batch_logits([pieces[place] for place in batch])
             done += len(batch)
             if progress:
                 progress(round(done / len(pieces) * len(texts)), len(texts))
         owner = torch.tensor(owners, dtype=torch.long)
-        sums = torch.zeros(len(texts), len(self.labels)).index_add_(0, owner, found)
+        sums = torch.zeros(len(texts), len(self.labels)).index_add_(0, owner, logits)
         return sums / owner.bincount(minlength=len(texts))[:, None]
 
     @torch.no_grad()
@@ -154,7 +150,3 @@ class Classifier:
         tokens = pad([piece or [0] for piece in pieces], PAD_STEP).to(self.device)
         with autocast(self.device):
             return self.model(tokens).float().cpu()
-
-    def probabilities(self, logits: Tensor) -> Tensor:
-        """Calibrated probabilities of logits [..., C]."""
-        return calibrated(logits, self.temperature)

@@ -120,7 +120,7 @@ class Explainer:
     def _occlusion(self) -> np.ndarray:
         """How much the log odds fall when a word's tokens are masked (Zeiler & Fergus 2014,
         section 4.2)."""
-        found = np.zeros(len(self.tokens.spans), np.float32)
+        contributions = np.zeros(len(self.tokens.spans), np.float32)
         stretches = self.classifier.stretches(len(self.tokens.ids))
         for places in stretches:
             ids, words = self._read(places)
@@ -128,8 +128,8 @@ class Explainer:
             variants = [ids, *(_without(ids, words, [word]) for word in present)]
             logits = self.classifier.logits(variants)
             odds = log_odds(self.classifier, logits, self.target).numpy()
-            found[present] += odds[0] - odds[1:]
-        return found / len(stretches)
+            contributions[present] += odds[0] - odds[1:]
+        return contributions / len(stretches)
 
     def _attend(
         self, ids: Sequence[int]

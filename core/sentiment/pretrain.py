@@ -99,8 +99,8 @@ class MaskedWordTask:
         logits = self.model(tokens, torch.tensor([len(before)], device=device))
         best = logits[0].float().softmax(-1).topk(3)
         guesses = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-        found = ", ".join(f"{codec.tokenizer.id_to_token(t)} {p:.2f}" for t, p in guesses)
-        return f"{_EXAMPLE}: {found}"
+        shown = ", ".join(f"{codec.tokenizer.id_to_token(t)} {p:.2f}" for t, p in guesses)
+        return f"{_EXAMPLE}: {shown}"
 
     def traces(self) -> list[AttentionTrace]:
         return []

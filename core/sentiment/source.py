@@ -97,19 +97,19 @@ def trace_of(
     Returns:
         The trace; None of a GRU, which has no attention, and of a text without a token.
     """
-    classifier, tokens, found = explainer.classifier, explainer.tokens, explainer.attended
-    if found is None:
+    classifier, tokens, attended = explainer.classifier, explainer.tokens, explainer.attended
+    if attended is None:
         return None
-    words = tuple(tokens.words[place] for place in found.places)
+    words = tuple(tokens.words[place] for place in attended.places)
     pieces = np.maximum(np.bincount(words, minlength=len(tokens.spans)), 1)
-    tensors = dict(found.tensors)
+    tensors = dict(attended.tensors)
     for name, values in (explanations or {}).items():
         tensors[f"explanation.{name}"] = (values / pieces)[list(words)].astype(np.float32)
     scale = tensors["query"].shape[-1] ** -0.5
-    probability, label = classifier.probabilities(found.logits).max(0)
-    shown = tuple(classifier.codec.tokenizer.id_to_token(tokens.ids[n]) for n in found.places)
+    probability, label = classifier.probabilities(attended.logits).max(0)
+    shown = tuple(classifier.codec.tokenizer.id_to_token(tokens.ids[n]) for n in attended.places)
     return AttentionTrace(
-        found.weights,
+        attended.weights,
         shown,
         shown,
         kind="sentiment",

@@ -48,18 +48,18 @@ def from_vectors(
         The model, and in words where its vectors come from.
     """
     path = None if vectors == BUNDLED_VECTORS else Path(vectors)
-    found = look_up(codec.vocabulary(), path, progress)
-    model = from_scratch(codec, {**sizes, "embed_dim": found.vectors.shape[1]}, num_classes, seed)
-    given = torch.from_numpy(found.vectors)
+    words = look_up(codec.vocabulary(), path, progress)
+    model = from_scratch(codec, {**sizes, "embed_dim": words.vectors.shape[1]}, num_classes, seed)
+    given = torch.from_numpy(words.vectors)
     has_vector = given.abs().sum(1) > 0
     if not has_vector.any():
-        raise DataError(f"{found.source} has a vector for none of the words in the texts")
+        raise DataError(f"{words.source} has a vector for none of the words in the texts")
     weight = model.encoder.embedding.weight
     with torch.no_grad():
         weight.mul_(given[has_vector].std() / weight.std())
         weight[has_vector] = given[has_vector]
     share = has_vector.float().mean().item()
-    return model, f"{found.source}, for {share:.0%} of {codec.size} words"
+    return model, f"{words.source}, for {share:.0%} of {codec.size} words"
 
 
 def from_checkpoint(

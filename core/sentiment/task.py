@@ -5,6 +5,7 @@ Shapes: N texts, B batch, T tokens, C classes, D width.
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -35,7 +36,6 @@ from dlcc.core.sentiment.model import SentimentModel
 from dlcc.core.sentiment.source import trace_of
 from dlcc.core.sentiment.start import from_checkpoint, from_scratch, from_vectors
 from dlcc.core.trace.trace import AttentionTrace
-from dlcc.core.train.classify import calibrated_scores, fit_temperature
 from dlcc.core.train.recipe import Chosen, Narrator
 from dlcc.core.train.runtime import choose_device, seeded_generator
 
@@ -81,9 +81,9 @@ class ClassifyTask:
         order = drawn[torch.randperm(len(drawn), generator=generator)].tolist()
         # Sorting by length keeps the drawn order among equals, so batches differ each epoch.
         lengths = [len(self.ids[number]) for number in order]
-        found = batches_by_length(lengths, self.settings.batch_tokens, self.pad_step)
-        shuffled = torch.randperm(len(found), generator=generator).tolist()
-        return [[order[place] for place in found[number]] for number in shuffled]
+        batches = batches_by_length(lengths, self.settings.batch_tokens, self.pad_step)
+        shuffled = torch.randperm(len(batches), generator=generator).tolist()
+        return [[order[place] for place in batches[number]] for number in shuffled]
 
     def _drawn(self, generator: torch.Generator) -> Tensor:
         """Numbers of an epoch's texts: of each source, its share of them."""
@@ -121,18 +121,17 @@ class ClassifyTask:
 
     def validate(self) -> dict[str, float]:
         logits = self.classifier.logits(self.validation)
-        self.classifier.temperature = fit_temperature(logits, self.validation_labels)
+        scores = self.classifier.calibrate(logits, self.validation_labels)
         self.about["temperature"] = self.classifier.temperature
-        found = calibrated_scores(logits, self.validation_labels, self.classifier.temperature)
         if len(self.sources) < 2:
-            return found
+            return scores
         sizes = [source.validation for source in self.sources]
         right = (logits.argmax(1) == self.validation_labels).float().split(sizes)
         each = {
             f"accuracy_{source.name}": part.mean().item()
             for source, part in zip(self.sources, right, strict=True)
         }
-        return {**found, "accuracy": sum(each.values()) / len(each), **each}
+        return {**scores, "accuracy": sum(each.values()) / len(each), **each}
 
     def sample(self) -> str:
         logits = self.classifier.logits(self.classifier.codec.encode_many([EXAMPLE]))
@@ -248,9 +247,8 @@ def _anew(
     if embeddings == NO_VECTORS:
         sizes["embed_dim"] = sizes["width"]
         return from_scratch(codec, sizes, classes, chosen.seed), codec, "drawn weights"
-    if embeddings == BUNDLED_VECTORS:
-        model, start = from_vectors(codec, sizes, classes, chosen.seed, embeddings)
-    else:
-        with narrator.transferring(f"reading {Path(embeddings).name}") as progress:
-            model, start = from_vectors(codec, sizes, classes, chosen.seed, embeddings, progress)
+    bundled = embeddings == BUNDLED_VECTORS
+    what = f"reading {Path(embeddings).name}"
+    with nullcontext() if bundled else narrator.transferring(what) as progress:
+        model, start = from_vectors(codec, sizes, classes, chosen.seed, embeddings, progress)
     return model, codec, start

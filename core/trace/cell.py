@@ -4,6 +4,7 @@ Shapes: K keys, Dv width of the values.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -47,11 +48,11 @@ class CellExplanation:
     """[K] the query's scores for all keys."""
     row_weights: np.ndarray
     """[K] the query's weights on all keys."""
-    added: np.ndarray | None
+    added: np.ndarray | None = None
     """[Dv] weight × value: what this key adds to the query's output."""
-    added_norm: float | None
-    output_norm: float | None
-    share: float | None
+    added_norm: float | None = None
+    output_norm: float | None = None
+    share: float | None = None
     """The part of the output that this key adds: the length of `added` along the output over the
     output's length. A row's shares sum to 1; one is negative where the key pulls the other way."""
 
@@ -69,11 +70,13 @@ def explain_cell(
         IndexError: the trace has no such cell.
     """
     row_weights = trace.weights[layer, head, query_index]
-    weight = float(row_weights[key_index])
-    terms = _terms(trace, layer, head, query_index, key_index)
-    row_scores = _row_scores(trace, layer, head, query_index)
+    vectors = _vectors(trace, layer, head, query_index)
+    terms = None if vectors is None else _terms(*vectors, key_index)
+    row_scores = None if vectors is None else _row_scores(*vectors, trace.scale)
+    if trace.scores is not None:
+        row_scores = trace.scores[layer, head, query_index]
     score = None if row_scores is None else float(row_scores[key_index])
-    added, added_norm, output_norm, share = _added(trace, layer, head, row_weights, key_index)
+    values = trace.tensors.get("value")
     return CellExplanation(
         query=trace.query[query_index],
         key=trace.key[key_index],
@@ -83,34 +86,32 @@ def explain_cell(
         scale=None if terms is None else trace.scale,
         score=score,
         masked=None if trace.scores is None else score == -np.inf,
-        weight=weight,
+        weight=float(row_weights[key_index]),
         rank=rank_in_row(row_weights, key_index),
         row_scores=row_scores,
         row_weights=row_weights,
-        added=added,
-        added_norm=added_norm,
-        output_norm=output_norm,
-        share=share,
+        **({} if values is None else _added(values[layer, head], row_weights, key_index)),
     )
 
 
-def _vectors(trace: AttentionTrace, layer: int, head: int) -> tuple[np.ndarray, ...] | None:
-    """Queries [Q, D], keys [K, D] and, for additive attention, w [D], where they fit together."""
+def _vectors(
+    trace: AttentionTrace, layer: int, head: int, query_index: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None] | None:
+    """Query [D], keys [K, D] and, of additive attention, w [D], where they fit together."""
     names = ("query", "key", "score") if trace.mechanism == "additive" else ("query", "key")
     if any(name not in trace.tensors for name in names):
         return None
-    found = tuple(trace.tensors[name][layer, head].astype(np.float64) for name in names)
-    return found if len({array.shape[-1] for array in found}) == 1 else None
+    queries, keys, *w = (trace.tensors[name][layer, head].astype(np.float64) for name in names)
+    if len({array.shape[-1] for array in (queries, keys, *w)}) > 1:
+        return None
+    return queries[query_index], keys, w[0] if w else None
 
 
 def _terms(
-    trace: AttentionTrace, layer: int, head: int, query_index: int, key_index: int
-) -> tuple[Term, ...] | None:
-    vectors = _vectors(trace, layer, head)
-    if vectors is None:
-        return None
-    query, key = vectors[0][query_index], vectors[1][key_index]
-    amounts = vectors[2] * np.tanh(query + key) if len(vectors) == 3 else query * key
+    query: np.ndarray, keys: np.ndarray, w: np.ndarray | None, key_index: int
+) -> tuple[Term, ...]:
+    key = keys[key_index]
+    amounts = query * key if w is None else w * np.tanh(query + key)
     return tuple(
         Term(int(d), float(query[d]), float(key[d]), float(amounts[d]))
         for d in np.argsort(-np.abs(amounts), kind="stable")
@@ -118,26 +119,20 @@ def _terms(
 
 
 def _row_scores(
-    trace: AttentionTrace, layer: int, head: int, query_index: int
-) -> np.ndarray | None:
-    if trace.scores is not None:
-        return trace.scores[layer, head, query_index]
-    vectors = _vectors(trace, layer, head)
-    if vectors is None:
-        return None
-    query, keys = vectors[0][query_index], vectors[1]
-    row = np.tanh(query + keys) @ vectors[2] if len(vectors) == 3 else keys @ query
-    return (row * trace.scale).astype(np.float32)
+    query: np.ndarray, keys: np.ndarray, w: np.ndarray | None, scale: float
+) -> np.ndarray:
+    row = keys @ query if w is None else np.tanh(query + keys) @ w
+    return (row * scale).astype(np.float32)
 
 
-def _added(
-    trace: AttentionTrace, layer: int, head: int, row_weights: np.ndarray, key_index: int
-) -> tuple[np.ndarray | None, float | None, float | None, float | None]:
-    if "value" not in trace.tensors:
-        return None, None, None, None
-    values = trace.tensors["value"][layer, head].astype(np.float64)
+def _added(values: np.ndarray, row_weights: np.ndarray, key_index: int) -> dict[str, Any]:
+    values = values.astype(np.float64)
     output = row_weights @ values
     added = row_weights[key_index] * values[key_index]
     length = float(np.linalg.norm(output))
-    share = float(added @ output) / length**2 if length else None
-    return added, float(np.linalg.norm(added)), length, share
+    return {
+        "added": added,
+        "added_norm": float(np.linalg.norm(added)),
+        "output_norm": length,
+        "share": float(added @ output) / length**2 if length else None,
+    }

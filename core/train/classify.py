@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 _TOP = 5
 
@@ -91,6 +91,27 @@ def score(
     )
 
 
+class Calibrated:
+    """What trained classifiers have in common: logits over a temperature give probabilities."""
+
+    model: nn.Module
+    temperature: float
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Calibrated probabilities of logits [..., C]."""
+        return calibrated(logits, self.temperature)
+
+    def calibrate(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
+        """Fit the temperature to logits [N, C] and labels [N] that were not trained on; and how
+        good the classifier is on them."""
+        self.temperature = fit_temperature(logits, labels)
+        return calibrated_scores(logits, labels, self.temperature)
+
+
 def calibrated(logits: Tensor, temperature: float) -> Tensor:
     """Calibrated probabilities of logits [..., C]."""
     return (logits / temperature).softmax(-1)
@@ -124,11 +145,6 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     return 2 ** ((low + high) / 2)
 
 
-def log_loss(logits: Tensor, labels: Tensor, temperature: float = 1.0) -> float:
-    """Mean negative log probability of the true class, in nats."""
-    return F.cross_entropy(logits.double() / temperature, labels).item()
-
-
 def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> float:
     """Mean gap between confidence and accuracy over bins of equal width, weighted by what is in
     them (ibid., eq. 3).
@@ -149,7 +165,7 @@ def calibrated_scores(logits: Tensor, labels: Tensor, temperature: float) -> dic
     [N, C] against labels [N]."""
     return {
         "accuracy": (logits.argmax(1) == labels).double().mean().item(),
-        "log_loss": log_loss(logits, labels, temperature),
+        "log_loss": F.cross_entropy(logits.double() / temperature, labels).item(),
         "calibration_error": calibration_error(calibrated(logits, temperature), labels),
     }
 

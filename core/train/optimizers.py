@@ -51,9 +51,9 @@ def restore_optimizers(optimizers: Sequence[Optimizer], state: Mapping[str, Tens
         ValueError: it is of other optimizers.
         IndexError: it is of more optimizers.
     """
-    found: list[dict[int, dict[str, Tensor]]] = [{} for _ in optimizers]
+    states: list[dict[int, dict[str, Tensor]]] = [{} for _ in optimizers]
     for key, tensor in state.items():
         place, number, name = key.split(".")
-        found[int(place)].setdefault(int(number), {})[name] = tensor
-    for optimizer, values in zip(optimizers, found, strict=True):
+        states[int(place)].setdefault(int(number), {})[name] = tensor
+    for optimizer, values in zip(optimizers, states, strict=True):
         optimizer.load_state_dict({**optimizer.state_dict(), "state": values})

@@ -216,11 +216,11 @@ class Codec:
 
     def _encode(self, texts: Sequence[str], casing: Casing) -> list[Tokens]:
         encodings = self.tokenizer.encode_batch([casing.lower(text) for text in texts])
-        found = []
+        tokens = []
         for text, encoding in zip(texts, encodings, strict=True):
             parts = (
                 _SPACE if token == self.space else text[slice(*offset)].strip()
                 for token, offset in zip(encoding.ids, encoding.offsets, strict=True)
             )
-            found.append(Tokens(tuple(encoding.ids), tuple(parts), tuple(encoding.word_ids)))
-        return found
+            tokens.append(Tokens(tuple(encoding.ids), tuple(parts), tuple(encoding.word_ids)))
+        return tokens

@@ -48,15 +48,15 @@ def _score(metric: Any, hypotheses: Sequence[str], references: Sequence[Sequence
     return Score(score, str(metric.get_signature()))
 
 
-def alignment_error_rate(found: Sequence[Links], sure: Sequence[Links]) -> float:
+def alignment_error_rate(judged: Sequence[Links], sure: Sequence[Links]) -> float:
     """1 - 2 |A ∩ S| / (|A| + |S|), from 0 (right) to 1 (Och and Ney 2003, with sure links only).
 
     Args:
-        found: for each sentence the links (source word, target word) to judge, A.
+        judged: for each sentence the links (source word, target word) to judge, A.
         sure: the right links, S.
     """
-    common = sum(len(a & s) for a, s in zip(found, sure, strict=True))
-    total = sum(map(len, found)) + sum(map(len, sure))
+    common = sum(len(a & s) for a, s in zip(judged, sure, strict=True))
+    total = sum(map(len, judged)) + sum(map(len, sure))
     return 1 - 2 * common / total if total else 0.0
 
 

@@ -127,11 +127,11 @@ def trace_of(
 
 def steps_of(translator: "Translator", steps: "Steps") -> dict[str, Any]:
     """JSON values: the alternatives and, with attention, the weights of each step."""
-    found: dict[str, Any] = {"alternatives": _alternatives(translator, steps)}
+    shown: dict[str, Any] = {"alternatives": _alternatives(translator, steps)}
     if steps.weights is not None:
         rows = _weights(steps).tolist()
-        found["attention"] = [[round(value, 4) for value in row] for row in rows]
-    return found
+        shown["attention"] = [[round(value, 4) for value in row] for row in rows]
+    return shown
 
 
 def choose(translator: "Translator", trace: AttentionTrace, step: int, piece: str) -> "Translation":

@@ -224,8 +224,8 @@ def start_from(model: Seq2Seq, vectors: Tensor, freeze: bool) -> None:
     table = model.source_embedding.weight
     known = vectors.any(1).to(table.device)
     with torch.no_grad():
-        found = vectors.to(table.device)[known]
-        table[known] = found / found.norm(dim=1).mean().clamp(min=1e-6)
+        rows = vectors.to(table.device)[known]
+        table[known] = rows / rows.norm(dim=1).mean().clamp(min=1e-6)
     table.requires_grad_(not freeze)
 
 

@@ -168,9 +168,9 @@ def _hugging_face_config(kind: str, settings: dict[str, Any], folder: Path) -> V
     std: tuple[float, ...]
     mean, std = _IMAGENET if kind == "dinov2" else _HALF
     if (folder / "preprocessor_config.json").is_file():
-        found = _read_json(folder / "preprocessor_config.json")
-        mean = tuple(found.get("image_mean") or mean)
-        std = tuple(found.get("image_std") or std)
+        preprocessor = _read_json(folder / "preprocessor_config.json")
+        mean = tuple(preprocessor.get("image_mean") or mean)
+        std = tuple(preprocessor.get("image_std") or std)
     return ViTConfig(
         num_classes=1,
         image_size=settings["image_size"],
@@ -226,14 +226,14 @@ def _renamed(state: Weights, theirs: str, ours: str) -> Weights:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text("utf-8"))
+        values = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise DataError(f"{path} is no JSON ({error})") from error
-    if not isinstance(found, dict):
+    if not isinstance(values, dict):
         raise DataError(f"{path} is no model configuration")
-    return found
+    return values
 
 
 def _read_pth(path: Path) -> Weights:

@@ -19,7 +19,7 @@ from torch import Tensor
 from dlcc.core.nn.layers import as_array, recorded_projections
 from dlcc.core.progress import Progress
 from dlcc.core.train.checkpoint import load_checkpoint
-from dlcc.core.train.classify import calibrated
+from dlcc.core.train.classify import Calibrated
 from dlcc.core.train.runtime import autocast
 from dlcc.core.vit.augment import shifted
 from dlcc.core.vit.config import ViTConfig
@@ -53,7 +53,7 @@ class Attended:
 
 
 @dataclass
-class PictureClassifier:
+class PictureClassifier(Calibrated):
     """A model with what it needs to read pictures and to name classes."""
 
     model: ViT
@@ -78,10 +78,6 @@ class PictureClassifier:
             temperature = float(checkpoint.about.get("temperature", 1.0))
             return cls(model, classes, temperature, checkpoint.about)
 
-    @property
-    def device(self) -> torch.device:
-        return next(self.model.parameters()).device
-
     def prepare(self, pixels: Tensor) -> Tensor:
         """Pictures [N, 3, S, S] uint8 as the model takes them: its device and size, from 0 to 1."""
         images = pixels.to(self.device).float() / 255
@@ -98,14 +94,14 @@ class PictureClassifier:
             pixels: [N, 3, S, S] uint8.
             tta: average over ten views of each picture: shifted in four directions, and mirrored.
         """
-        found: list[Tensor] = []
+        logits: list[Tensor] = []
         for batch in pixels.split(_BATCH):
             views = _views(self.prepare(batch)) if tta else [self.prepare(batch)]
             with autocast(self.device):
-                found.append(sum(self.model(view).float().cpu() for view in views) / len(views))
+                logits.append(sum(self.model(view).float().cpu() for view in views) / len(views))
             if progress:
-                progress(sum(map(len, found)), len(pixels))
-        return torch.cat(found) if found else torch.empty(0, len(self.classes))
+                progress(sum(map(len, logits)), len(pixels))
+        return torch.cat(logits) if logits else torch.empty(0, len(self.classes))
 
     def pixels(self, image: Image) -> Tensor:
         """The middle of a picture of any size: [3, S, S] uint8."""
@@ -134,10 +130,6 @@ class PictureClassifier:
             probabilities,
             number,
         )
-
-    def probabilities(self, logits: Tensor) -> Tensor:
-        """Calibrated probabilities of logits [..., C]."""
-        return calibrated(logits, self.temperature)
 
 
 def _views(images: Tensor) -> list[Tensor]:

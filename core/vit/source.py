@@ -78,12 +78,12 @@ def trace_of(
         A trace whose tensors hold the queries, keys and values, `pooling` [T] (the share of each
         token in what is classified) and one `explanation.METHOD` [T] for each of `METHODS`.
     """
-    found = classifier.attend(pixels, target)
-    query, key, pooling = found.tensors["query"], found.tensors["key"], found.pooling
+    attended = classifier.attend(pixels, target)
+    query, key, pooling = attended.tensors["query"], attended.tensors["key"], attended.pooling
     explanations = {
-        "last": pooling @ found.weights[-1].mean(0),
-        "rollout": pooling @ maps.rollout(found.weights),
-        "gradient": pooling @ maps.relevance(found.weights, found.slopes),
+        "last": pooling @ attended.weights[-1].mean(0),
+        "rollout": pooling @ maps.rollout(attended.weights),
+        "gradient": pooling @ maps.relevance(attended.weights, attended.slopes),
     }
     scale = query.shape[-1] ** -0.5
     rows, columns = classifier.model.config.grid
@@ -92,26 +92,26 @@ def trace_of(
     )
     if classifier.model.config.class_token:
         names = (CLASS_TOKEN, *names)
-    best, label = found.probabilities.max(0)
+    best, label = attended.probabilities.max(0)
     return AttentionTrace(
-        found.weights,
+        attended.weights,
         names,
         names,
         kind="vit",
         title=f"{classifier.classes[int(label)]} {best:.2f}",
         scores=(query * scale) @ key.swapaxes(-2, -1),
         special=(CLASS_TOKEN,),
-        image=found.image,
+        image=attended.image,
         grid=(rows, columns),
         tensors={
-            **found.tensors,
+            **attended.tensors,
             "pooling": pooling,
             **{f"explanation.{name}": values for name, values in explanations.items()},
         },
         scale=scale,
         details={
-            "answers": top_answers(classifier, found.probabilities, top),
-            "explains": classifier.classes[found.target],
+            "answers": top_answers(classifier, attended.probabilities, top),
+            "explains": classifier.classes[attended.target],
         },
     )
 

@@ -16,7 +16,6 @@ from torch import Tensor
 from dlcc.core.errors import UsageError
 from dlcc.core.settings import name_of, settings_of
 from dlcc.core.trace.trace import AttentionTrace
-from dlcc.core.train.classify import calibrated_scores, fit_temperature
 from dlcc.core.train.recipe import Chosen, Narrator
 from dlcc.core.train.runtime import choose_device, seeded_generator
 from dlcc.core.vit.augment import LEVELS, augment, cutmix, mixed_labels, mixup
@@ -105,10 +104,9 @@ class VisionTask:
 
     def validate(self) -> dict[str, float]:
         logits = self.classifier.logits(self.data.validation.pixels)
-        labels = self.data.validation.labels
-        self.classifier.temperature = fit_temperature(logits, labels)
+        scores = self.classifier.calibrate(logits, self.data.validation.labels)
         self.about["temperature"] = self.classifier.temperature
-        return calibrated_scores(logits, labels, self.classifier.temperature)
+        return scores
 
     def sample(self) -> str:
         part = self.data.validation
@@ -140,12 +138,12 @@ def build(chosen: Chosen, narrator: Narrator) -> VisionTask:
     about: dict[str, Any] = {"command": chosen.command, "seed": chosen.seed}
     torch.manual_seed(chosen.seed)
     if asked.backbone is None:
-        sizes = _sizes(chosen)
-        chosen.make(ViTConfig, num_classes=2, **sizes)  # complains before the long work
+        class_token = {"class_token": True} if chosen.given.get("pooling") == "class" else {}
+        chosen.make(ViTConfig, num_classes=2, **class_token)  # complains before the long work
         data = read_pictures(
             asked.data, chosen["image_size"], asked.validation, chosen.seed, narrator
         )
-        model = ViT(chosen.make(ViTConfig, num_classes=len(data.classes), **sizes))
+        model = ViT(chosen.make(ViTConfig, num_classes=len(data.classes), **class_token))
     else:
         model = _pretrained(asked, chosen, narrator)
         data = read_pictures(
@@ -175,11 +173,6 @@ def _mixed(chosen: Chosen) -> VisionConfig:
         shares[f"{name}_share"] = usual if asked is None else (usual or EITHER_MIX) * asked
     config: VisionConfig = chosen.make(VisionConfig, **shares)
     return config
-
-
-def _sizes(chosen: Chosen) -> dict[str, Any]:
-    """What one setting of the model brings of another."""
-    return {"class_token": True} if chosen.given.get("pooling") == "class" else {}
 
 
 def _pretrained(asked: PicturesConfig, chosen: Chosen, narrator: Narrator) -> ViT:

@@ -20,9 +20,8 @@ import torchvision
 import vit_pytorch
 from torch import Tensor, nn
 
-from dlcc.cli.commands.vit_presets import PRESETS
 from dlcc.core.train.runtime import has_fast_bfloat16
-from dlcc.core.vit.config import ViTConfig
+from dlcc.core.vit.config import RECIPE, ViTConfig
 from dlcc.core.vit.model import ViT
 
 SIZES = {"small": (192, 6, 6, 384), "book": (384, 7, 12, 384)}
@@ -89,7 +88,7 @@ def main() -> None:
         for name, model in models(*SIZES[options.size]).items():
             steps[f"{name}, {'bfloat16' if bfloat16 else 'float32'}"] = stepper(model, bfloat16)
     if options.size == "small":
-        best = ViT(ViTConfig(10, **PRESETS["best"].model))
+        best = ViT(RECIPE.choose({}, "best").make(ViTConfig, num_classes=10))
         steps["dlcc --preset best, bfloat16"] = stepper(best, True)
     times: dict[str, list[float]] = {name: [] for name in steps}
     for number in range(options.rounds + 1):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from dlcc.core.train.classify import calibration_error, fit_temperature, log_loss
+from dlcc.core.train.classify import calibrated_scores, calibration_error, fit_temperature
 
 
 @pytest.mark.parametrize("temperature", [0.25, 1.0, 3.0])
@@ -20,7 +20,8 @@ def test_the_temperature_lowers_the_log_loss() -> None:
     logits, labels = torch.tensor([[9.0, 0.0], [9.0, 0.0], [9.0, 0.0]]), torch.tensor([0, 0, 1])
     best = fit_temperature(logits, labels)
     assert best == pytest.approx(9 / math.log(1.5), rel=1e-3)  # (2 + 1) of (3 + 2): odds of 1.5
-    assert log_loss(logits, labels, best) < log_loss(logits, labels)
+    usual, fitted = (calibrated_scores(logits, labels, each) for each in (1.0, best))
+    assert fitted["log_loss"] < usual["log_loss"]
 
 
 def test_calibration_error_is_the_weighted_gap_of_the_bins() -> None:
