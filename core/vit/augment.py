@@ -7,6 +7,7 @@ Shapes: B batch, C channels, S side of the square pictures, N classes.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,9 +56,9 @@ def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator) -
     if config.shift:
         images = _shift(images, config.shift, generator)
     if config.warp:
-        images = _warp(images, config.warp, generator)
+        images = _some_changed(images, config.warp, _warped, generator)
     if config.colour:
-        images = _colour(images, config.colour, generator)
+        images = _some_changed(images, config.colour, _coloured, generator)
     if config.cutout:
         images = _cutout(images, config.cutout, generator)
     return images
@@ -85,38 +86,42 @@ def _shift(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
     return shifted(images, down, right, pad)
 
 
-def _warp(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Turn, shear and scale a share of the pictures around their middle."""
-    chosen = _chosen(len(images), share, generator)
+def _some_changed(
+    images: Tensor,
+    share: float,
+    change: Callable[[Tensor, Tensor], Tensor],
+    generator: torch.Generator,
+) -> Tensor:
+    """A share of the pictures changed, each by three numbers from -1 to 1 of its own: [3, b]."""
+    chosen = (torch.rand(len(images), generator=generator) < share).nonzero().squeeze(1)
     if not len(chosen):
         return images
-    turn, shear, scale = _signed(3, len(chosen), generator)
+    numbers = torch.rand(3, len(chosen), generator=generator) * 2 - 1
+    chosen = chosen.to(images.device)
+    return images.index_copy(0, chosen, change(images[chosen], numbers))
+
+
+def _warped(images: Tensor, numbers: Tensor) -> Tensor:
+    """Turned, sheared and scaled around their middle."""
+    turn, shear, scale = numbers
     angle, scale = turn * math.radians(20), 1 + 0.2 * scale
     cos, sin = angle.cos() * scale, angle.sin() * scale
     zero = torch.zeros_like(cos)
     first = torch.stack((cos, -sin + 0.2 * shear, zero), 1)
     matrix = torch.stack((first, torch.stack((sin, cos, zero), 1)), 1)  # [b, 2, 3]
-    chosen = chosen.to(images.device)
-    picked = images[chosen]
-    grid = F.affine_grid(matrix.to(picked), list(picked.shape), align_corners=False)
-    warped = F.grid_sample(picked, grid, padding_mode="reflection", align_corners=False)
-    return images.index_copy(0, chosen, warped)
+    grid = F.affine_grid(matrix.to(images), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
-def _colour(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Scale brightness, contrast (around the mean grey) and saturation of a share of pictures."""
-    chosen = _chosen(len(images), share, generator)
-    if not len(chosen):
-        return images
-    factors = (1 + 0.4 * _signed(3, len(chosen), generator)).to(images.device)
+def _coloured(images: Tensor, numbers: Tensor) -> Tensor:
+    """With other brightness, contrast (around the mean grey) and saturation."""
+    factors = (1 + 0.4 * numbers).to(images.device)
     brightness, contrast, saturation = factors[:, :, None, None, None]
-    chosen = chosen.to(images.device)
-    picked = images[chosen] * brightness
-    grey = picked.mean(1, keepdim=True)
-    picked = grey + (picked - grey) * saturation
+    images = images * brightness
+    grey = images.mean(1, keepdim=True)
+    images = grey + (images - grey) * saturation
     middle = grey.mean((2, 3), keepdim=True)
-    picked = middle + (picked - middle) * contrast
-    return images.index_copy(0, chosen, picked.clamp(0, 1))
+    return (middle + (images - middle) * contrast).clamp(0, 1)
 
 
 def _cutout(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
@@ -127,15 +132,6 @@ def _cutout(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
     near = ((torch.arange(side) + 0.5) - centre).abs() < half  # [2, B, S]
     hidden = near[0][:, :, None] & near[1][:, None, :]
     return images.masked_fill(hidden[:, None].to(images.device), 0.5)
-
-
-def _chosen(count: int, share: float, generator: torch.Generator) -> Tensor:
-    return (torch.rand(count, generator=generator) < share).nonzero().squeeze(1)
-
-
-def _signed(rows: int, count: int, generator: torch.Generator) -> Tensor:
-    """[rows, count] uniform from -1 to 1."""
-    return torch.rand(rows, count, generator=generator) * 2 - 1
 
 
 @dataclass(frozen=True)
