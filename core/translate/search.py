@@ -4,7 +4,9 @@ Shapes: B sources in a batch, N hypotheses a source, S source length, T steps of
 token, and one for the end), D width of a state, V vocabulary, A alternatives.
 """
 
+import itertools
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from dlcc.core.nn.batches import BOS, EOS, PAD
 from dlcc.core.translate.model import Decoded, Memory, Seq2Seq
 
 _ALTERNATIVES = 8
+Length = TypeVar("Length", int, Tensor)
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Hypothesis:
     """How it was written, where that was to be kept."""
 
 
-def longest_target(source_length: int) -> int:
+def longest_target(source_length: Length) -> Length:
     """How many tokens a translation of `source_length` tokens may have."""
     return 2 * source_length + 10
 
@@ -67,28 +70,29 @@ def greedy_search(
     """
     memory, state = model.encode(source), None
     record = _Record(memory, keep_steps)
-    size = len(source)
+    size, limits = len(source), longest_target(memory.mask.sum(1))
     token = torch.full((size, 1), BOS, device=source.device)
     if prefix is not None and prefix.shape[1]:
         token = torch.cat([token, prefix], 1)
     emitted = [token[:, 1:]]
     score = torch.zeros(size, device=source.device)
-    done = torch.zeros(size, dtype=torch.bool, device=source.device)
-    for _ in range(longest_target(source.shape[1])):
+    ended, over = (torch.zeros(size, dtype=torch.bool, device=source.device) for _ in range(2))
+    for length in itertools.count(1):
         decoded = model.decode(memory, token, state)
         record.add(decoded)
         state = decoded.state
         best, token = _log_probabilities(decoded.logits[:, -1]).max(-1, keepdim=True)
-        score += best.squeeze(1).masked_fill(done, 0.0)
-        token = token.masked_fill(done.unsqueeze(1), PAD)
+        score += best.squeeze(1).masked_fill(over, 0.0)
+        token = token.masked_fill(over.unsqueeze(1), PAD)
         emitted.append(token)
-        done |= token.squeeze(1) == EOS
-        if done.all():
+        ended |= token.squeeze(1) == EOS
+        over = ended | (limits <= length)
+        if over.all():
             break
     texts = [_until_end(row) for row in torch.cat(emitted, 1).tolist()]
-    found = zip(texts, score.tolist(), done.tolist(), strict=True)
+    found = zip(texts, score.tolist(), ended.tolist(), strict=True)
     return [
-        Hypothesis(tokens, value, finished, record.steps(row, len(tokens) + 1))
+        Hypothesis(tokens, value, finished, record.steps(row, len(tokens) + finished))
         for row, (tokens, value, finished) in enumerate(found)
     ]
 
@@ -109,31 +113,34 @@ def beam_search(
     Returns:
         For each source its up to N best finished hypotheses, best first.
     """
-    size, device = len(source), source.device
+    device, live = source.device, list(range(len(source)))  # live: sources still searched
     memory = model.encode(source)
+    limits = longest_target(memory.mask.sum(1)).tolist()
     state, memory = model.start(memory).repeat_interleave(beam, 1), memory.repeat(beam)
     record = _Record(memory, keep_steps)
-    tokens = torch.full((size * beam, 1), BOS, device=device)
+    tokens = torch.full((len(live) * beam, 1), BOS, device=device)
     # All N beginnings are the same at first: only the first one may grow.
-    scores = torch.full((size, beam), -torch.inf, device=device)
+    scores = torch.full((len(live), beam), -torch.inf, device=device)
     scores[:, 0] = 0.0
-    found: list[list[Hypothesis]] = [[] for _ in range(size)]
-    rows = torch.arange(size, device=device).unsqueeze(1) * beam
+    found: list[list[Hypothesis]] = [[] for _ in live]
 
-    def keep(source: int, row: int, score: Tensor, finished: bool) -> None:
-        """Move what stands in a row, with its log probability, to the hypotheses of a source."""
+    def keep(place: int, row: int, score: Tensor, finished: bool) -> None:
+        """Move what stands in a row, with its log probability, to its source's hypotheses."""
         emitted = tuple(tokens[row, 1:].tolist())
         value = score.item() / _penalty(len(emitted) + finished, length_penalty)
-        found[source].append(Hypothesis(emitted, value, finished, record.steps(row)))
+        found[live[place]].append(Hypothesis(emitted, value, finished, record.steps(row)))
 
-    for length in range(1, longest_target(source.shape[1]) + 1):
+    length = 0
+    while live:
+        length += 1
         decoded = model.decode(memory, tokens[:, -1:], state)
         record.add(decoded)
-        steps = _log_probabilities(decoded.logits[:, -1]).view(size, beam, -1)
+        steps = _log_probabilities(decoded.logits[:, -1]).view(len(live), beam, -1)
         totals = (scores.unsqueeze(-1) + steps).flatten(1)  # [B, N·V]
         # 2 N candidates: even if N of them end here, N go on.
         values, places = totals.topk(min(2 * beam, totals.shape[1]), dim=1)
-        origin, token = rows + places // steps.shape[-1], places % steps.shape[-1]
+        first = torch.arange(len(live), device=device).unsqueeze(1) * beam
+        origin, token = first + places // steps.shape[-1], places % steps.shape[-1]
         ends = token == EOS
         # Those among the N best of their source that end are finished.
         for n, rank in (ends[:, :beam] & values[:, :beam].isfinite()).nonzero().tolist():
@@ -144,12 +151,21 @@ def beam_search(
         tokens = torch.cat([tokens[parents], token.gather(1, chosen).view(-1, 1)], 1)
         state = decoded.state[:, parents]
         record.follow(parents)
-        limit = scores[:, 0] / _penalty(length, length_penalty)
-        if all(len(f) >= beam and _worst(f, beam) >= b for f, b in zip(found, limit, strict=True)):
-            break
-    for n, hypotheses in enumerate(found):
-        if not hypotheses:
-            keep(n, n * beam, scores[n, 0], False)
+        best, going_on = scores[:, 0].tolist(), []
+        for n, source_number in enumerate(live):
+            limit, hypotheses = limits[source_number], found[source_number]
+            # No end is better than the best beginning without further loss, at the longest length.
+            bound = best[n] / _penalty(limit, length_penalty)
+            if length < limit and (len(hypotheses) < beam or _worst(hypotheses, beam) < bound):
+                going_on.append(n)
+            elif not hypotheses:
+                keep(n, n * beam, scores[n, 0], False)
+        if len(going_on) < len(live):
+            kept = (first[going_on] + torch.arange(beam, device=device)).flatten()
+            live = [live[n] for n in going_on]
+            scores, tokens, state = scores[going_on], tokens[kept], state[:, kept]
+            memory = memory.select(kept)
+            record.follow(kept, memory)
     return [_ranked(hypotheses, beam) for hypotheses in found]
 
 
@@ -175,8 +191,9 @@ class _Record:
         before = self._parts or [part[:, :0] for part in new]
         self._parts = [torch.cat(pair, 1) for pair in zip(before, new, strict=True)]
 
-    def follow(self, parents: Tensor) -> None:
-        """Let each row go on from another one."""
+    def follow(self, parents: Tensor, memory: Memory | None = None) -> None:
+        """Let each row go on from another one, of a batch with another memory if it is given."""
+        self._memory = memory or self._memory
         self._parts = [part[parents] for part in self._parts]
 
     def steps(self, row: int, count: int | None = None) -> Steps | None:
@@ -210,4 +227,5 @@ def _worst(hypotheses: list[Hypothesis], count: int) -> float:
 
 
 def _until_end(tokens: list[int]) -> tuple[int, ...]:
-    return tuple(tokens[: tokens.index(EOS)] if EOS in tokens else tokens)
+    end = next((n for n, token in enumerate(tokens) if token in (EOS, PAD)), None)
+    return tuple(tokens[:end])

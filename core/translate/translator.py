@@ -13,7 +13,6 @@ from dlcc.core.nn.attention import AdditiveAttention, TrainableDotProductAttenti
 from dlcc.core.nn.batches import BOS, PAD, batches_by_length, pad
 from dlcc.core.settings import Bound, Settings, setting
 from dlcc.core.train.checkpoint import load_checkpoint
-from dlcc.core.train.runtime import autocast
 from dlcc.core.translate.codec import Codec, Tokens, clean, split_sentences
 from dlcc.core.translate.config import Seq2SeqConfig
 from dlcc.core.translate.model import Decoded, Memory, Seq2Seq
@@ -21,7 +20,6 @@ from dlcc.core.translate.search import Hypothesis, Steps, beam_search, greedy_se
 
 KIND = "translate"
 _BATCH_TOKENS = 2048  # in a batch to translate, times the beam
-_MANY = 32  # sentences
 _LONG_LINE = 12  # words
 
 
@@ -107,7 +105,8 @@ class Translator:
         options: SearchOptions | None = None,
         keep_steps: bool = False,
     ) -> list[Translation]:
-        """Translate lines of text, in their order, batched by length.
+        """Translate lines of text, in their order, batched by length: what becomes of one does not
+        depend on the others.
 
         Hardly any training example has many words, so a long line of several sentences is
         translated sentence by sentence.
@@ -176,12 +175,10 @@ class Translator:
         lengths = [len(tokens.ids) for tokens in cut_up]
         readable.sort(key=lengths.__getitem__)
         results: dict[int, list[Hypothesis]] = {}
-        # bfloat16 only pays for large products; a few sentences are done in float32.
-        with autocast(self.device, len(readable) >= _MANY):
-            for batch in batches_by_length(lengths, _BATCH_TOKENS // options.beam, order=readable):
-                source = pad([cut_up[n].ids for n in batch]).to(self.device)
-                hypotheses = self._search(source, options, keep_steps)
-                results.update(zip(batch, hypotheses, strict=True))
+        for batch in batches_by_length(lengths, _BATCH_TOKENS // options.beam, order=readable):
+            source = pad([cut_up[n].ids for n in batch]).to(self.device)
+            hypotheses = self._search(source, options, keep_steps)
+            results.update(zip(batch, hypotheses, strict=True))
         return [
             self._translation(source, tokens, results.get(n, []))
             for n, (source, tokens) in enumerate(zip(sources, cut_up, strict=True))

@@ -1,10 +1,12 @@
+import itertools
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from dlcc.core.errors import UsageError
-from dlcc.core.nn.batches import BOS, EOS, PAD, pad
+from dlcc.core.nn.batches import BOS, EOS, PAD, UNK, pad
 from dlcc.core.translate.config import ATTENTIONS, Seq2SeqConfig
 from dlcc.core.translate.model import Seq2Seq
 from dlcc.core.translate.search import beam_search, greedy_search, longest_target
@@ -157,3 +159,81 @@ def test_a_model_that_never_ends_is_cut_off() -> None:
     beam = beam_search(model, pad(SOURCES[:1]), 2, 1.0)[0][0]
     assert (len(greedy.tokens), greedy.finished) == (longest, False)
     assert (len(beam.tokens), beam.finished) == (longest, False)
+
+
+@pytest.mark.parametrize("search", ["greedy", "beam"])
+def test_the_longest_translation_does_not_depend_on_the_padding(search: str) -> None:
+    model = _model().eval()
+    with torch.no_grad():
+        model.output.bias[EOS] = -1e4
+    sources = [[9], list(range(5, 25))]
+    found = [
+        greedy_search(model, pad(sources), keep_steps=True)
+        if search == "greedy"
+        else [best for best, *_ in beam_search(model, pad(sources), 2, 1.0, keep_steps=True)]
+    ][0]
+    for source, hypothesis in zip(sources, found, strict=True):
+        assert len(hypothesis.tokens) == longest_target(len(source))
+        assert not hypothesis.finished
+        assert hypothesis.steps is not None
+        assert hypothesis.steps.weights is not None
+        assert hypothesis.steps.weights.shape == (len(hypothesis.tokens), len(source))
+
+
+def _small(seed: int) -> Seq2Seq:
+    """A model of six tokens, UNK and two more among them, that ends sooner or later."""
+    torch.manual_seed(seed)
+    model = Seq2Seq(Seq2SeqConfig(6, 8, 8, 1, 1, dropout=0.0, attention="dot-product"), PAD).eval()
+    with torch.no_grad():
+        model.output.weight.mul_(4)
+    return model
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("penalty", [0.0, 1.4, 5.0])
+def test_a_wide_beam_finds_the_best_of_all_translations(
+    seed: int, penalty: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longest = 4
+    monkeypatch.setattr("dlcc.core.translate.search.longest_target", lambda n: 0 * n + longest)
+    model, source = _small(seed), pad([[4, 5]])
+    scores = {
+        tokens: _log_probability(model, source, tokens) / ((6 + len(tokens)) / 6) ** penalty
+        for length in range(longest)
+        for tokens in itertools.product((UNK, 4, 5), repeat=length)
+    }
+    ranked = sorted(scores, key=lambda tokens: -scores[tokens])
+    found = beam_search(model, source, 4**longest, penalty)[0]
+    assert [hypothesis.tokens for hypothesis in found] == ranked
+
+
+def _beams_to_the_end(
+    model: Seq2Seq, source: list[int], beam: int, penalty: float
+) -> list[tuple[float, tuple[int, ...]]]:
+    """Beam search of one source that never stops early."""
+    live, found = [(0.0, ())], []
+    for length in range(1, longest_target(len(source)) + 1):
+        given = torch.tensor([[BOS, *tokens] for _, tokens in live])
+        logits = model(pad([source] * len(live)), given)[:, -1]
+        logits[:, [PAD, BOS]] = -torch.inf
+        steps = logits.log_softmax(-1).tolist()
+        grown = sorted(
+            (score + value, (*tokens, token))
+            for (score, tokens), row in zip(live, steps, strict=True)
+            for token, value in enumerate(row)
+            if value > -torch.inf
+        )[::-1][: 2 * beam]
+        done = [(score, tokens[:-1]) for score, tokens in grown[:beam] if tokens[-1] == EOS]
+        found += [(score / ((5 + length) / 6) ** penalty, tokens) for score, tokens in done]
+        live = [(score, tokens) for score, tokens in grown if tokens[-1] != EOS][:beam]
+    return sorted(found, reverse=True)[:beam] or live[:1]
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1.4, 3.0])
+def test_the_search_stops_when_nothing_better_can_follow(penalty: float) -> None:
+    for seed in range(12):
+        model, sources = _small(seed), [[4, 5, 3], [5], [4, 4, 3, 5, 5]]
+        together = beam_search(model, pad(sources), 3, penalty)
+        for source, found in zip(sources, together, strict=True):
+            wanted = _beams_to_the_end(model, source, 3, penalty)
+            assert [hypothesis.tokens for hypothesis in found] == [tokens for _, tokens in wanted]

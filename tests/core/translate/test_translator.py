@@ -135,6 +135,18 @@ def test_translations_keep_their_order_and_say_what_is_wrong(task: TranslationTa
     assert len({text for text, _ in beams.others}) == len(beams.others) > 1
 
 
+def test_a_translation_does_not_depend_on_the_lines_beside_it(
+    task: TranslationTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dlcc.core.train.runtime.has_fast_bfloat16", lambda device: True)
+    lines = [sentence.source for sentence in _sentences()]
+    for options in (GREEDY, SearchOptions(beam=3)):
+        for line, beside in zip(lines, task.translator.translate(lines, options), strict=True):
+            alone = task.translator.translate([line], options)[0]
+            assert alone.text == beside.text
+            assert alone.score == pytest.approx(beside.score, abs=1e-5)
+
+
 def test_a_missing_full_stop_is_set(task: TranslationTask) -> None:
     result = task.translator.translate(["The dog sees a cat"])[0]
     assert result.text == "El perro ve un gato."
