@@ -1,19 +1,23 @@
 """`dlcc vit predict`: what a picture shows, and where the model looked."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dlcc.cli.options import Checkpoint, Device, Json, Save, at_most_one
+from dlcc.core.errors import DataError
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from torch import Tensor
 
     from dlcc.core.trace.trace import AttentionTrace
+    from dlcc.core.vit.classifier import PictureClassifier
 
 _BAR = 30  # cells of a probability of 1
 _TOP = 5  # classes that are printed unasked
+_BATCH = 32  # pictures that are answered at a time where none is drawn
 
 
 def predict(
@@ -51,25 +55,31 @@ def predict(
     """Say what pictures show."""
     from dlcc.cli.console import print_json, stdout
     from dlcc.cli.draw.export import PICTURE_FORMATS, check_ending, export_pictures, keep
-    from dlcc.core.errors import DataError
     from dlcc.core.vit.source import PictureSource
 
     at_most_one(json=json_output, tui=tui)
     method = method or ("gradient" if layer is None and head is None else "last")
     if export_to is not None:
         check_ending(export_to, PICTURE_FORMATS)
-    images, problems = _read(pictures)
     source = PictureSource(checkpoint, device)
     draw = stdout().is_terminal and not json_output if attention is None else attention
     shows = tui or save is not None or export_to is not None
+    # Only who looks at attention pays for it.
+    asks = draw or json_output or shows or (layer, head, method) != (None, None, "gradient")
     results: list[dict[str, Any]] = []
     traces: list[AttentionTrace] = []
-    for path, image in images:
-        trace = source.trace(image, path, top)
+    problems: list[Path] = []
+    for batch in _batches(source.classifier, pictures, 1 if asks else _BATCH, problems):
+        if not asks:
+            _print_answers(source.classifier, batch, top)
+            continue
+        ((path, pixels),) = batch
+        trace = source.trace(pixels, path, top)
         traces += [trace] if shows else []  # many of them would fill the memory
-        results.append(_answer(path, trace, method, layer, head))
+        result = _explained(path, trace, method, layer, head)
+        results += [result] if shows or json_output else []
         if not json_output and not tui:
-            _print(results[-1], trace, draw)
+            _print(result, trace if draw else None)
     if json_output:
         print_json(results)
     if traces:
@@ -79,28 +89,52 @@ def predict(
 
         view_traces(traces, source, layer=layer or 1, head=head or 1)
     if problems:
-        raise DataError(f"{problems} of {len(pictures)} pictures could not be read")
+        raise DataError(f"{len(problems)} of {len(pictures)} pictures could not be read")
 
 
-def _read(paths: list[Path]) -> "tuple[list[tuple[Path, Image]], int]":
-    """The pictures that can be read, and how many cannot; a single one that cannot is an error."""
+def _batches(
+    classifier: "PictureClassifier", paths: list[Path], size: int, problems: list[Path]
+) -> "Iterator[list[tuple[Path, Tensor]]]":
+    """The pictures that can be read, `size` at a time; those that cannot become `problems`.
+
+    Raises:
+        DataError: the only one cannot be read.
+    """
     from dlcc.cli.console import warn
-    from dlcc.core.errors import DataError
-    from dlcc.core.vit.pictures import read_picture
 
-    images, problems = [], 0
+    batch = []
     for path in paths:
         try:
-            images.append((path, read_picture(path)))
+            batch.append((path, classifier.read(path)))
         except DataError as error:
             if len(paths) == 1:
                 raise
-            problems += 1
+            problems.append(path)
             warn(str(error))
-    return images, problems
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
-def _answer(
+def _print_answers(
+    classifier: "PictureClassifier", batch: "list[tuple[Path, Tensor]]", top: int
+) -> None:
+    import torch
+
+    from dlcc.core.vit.source import top_answers
+
+    probabilities = classifier.answer(torch.stack([pixels for _, pixels in batch]))
+    for (path, _), each in zip(batch, probabilities, strict=True):
+        _print({"file": str(path), "answers": _as_json(top_answers(classifier, each, top))})
+
+
+def _as_json(answers: list[tuple[str, float]]) -> list[dict[str, Any]]:
+    return [{"class": name, "probability": probability} for name, probability in answers]
+
+
+def _explained(
     path: Path,
     trace: "AttentionTrace",
     method: str,
@@ -119,16 +153,13 @@ def _answer(
     where = [f"layer {layer}"] * (layer is not None) + [f"head {head}"] * (head is not None)
     return {
         "file": str(path),
-        "answers": [
-            {"class": name, "probability": probability}
-            for name, probability in trace.details["answers"]
-        ],
+        "answers": _as_json(trace.details["answers"]),
         "method": ", ".join([method, *where]),
         "patches": [[round(float(value), 6) for value in row] for row in weights],
     }
 
 
-def _print(result: dict[str, Any], trace: "AttentionTrace", draw: bool) -> None:
+def _print(result: dict[str, Any], trace: "AttentionTrace | None" = None) -> None:
     """The answers with bars, and the picture with its attention."""
     import numpy as np
     from rich.cells import cell_len
@@ -148,7 +179,7 @@ def _print(result: dict[str, Any], trace: "AttentionTrace", draw: bool) -> None:
         bar = "█" * round(share * _BAR)
         line = Text(f"  {fit(name, wide)} {share:6.1%} ")
         console.print(line.append(bar, "cyan"))
-    if draw:
+    if trace:
         assert trace.image is not None
         weights = np.array(result["patches"])
         console.print(Text(f"  what counted ({result['method']}):", style="dim"))

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL.Image import Image
 from torch import Tensor
 
 from dlcc.core.nn.layers import as_array, recorded_projections
@@ -24,7 +23,7 @@ from dlcc.core.train.runtime import autocast
 from dlcc.core.vit.augment import shifted
 from dlcc.core.vit.config import ViTConfig
 from dlcc.core.vit.model import ViT
-from dlcc.core.vit.pictures import square
+from dlcc.core.vit.pictures import read_picture, square
 
 KIND = "vit"
 CLASSES = "classes.json"
@@ -103,9 +102,20 @@ class PictureClassifier(Calibrated):
                 progress(sum(map(len, logits)), len(pixels))
         return torch.cat(logits) if logits else torch.empty(0, len(self.classes))
 
-    def pixels(self, image: Image) -> Tensor:
-        """The middle of a picture of any size: [3, S, S] uint8."""
-        return torch.from_numpy(square(image, self.model.config.image_size))
+    def read(self, path: Path) -> Tensor:
+        """The middle of the picture in a file: [3, S, S] uint8.
+
+        Raises:
+            DataError: as of `read_picture`.
+        """
+        size = self.model.config.image_size
+        return torch.from_numpy(square(read_picture(path, size), size))
+
+    @torch.no_grad()
+    def answer(self, pixels: Tensor) -> Tensor:
+        """Calibrated probabilities [N, C] of pictures [N, 3, S, S] uint8, the same as `attend`
+        finds."""
+        return self.probabilities(self.model(self.prepare(pixels)).float().cpu())
 
     def attend(self, pixels: Tensor, target: int | None = None) -> Attended:
         """All layers and heads on one picture.

@@ -18,16 +18,21 @@ from dlcc.core.files.paths import read_bytes
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # not EPS: it starts a program
 _MAX_PIXELS = 100_000_000  # 300 MB unpacked: above any camera, below a bomb
+_ROWS = 256  # of a picture that are converted at a time
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error)
 
 
-def read_picture(path: Path) -> Image.Image:
+def read_picture(path: Path, at_least: int | None = None) -> Image.Image:
     """The picture in a file, mode RGB.
+
+    Args:
+        path: the file.
+        at_least: as for `decode_picture`.
 
     Raises:
         DataError: nothing there, no picture, damaged, cut off, or too large.
     """
-    return decode_picture(read_bytes(path), str(path))
+    return decode_picture(read_bytes(path), str(path), at_least)
 
 
 def decode_picture(data: bytes, name: str, at_least: int | None = None) -> Image.Image:
@@ -51,7 +56,8 @@ def decode_picture(data: bytes, name: str, at_least: int | None = None) -> Image
                 raise _too_large(name)
             if at_least:
                 image.draft(None, (at_least, at_least))
-            return _to_rgb(ImageOps.exif_transpose(image))
+            ImageOps.exif_transpose(image, in_place=True)
+            return _to_rgb(image)
     except Image.DecompressionBombError:
         raise _too_large(name) from None
     except UnidentifiedImageError:
@@ -78,19 +84,41 @@ def _too_large(name: str) -> DataError:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_eight_bits(image)).convert("RGB")
+    """The picture without transparency, made some rows at a time: a copy of 100 million pixels
+    takes 400 MB."""
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image
+    white = _white(image) if image.mode.startswith(("I", "F")) else 0.0
+    whole = Image.new("RGB", image.size)
+    for top in range(0, image.height, _ROWS):
+        rows = image.crop((0, top, image.width, min(top + _ROWS, image.height)))
+        whole.paste(_rows_to_rgb(rows, white), (0, top))
+    return whole
+
+
+def _rows_to_rgb(image: Image.Image, white: float) -> Image.Image:
+    if white:
+        return Image.fromarray(_eight_bits(image, white)).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
+        paper = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(paper, image).convert("RGB")
     return image.convert("RGB")
 
 
-def _eight_bits(image: Image.Image) -> np.ndarray:
-    """Grey values of 16 or 32 bits, or fractions, from 0 to 255."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32))
+def _white(image: Image.Image) -> float:
+    """What is white in grey values of 16 or 32 bits, or fractions."""
+    values = np.asarray(image)
+    strips = np.array_split(values, max(1, len(values) // _ROWS))
+    highest = max(float(_finite(strip).max(initial=0.0)) for strip in strips)
     ends = (1.0, 255.0) if image.mode == "F" else (65535.0,)
-    highest = float(values.max(initial=0.0))
-    white = next((end for end in ends if highest <= end), highest)
-    return (values.clip(min=0) / white * 255).round().astype(np.uint8)
+    return next((end for end in ends if highest <= end), highest)
+
+
+def _eight_bits(image: Image.Image, white: float) -> np.ndarray:
+    """Grey values from 0 to 255."""
+    return (_finite(np.asarray(image)).clip(min=0) / white * 255).round().astype(np.uint8)
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(values.astype(np.float32))

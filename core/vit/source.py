@@ -19,7 +19,6 @@ from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from torch import Tensor
 
     from dlcc.core.vit.classifier import PictureClassifier
@@ -47,15 +46,14 @@ class PictureSource(ModelSource):
         return PictureClassifier.load(self.folder, choose_device(self.device))
 
     def traces(self, file: str) -> list[AttentionTrace]:
-        from dlcc.core.vit.pictures import read_picture
-
         path = Path(file).expanduser()
-        return [self.trace(read_picture(path), path)]
+        return [self.trace(self.classifier.read(path), path)]
 
-    def trace(self, image: "Image", path: Path, top: int = TOP) -> AttentionTrace:
-        """What is attended to in a picture, which was read from `path`; `top` classes are named."""
+    def trace(self, pixels: "Tensor", path: Path, top: int = TOP) -> AttentionTrace:
+        """What is attended to in the picture [3, S, S] that was read from `path`; `top` classes are
+        named."""
         classifier = self.classifier
-        trace = trace_of(classifier, classifier.pixels(image), top=top)
+        trace = trace_of(classifier, pixels, top=top)
         origin = self.made_by(str(path), classifier.about)
         details = {**trace.details, "file": path.name}
         return replace(trace, title=f"{path.name}: {trace.title}", details=details, made_by=origin)

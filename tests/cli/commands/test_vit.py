@@ -1,5 +1,6 @@
 """`dlcc vit` by its commands: train, resume, eval, predict, compare, and what goes wrong."""
 
+import itertools
 import json
 import shlex
 import signal
@@ -29,6 +30,7 @@ from dlcc.cli.options import command_of
 from dlcc.core.files.paths import asset
 from dlcc.core.trace.trace import load_traces
 from dlcc.core.train.checkpoint import load_checkpoint
+from dlcc.core.vit.classifier import PictureClassifier
 
 
 @pytest.fixture(scope="module")
@@ -254,6 +256,42 @@ def test_predict_goes_on_past_what_is_no_picture(
     alone = run_dlcc("vit", "predict", letter, "--checkpoint", model)
     assert (alone.exit_code, alone.stdout) == (3, "")
     assert len(alone.stderr.strip().splitlines()) == 1
+
+
+def test_predict_reads_and_answers_a_batch_at_a_time_and_attends_only_for_who_looks(
+    run_dlcc: Any, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = [tmp_path / f"{name}.png" for name in "abcde"]
+    for name, path in zip(COLOURS, itertools.cycle(photos), strict=False):
+        Image.new("RGB", (9, 9), COLOURS[name]).save(path)
+    for path in photos[len(COLOURS) :]:
+        Image.new("RGB", (9, 9), "white").save(path)
+    photos[1].write_text("no picture")
+    options = ("vit", "predict", *photos, "--checkpoint", model)
+    explained = json.loads(run_dlcc(*options, "--json").stdout)
+    done: list[str] = []
+    monkeypatch.setattr("dlcc.cli.commands.vit_predict._BATCH", 2)
+    for name in ("read", "answer", "attend"):
+        real = getattr(PictureClassifier, name)
+
+        def counting(self: Any, what: Any, *rest: Any, name: str = name, real: Any = real) -> Any:
+            done.append(f"{name} {len(what)}" if name == "answer" else name)
+            return real(self, what, *rest)
+
+        monkeypatch.setattr(PictureClassifier, name, counting)
+    plain = run_dlcc(*options)
+    assert plain.exit_code == 3
+    assert done == [*["read"] * 3, "answer 2", *["read"] * 2, "answer 2"]
+    lines = iter(plain.stdout.splitlines())
+    for one in explained:
+        assert next(lines) == one["file"]
+        for answer in one["answers"]:
+            shown = next(lines)
+            assert answer["class"] in shown
+            assert f"{answer['probability']:.1%}" in shown
+    done.clear()
+    run_dlcc(*options, "--attention")
+    assert done == ["read", "attend", "read", *["read", "attend"] * 3]
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "I;16", "CMYK"])

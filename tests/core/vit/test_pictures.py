@@ -1,6 +1,8 @@
 """Any picture file: right, or one clear error."""
 
 import struct
+import subprocess
+import sys
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -155,3 +157,28 @@ def bomb(width: int, height: int) -> bytes:
 def test_a_decompression_bomb_is_refused_before_it_unpacks(side: int) -> None:
     with pytest.raises(DataError, match="100 million pixels"):
         decode_picture(bomb(side, side), "bomb.png")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "I;16"])
+def test_a_very_large_picture_is_held_once_beside_what_comes_of_it(
+    tmp_path: Path, mode: str
+) -> None:
+    side, path = 6000, tmp_path / "large.png"
+    if mode == "I;16":
+        image = Image.fromarray(np.full((side, side), 40_000, np.uint16))
+    else:
+        image = Image.new("RGB", (side, side), (200, 10, 10)).convert(mode)
+    image.save(path)
+    code = f"""
+import resource
+from pathlib import Path
+from dlcc.core.vit.pictures import read_picture, square
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(square(read_picture(Path({str(path)!r}), 16), 16).shape)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    shape, kilobytes = done.stdout.splitlines()
+    copy = side * side * 4
+    assert shape == "(3, 16, 16)"
+    assert int(kilobytes) * 1024 < 2.4 * copy
