@@ -24,16 +24,24 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
 
     Returns:
         Weights [..., Q, K] of the same type: each row sums to 1, or to 0 where all is masked.
+
+    Raises:
+        ValueError: a mask that is not boolean.
     """
     if mask is None:
         return scores.softmax(-1)
-    # Half of the lowest finite number, not -inf: an empty row then carries no NaN into the
-    # gradients. Added while the mask is small, before it is broadcast to the scores.
-    hidden = torch.zeros_like(mask, dtype=scores.dtype)
-    hidden.masked_fill_(~mask, torch.finfo(scores.dtype).min / 2)
-    weights = (scores + hidden).softmax(-1)
+    _check_boolean(mask)
     has_key = mask.any(-1, keepdim=True)
+    # An empty row is left as it is, and hidden afterwards: -inf alone would carry NaN into the
+    # gradients.
+    weights = scores.masked_fill(~mask & has_key, -torch.inf).softmax(-1)
     return weights if bool(has_key.all()) else weights.masked_fill(~has_key, 0.0)
+
+
+def _check_boolean(mask: Tensor) -> None:
+    """Elsewhere a mask of numbers is added to the scores: 0 and 1 would hide nothing."""
+    if mask.dtype != torch.bool:
+        raise ValueError(f"a mask of {mask.dtype}: give a boolean one, True where may attend")
 
 
 def dot_product_scores(query: Tensor, key: Tensor, scale: float | None = None) -> Tensor:
@@ -76,7 +84,12 @@ def dot_product_attention(
 
     Returns:
         Output [..., Q, Dv], and the weights [..., Q, K] before dropout, or None.
+
+    Raises:
+        ValueError: a mask that is not boolean.
     """
+    if mask is not None:
+        _check_boolean(mask)
     if not need_weights and not _plain_is_faster(query, key):
         output = F.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, dropout_p=dropout, scale=scale

@@ -123,6 +123,27 @@ def test_a_softmax_of_large_scores_and_of_nothing_has_no_nan():
     assert torch.isfinite(gradient).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_a_masked_key_has_no_weight_whatever_its_score(dtype):
+    highest = torch.finfo(dtype).max
+    scores = torch.tensor([[highest, -highest, 1.0], [highest, highest, highest]]).to(dtype)
+    mask = torch.tensor([[False, True, False], [False, False, False]])
+    expected = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    assert torch.equal(masked_softmax(scores, mask).float(), expected)
+
+
+@pytest.mark.parametrize("need_weights", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
+def test_a_mask_of_numbers_is_refused(dtype, need_weights):
+    query, mask = draw(B, Q, D), torch.ones(Q, Q).tril().to(dtype)
+    with pytest.raises(ValueError, match=f"a mask of {dtype}: give a boolean one"):
+        dot_product_attention(query, query, query, mask, need_weights=need_weights)
+    with pytest.raises(ValueError, match="give a boolean one"):
+        MultiHeadAttention(D, H)(query, mask=mask, need_weights=need_weights)
+    with pytest.raises(ValueError, match="give a boolean one"):
+        AdditiveAttention(D)(query, query, query, mask)
+
+
 def test_dropout_drops_from_the_output_and_not_from_the_weights():
     query, key, value = draw(B, Q, D), draw(B, K, D), draw(B, K, DV)
     torch.manual_seed(0)
