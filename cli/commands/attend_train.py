@@ -36,7 +36,10 @@ def train(
         int, typer.Option("--seeds", help="Runs, each with its own held-out pairs.")
     ] = 5,
     held_out: Annotated[
-        int, typer.Option("--held-out", help="Pairs that training never sees.")
+        int,
+        typer.Option(
+            "--held-out", help="Pairs of each relation that training never sees; at most a fifth."
+        ),
     ] = 15,
     steps: Annotated[int, typer.Option("--steps", help="Training steps.")] = 100,
     embeddings: Embeddings = None,
@@ -70,6 +73,7 @@ def train(
         task = load_task(names, embeddings, progress)
     if task.missing:
         warn(f"no vector for {', '.join(task.missing)}: their pairs are left out")
+    _warn_of_fewer(task, config)
     comparison = _compare(task, config, kept or ("fixed", "learned"))
     about = _about(names, config, task, comparison)
     if save is not None:
@@ -86,6 +90,19 @@ def train(
     console.print()
     for sentence in lessons(comparison.rows):
         console.print(sentence)
+
+
+def _warn_of_fewer(task: "RelationTask", config: "RelationConfig") -> None:
+    """Say how many pairs are held out where the relations have too few for what was asked."""
+    from dlcc.cli.console import warn
+    from dlcc.core.attend.relations import hold_out
+
+    held, asked = len(hold_out(task, config, 0)[1]), config.held_out * len(set(task.relation))
+    if held < asked:
+        warn(
+            f"--held-out {config.held_out}: {held} of the {len(task.queries)} pairs are held out, "
+            "no more than a fifth of a relation"
+        )
 
 
 def _compare(

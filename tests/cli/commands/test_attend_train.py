@@ -52,6 +52,14 @@ def test_json_holds_every_figure_and_flags_choose_the_rows(run_dlcc, pairs):
     assert len(frozen["held_out"]) == 2
 
 
+def test_fewer_held_out_pairs_than_asked_for_are_named(run_dlcc, pairs):
+    options = ("attend", "train", pairs, "--seeds", 1, "--steps", 1, "--freeze-embeddings")
+    result = run_dlcc(*options, "--held-out", 500)
+    assert result.exit_code == 0
+    assert "--held-out 500: 2 of the 12 pairs are held out" in " ".join(result.stderr.split())
+    assert "held out" not in run_dlcc(*options, "--held-out", 2).stderr
+
+
 def test_what_it_saves_dlcc_attend_loads(run_dlcc, pairs, tmp_path):
     path = tmp_path / "own.safetensors"
     options = ("--seeds", 1, "--freeze-embeddings", "--save", path, "-q")
