@@ -9,7 +9,7 @@ import typer
 from dlcc.cli import console
 from dlcc.cli.groups import LazyGroup, command_of
 from dlcc.cli.options import Device, Seed, options_of, with_parameters
-from dlcc.core.errors import DlccError, UsageError
+from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.train.config import FitConfig
 from dlcc.core.train.recipe import Recipe, names, recipe
 
@@ -38,23 +38,24 @@ def train_command(name: str) -> Callable[..., None]:
         device: Device = "auto",
         **given: Any,
     ) -> None:
-        folder = run_folder(run, resume, name)
+        if resume and run is None:
+            raise UsageError("--resume needs --run FOLDER: the run to go on with")
         chosen = found.choose(
             given,
             preset,
             seed=seed,
             device=device,
-            resumed=folder if resume else None,
+            resumed=run if resume else None,
             command=command_line(context),
         )
         config: FitConfig = chosen.make(FitConfig)
-        if resume:
+        if chosen.resumed:
             from dlcc.core.train.checkpoint import read_about
 
-            found.check_resumable(chosen, read_about(folder / "last").get("settings", {}))
+            found.check_resumable(chosen, read_about(chosen.resumed / "last").get("settings", {}))
         task = found.task(chosen, console)
         task.about["settings"] = chosen.settings()
-        train_here(task, config, folder, resume, found.unit)
+        train_here(task, config, run or new_run_folder(name), resume, found.unit)
 
     train.__doc__ = found.help
     return with_parameters(train, options_of(found.configs))
@@ -112,20 +113,25 @@ def command_line(context: typer.Context) -> str:
     return " ".join(parts)
 
 
-def run_folder(run: Path | None, resume: bool, kind: str) -> Path:
-    """The folder of a run: the one that was named, or one that is not there yet.
+def new_run_folder(kind: str) -> Path:
+    """A folder for a run, made at once: what starts at the same time takes another.
 
     Raises:
-        UsageError: `resume` without a folder.
+        DataError: it cannot be made.
     """
     from dlcc.core.files.paths import runs_dir
 
-    if run is not None:
-        return run
-    if resume:
-        raise UsageError("--resume needs --run FOLDER: the run to go on with")
-    numbers = (runs_dir() / f"{kind}-{number:03}" for number in range(1, 100_000))
-    return next(folder for folder in numbers if not folder.exists())
+    number = 0
+    while True:
+        number += 1
+        folder = runs_dir() / f"{kind}-{number:03}"
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise DataError(f"cannot write {folder}: {error.strerror}") from error
 
 
 def train_here(task: "Task", config: FitConfig, run: Path, resume: bool, unit: str) -> "Finished":

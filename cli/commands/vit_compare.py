@@ -51,12 +51,12 @@ def compare(
     device: Device = "auto",
 ) -> None:
     """Train without CutMix, with CutMix and from a backbone, each for --minutes."""
-    from dlcc.cli.commands.train import run_folder
+    from dlcc.cli.commands.train import new_run_folder
     from dlcc.cli.console import note, print_json
     from dlcc.core.vit.config import RECIPE
 
     RECIPE.choose({}, preset)  # complains before the long work
-    folder = run_folder(run, False, "vit-compare")
+    folder = run or new_run_folder("vit-compare")
     if backbone is None:
         note("no --backbone: the pretrained model is left out")
     outcomes = []

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 from next_word import RECIPE
 
+from dlcc.cli.commands.train import new_run_folder
+from dlcc.core.files.paths import runs_dir
 from dlcc.core.trace.trace import load_traces
 from dlcc.core.train import recipe as recipes
 from dlcc.core.train.checkpoint import load_checkpoint
@@ -57,6 +60,23 @@ def test_it_trains_stops_goes_on_and_is_looked_at(
     assert run_dlcc(*options, "--epochs", 8, "--run", tmp_path / "run").exit_code == 2
     again = run_dlcc(*options, "--epochs", 9, "--run", tmp_path / "run", "--resume")
     assert again.exit_code == 0, again.stderr
+
+
+def test_trainings_that_start_together_take_folders_of_their_own(
+    run_dlcc: Run, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DLCC_HOME", str(tmp_path / "home"))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: new_run_folder("vit"), range(8)))
+    assert sorted(folder.name for folder in found) == [f"vit-{n:03}" for n in range(1, 9)]
+    options = ("train", "next-word", "--text", text, "--words", 6, "--epochs", 1)
+    assert run_dlcc(*options, "--learning-rate", -1).exit_code == 2
+    assert not [*runs_dir().glob("next-word*")]  # a training that never began leaves none
+    assert run_dlcc(*options).stdout.strip() == str(runs_dir() / "next-word-001/best")
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DLCC_HOME", str(tmp_path / "file"))
+    refused = run_dlcc(*options)
+    assert (refused.exit_code, "cannot write" in refused.stderr) == (3, True)
 
 
 def test_its_settings_are_options_with_their_help(run_dlcc: Run) -> None:
