@@ -153,7 +153,7 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) 
     """Copy `weights` into `model`, of which tied ones are there once.
 
     Raises:
-        DataError: a name or a shape differs; the message names the first.
+        DataError: a name or a shape differs, or a value is no number; the message names the first.
     """
     state = model.state_dict()
     saved_as = _saved_as(state)
@@ -162,6 +162,9 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) 
         if here is None or there is None or here.shape != there.shape:
             shapes = [list(t.shape) if t is not None else "nothing" for t in (there, here)]
             raise DataError(f"{source}: {name} is {shapes[0]} there, the model has {shapes[1]}")
+    for name in sorted(saved_as.values()):
+        if weights[name].isnan().any():
+            raise DataError(f"{source}: {name} is not a number: a training that diverged wrote it")
     model.load_state_dict({name: weights[saved] for name, saved in saved_as.items()})
 
 

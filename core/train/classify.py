@@ -3,6 +3,7 @@
 Shapes: N examples, C classes.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -147,12 +148,14 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> float:
     """Mean gap between confidence and accuracy over bins of equal width, weighted by what is in
-    them (ibid., eq. 3).
+    them (ibid., eq. 3); NaN where a probability is.
 
     Args:
         probabilities: [N, C].
         labels: [N] int64.
     """
+    if not probabilities.isfinite().all():
+        return math.nan
     confidence, predicted = probabilities.double().max(1)
     correct = (predicted == labels).double()
     places = (confidence * bins).long().clamp(max=bins - 1)

@@ -75,8 +75,9 @@ def fit(
 
     Raises:
         UsageError: the run folder holds a training and `resume` is False.
-        DataError: nothing to resume, or what is there is damaged or of another model.
-        DlccError: the loss is no longer a number.
+        DataError: nothing to resume, or what is there is damaged or of another model; or the
+            weights to begin with are no numbers.
+        DlccError: the loss or a weight is no longer a number.
     """
     trainer = _Trainer(task, config, run)
     if resume:
@@ -104,6 +105,11 @@ class _Trainer:
 
     def run_epochs(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
         config, at = self.config, self.at
+        if wrong := self._not_finite():
+            raise DataError(
+                f"{wrong} is not finite before the first step: the weights or vectors that the "
+                "training begins with are damaged"
+            )
         batches = self.task.batches(at.epoch)
         yield Started(
             self.run,
@@ -172,11 +178,14 @@ class _Trainer:
 
     def _end_epoch(self) -> EpochEnded:
         at, begun = self.at, time.monotonic()
+        if wrong := self._not_finite():
+            raise DlccError(f"{wrong} became infinite by step {at.step}: lower the learning rate")
         self._swap_average()
         self.model.eval()
         with torch.no_grad():
             metrics = self.task.validate()
-            sample, traces = self.task.sample(), self.task.traces()
+            is_sound = all(map(math.isfinite, metrics.values()))  # else there is nothing to show
+            sample, traces = (self.task.sample(), self.task.traces()) if is_sound else ("", [])
         value = metrics[self.task.metric]
         is_best = self._is_best(value)
         metrics = {"train_loss": at.loss_sum / max(at.items, 1), **metrics}
@@ -195,6 +204,11 @@ class _Trainer:
         self._write_metrics({"epoch": at.epoch, "step": at.step, "seconds": at.seconds, **metrics})
         self.save_last()
         return ended
+
+    def _not_finite(self) -> str:
+        """The name of a weight that is no number; empty where all are."""
+        weights = self.model.named_parameters()
+        return next((name for name, each in weights if not each.isfinite().all()), "")
 
     def _is_best(self, value: float) -> bool:
         """Whether it is the first or better than all before; NaN is worse than any number."""

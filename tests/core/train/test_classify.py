@@ -32,6 +32,13 @@ def test_calibration_error_is_the_weighted_gap_of_the_bins() -> None:
     assert calibration_error(torch.tensor([[0.0, 1.0]]), torch.tensor([1])) == 0
 
 
+def test_what_is_no_probability_is_no_calibration() -> None:
+    logits, labels = torch.tensor([[math.nan, 0.0], [1.0, 0.0]]), torch.tensor([0, 1])
+    found = calibrated_scores(logits, labels, fit_temperature(logits, labels))
+    assert math.isnan(found["calibration_error"])
+    assert math.isnan(found["log_loss"])
+
+
 def test_without_a_mistake_some_doubt_remains() -> None:
     logits, labels = torch.tensor([[0.0, 1.0]] * 8), torch.tensor([1] * 8)
     certain = (logits / fit_temperature(logits, labels)).softmax(1)[0, 1].item()

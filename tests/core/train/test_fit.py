@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.files.tensors import load_tensors
 from dlcc.core.trace.trace import AttentionTrace
-from dlcc.core.train.checkpoint import best_of, load_checkpoint
+from dlcc.core.train.checkpoint import best_of, load_checkpoint, load_weights, save_checkpoint
 from dlcc.core.train.config import OPTIMIZERS, FitConfig, learning_rate_at
 from dlcc.core.train.fit import fit
 from dlcc.core.train.runtime import seeded_generator
@@ -305,6 +305,46 @@ def test_a_loss_that_is_no_number_is_an_error(tmp_path: Path) -> None:
     task.loss = lambda batch, done: (task.model(batch).sum() * float("nan"), 1)  # type: ignore[method-assign]
     with pytest.raises(DlccError, match="lower the learning rate"):
         list(fit(task, FitConfig(), tmp_path))
+
+
+def test_a_last_step_that_diverges_is_named(tmp_path: Path) -> None:
+    task = LineTask()
+    loss = task.loss
+
+    def overflows(batch: Tensor, done: float) -> tuple[Tensor, int]:
+        value, items = loss(batch, done)
+        if len(task.done) == 6:
+            value.register_hook(lambda slope: slope * math.inf)
+        return value, items
+
+    task.loss = overflows  # type: ignore[method-assign]
+    task.validate = lambda: [][0]  # type: ignore[method-assign]
+    config = FitConfig(epochs=1, bfloat16=False)
+    with pytest.raises(DlccError, match=r"0.weight became infinite by step 6: lower the learning"):
+        list(fit(task, config, tmp_path))
+    assert not (tmp_path / "best").exists()
+
+
+def test_after_a_validation_that_is_no_number_nothing_is_drawn(tmp_path: Path) -> None:
+    task = LineTask()
+    task.validate = lambda: {"error": math.nan}  # type: ignore[method-assign]
+    task.sample = lambda: [][0]  # type: ignore[method-assign]
+    task.traces = lambda: [][0]  # type: ignore[method-assign]
+    assert list(fit(task, CONFIG, tmp_path))
+
+
+def test_weights_that_are_no_numbers_to_begin_with_are_not_the_learning_rates_fault(
+    tmp_path: Path,
+) -> None:
+    task = LineTask()
+    task.model[2].weight.data[0, 3] = math.nan
+    with pytest.raises(DataError, match=r"2.weight is not finite before the first step"):
+        list(fit(task, CONFIG, tmp_path / "a"))
+    save_checkpoint(
+        tmp_path / "b", kind="line", weights=task.model.state_dict(), config={}, about={}
+    )
+    with pytest.raises(DataError, match=r"b: 2.weight is not a number: a training that diverged"):
+        load_weights(LineTask().model, weights_of(tmp_path / "b"), tmp_path / "b")
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
