@@ -87,6 +87,8 @@ class Corpus:
     """Of the names and labels in the validation part."""
     sources: tuple[Source, ...] = ()
     """Where its texts are from; of a training text beyond them, an epoch has it once."""
+    left_out: int = 0
+    """Training texts that are no longer there, since they also validate or test."""
 
 
 def find_data(transferring: Callable[[str], AbstractContextManager[Progress]]) -> Path:

@@ -22,15 +22,18 @@ def path_and_share(given: str) -> tuple[Path, float]:
         return Path(given), 1.0
 
 
-def load_corpora(given: Sequence[tuple[Path, float]], config: SplitConfig) -> Corpus:
+def load_corpora(
+    given: Sequence[tuple[Path, float]], config: SplitConfig, keep_copies: bool = False
+) -> Corpus:
     """Read and split the texts of several sources, to be learned together.
 
-    A text that validates or tests in one source is trained on in none, however it is spelled.
+    A text that validates or tests is trained on in no source, however it is spelled.
 
     Args:
         given: each source as `load_corpus` takes it, and its share: how often an epoch has each of
             its texts. 0.5 draws half of them anew each epoch.
         config: columns and split.
+        keep_copies: whether a single source keeps training texts that also validate or test.
 
     Raises:
         UsageError: a share of 0 or less, or two sources of one name.
@@ -49,12 +52,16 @@ def load_corpora(given: Sequence[tuple[Path, float]], config: SplitConfig) -> Co
             for name, corpus in zip(names, found, strict=True)
         )
         raise DataError(f"the sources have different classes: {shown}")
-    kept = found if len(found) == 1 else _without_held_out(found)
+    kept = found if keep_copies and len(found) == 1 else _without_held_out(found)
+    for before, after in zip(found, kept, strict=True):
+        if gone := {each.label for each in before.train} - {each.label for each in after.train}:
+            raise DataError(f"every text of the class {min(gone)} also validates or tests")
     sources = [
         Source(name, share, len(corpus.train), len(corpus.validation), corpus.split_hash)
         for name, (_, share), corpus in zip(names, given, kept, strict=True)
     ]
-    return _joined(kept, tuple(sources))
+    left_out = sum(len(corpus.train) for corpus in found) - sum(each.train for each in sources)
+    return replace(_joined(kept, tuple(sources)), left_out=left_out)
 
 
 def _joined(corpora: Sequence[Corpus], sources: tuple[Source, ...]) -> Corpus:

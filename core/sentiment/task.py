@@ -170,7 +170,7 @@ def build(chosen: Chosen, narrator: Narrator) -> ClassifyTask:
     chosen.make(EncoderConfig, vocab_size=1)  # complains before the long work
     named = [path_and_share(each) for each in chosen.make(SourcesConfig).data or ()]
     sources = named or [(find_data(narrator.transferring), 1.0)]
-    corpus, about = _read(sources, chosen.make(SplitConfig), asked.also, narrator)
+    corpus, about = _read(sources, chosen, asked.also, narrator)
     about |= {"command": chosen.command, "seed": chosen.seed}
     if asked.start:
         free = {"dropout", "inner_dropout"}  # the rest of the encoder is the checkpoint's
@@ -186,10 +186,11 @@ def build(chosen: Chosen, narrator: Narrator) -> ClassifyTask:
 
 
 def _read(
-    given: Sequence[tuple[Path, float]], split: SplitConfig, also: Path | None, narrator: Narrator
+    given: Sequence[tuple[Path, float]], chosen: Chosen, also: Path | None, narrator: Narrator
 ) -> tuple[Corpus, dict[str, Any]]:
     """The texts, and what a checkpoint says of them."""
-    corpus = load_corpora(given, split)
+    split: SplitConfig = chosen.make(SplitConfig)
+    corpus = load_corpora(given, split, chosen.keeps_copies)
     files = ", ".join(path.name for path, _ in given)
     counts = Counter(review.label for review in (*corpus.train, *corpus.validation))
     classes = ", ".join(f"{label} {counts[label]:,}" for label in corpus.labels)
@@ -197,6 +198,8 @@ def _read(
         f"{files}: {classes}; {len(corpus.train):,} to train on, {len(corpus.validation):,} to "
         f"validate, {len(corpus.test):,} to test; {corpus.grouping}"
     )
+    if corpus.left_out:
+        narrator.note(f"{corpus.left_out:,} texts left out of training: they validate or test")
     several = len(corpus.sources) > 1
     for source in corpus.sources if several else ():
         narrator.note(
@@ -214,6 +217,7 @@ def _read(
             "file": files,
             **({"sources": [asdict(source) for source in corpus.sources]} if several else {}),
             "train": labelled,
+            **({} if chosen.keeps_copies else {"left_out": corpus.left_out}),
             **_about_answers(corpus.train[labelled:]),
             "validation": len(corpus.validation),
             "test": len(corpus.test),

@@ -79,6 +79,16 @@ class Chosen:
         values = {**self.values, "seed": self.seed}
         return {name: value for name, value in values.items() if name in names}
 
+    @property
+    def keeps_copies(self) -> bool:
+        """Whether copies of what validates and tests stay among what is learned from, since the run
+        that is gone on with was begun so, by an earlier version."""
+        if self.resumed is None:
+            return False
+        from dlcc.core.train.checkpoint import read_about
+
+        return "left_out" not in read_about(self.resumed / "last").get("data", {})
+
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
 

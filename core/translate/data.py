@@ -2,14 +2,15 @@
 
 One source sentence often has several translations, so a split of the lines would put translations
 of a test sentence into the training part. The split is made between source sentences, and those
-that differ only in case and punctuation stay together.
+that differ only in case and punctuation stay together. One target may still have sources on both
+sides: `Split.apart` leaves its pairs out of the training part.
 """
 
 import hashlib
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import torch
@@ -43,6 +44,27 @@ class Split:
     train: tuple[Pair, ...]
     validation: tuple[Pair, ...]
     test: tuple[Pair, ...]
+
+    def apart(self) -> "Split":
+        """Without the pairs to train on whose target, but for case and punctuation, is one of the
+        other parts.
+
+        Raises:
+            DataError: no pair is left.
+        """
+        others = (*self.validation, *self.test)
+        held = {_key(target) for sentence in others for target in sentence.targets}
+        targets = (tuple(t for t in each.targets if _key(t) not in held) for each in self.train)
+        pairs = zip(self.train, targets, strict=True)
+        train = tuple(Sentence(each.source, kept) for each, kept in pairs if kept)
+        if not train:
+            raise DataError("every target to train on also validates or tests: give more pairs")
+        return replace(self, train=train)
+
+    @property
+    def num_pairs(self) -> int:
+        """Pairs to train on."""
+        return sum(len(sentence.targets) for sentence in self.train)
 
     @property
     def test_hash(self) -> str:

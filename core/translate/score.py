@@ -115,6 +115,8 @@ def sentences_to_score(
             own = False
         else:
             own = split.test_hash == model.get("data", {}).get("test_hash")
+            if own and "left_out" in model["data"]:
+                split = split.apart()
             parts |= {name: getattr(split, name) for name in _SPLIT}
         part = part_to_score(asked, own, _SPLIT, named=())
         chosen.append((part, parts[part.name]))

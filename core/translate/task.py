@@ -146,10 +146,13 @@ def build(chosen: Chosen, narrator: Narrator) -> TranslationTask:
     english_last = asked.data is None and asked.target_lang == "eng"  # in the archive it is first
     reverse = asked.reverse or english_last
     source_lang, target_lang = languages if english_last or not reverse else languages[::-1]
-    split = split_pairs(read_pairs(path, reverse), chosen.seed)
+    whole = split_pairs(read_pairs(path, reverse), chosen.seed)
+    split = whole if chosen.keeps_copies else whole.apart()
+    left_out = whole.num_pairs - split.num_pairs
     narrator.note(
         f"{path.name}: split by source sentence with seed {chosen.seed}: {len(split.train):,} to "
-        f"train on, {len(split.validation):,} to validate, {len(split.test):,} to test"
+        f"train on, {len(split.validation):,} to validate, {len(split.test):,} to test; "
+        f"{left_out:,} pairs left out of training, since their target validates or tests"
     )
     codec = build_codec(split, config)
     vectors = None
@@ -173,6 +176,7 @@ def build(chosen: Chosen, narrator: Narrator) -> TranslationTask:
         "data": {
             "file": path.name,
             "train": len(split.train),
+            **({} if chosen.keeps_copies else {"left_out": left_out}),
             "validation": len(split.validation),
             "test": len(split.test),
             "test_hash": split.test_hash,

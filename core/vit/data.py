@@ -5,8 +5,9 @@ Shapes: N pictures, S side of the square pictures.
 
 import hashlib
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,6 +76,8 @@ class ImageData:
     """Of the names and labels in the validation and test parts."""
     skipped: tuple[str, ...]
     """One message for each picture that could not be read."""
+    left_out: int = 0
+    """Copies of pictures in another part; one to test on stays, else one to validate on."""
     named: tuple[str, ...] = ()
     """Which of test and validation the data name themselves; the others were drawn."""
 
@@ -108,10 +111,12 @@ def load_images(
     validation_share: float = 0.1,
     seed: int = 0,
     progress: Progress | None = None,
+    keep_copies: bool = False,
 ) -> ImageData:
     """Read pictures, or what an earlier call cached of them, and split them.
 
-    Without a test part, a tenth is set apart, the same whatever the seed.
+    Without a test part, a tenth is set apart, the same whatever the seed. Of pictures with the same
+    pixels in several parts, those to train on are left out, and those to validate on.
 
     Args:
         path: a folder or archive with CLASS/NAME.jpg or .png, also in train/ and test/ (or val/),
@@ -120,6 +125,7 @@ def load_images(
         validation_share: share of the training part that validates, where there is none of its own.
         seed: draws the validation part.
         progress: told how many pictures are decoded.
+        keep_copies: whether equal pictures in several parts stay.
 
     Raises:
         DataError: nothing there, fewer than two classes, a class without pictures to train on, or
@@ -133,11 +139,17 @@ def load_images(
     if content is None:
         content = _decode(path, size, progress)
         _write_cache(cached, content)
-    return _split(content, path, validation_share, seed)
+    data = _split(content, path, validation_share, seed)
+    return data if keep_copies else _apart(data, path)
 
 
 def read_pictures(
-    path: Path | None, size: int, validation_share: float, seed: int, narrator: Narrator
+    path: Path | None,
+    size: int,
+    validation_share: float,
+    seed: int,
+    narrator: Narrator,
+    keep_copies: bool = False,
 ) -> ImageData:
     """As `load_images`, which is told while it lasts, and what was read."""
     where = path
@@ -145,13 +157,15 @@ def read_pictures(
         with narrator.transferring("downloading CIFAR-10") as progress:
             where = fetch(CIFAR10, progress)
     with narrator.counting("decoding pictures") as progress:
-        data = load_images(where, size, validation_share, seed, progress)
+        data = load_images(where, size, validation_share, seed, progress, keep_copies)
     side = data.train.pixels.shape[-1]
     narrator.note(
         f"{path.name if path else 'CIFAR-10'}: {len(data.classes)} classes, {side} × {side} pixels,"
         f" {len(data.train):,} pictures to train on, {len(data.validation):,} to validate, "
         f"{len(data.test):,} to test"
     )
+    if data.left_out:
+        narrator.note(f"{data.left_out:,} pictures left out: copies of some to validate or test")
     if data.skipped:
         narrator.warn(f"{len(data.skipped)} pictures were left out; the first: {data.skipped[0]}")
     return data
@@ -265,7 +279,7 @@ def _split(content: Content, path: Path, validation_share: float, seed: int) -> 
     for part, share, draw in (("test", _TEST_SHARE, 0), ("validation", validation_share, seed)):
         if part not in places:
             places["train"], places[part] = _stratified(labels, places["train"], share, draw)
-    sets = {p: everything.part(places[p]) for p in ("train", "validation", "test")}
+    sets: dict[str, Any] = {p: everything.part(places[p]) for p in ("train", "validation", "test")}
     if not len(sets["validation"]):
         raise DataError(f"{path} has too few pictures to set some apart: give 3 or more a class")
     digest = hashlib.sha256()
@@ -274,6 +288,22 @@ def _split(content: Content, path: Path, validation_share: float, seed: int) -> 
             digest.update(f"{part}\t{name}\t{label}\n".encode())
     skipped = tuple(content.skipped)
     return ImageData(classes, **sets, split_hash=digest.hexdigest(), skipped=skipped, named=named)
+
+
+def _apart(data: ImageData, path: Path) -> ImageData:
+    """Without copies in other parts; what is tested on stays, and the split is known as before."""
+    seen: set[bytes] = set()
+    kept: dict[str, Any] = {}
+    for name in ("test", "validation", "train"):
+        part: ImageSet = getattr(data, name)
+        prints = [hashlib.sha256(picture.numpy().data).digest() for picture in part.pixels]
+        places = torch.tensor([n for n, print in enumerate(prints) if print not in seen])
+        kept[name] = part if len(places) == len(part) else part.part(places.long())
+        if len(kept[name].labels.unique()) < len(part.labels.unique()) or not len(kept[name]):
+            raise DataError(f"{path}: all {name} pictures of a class also validate or test")
+        seen.update(prints)
+    left_out = sum(len(getattr(data, name)) - len(part) for name, part in kept.items())
+    return replace(data, **kept, left_out=left_out)
 
 
 def _check_classes(

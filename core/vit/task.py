@@ -137,18 +137,19 @@ def build(chosen: Chosen, narrator: Narrator) -> VisionTask:
     asked: PicturesConfig = chosen.make(PicturesConfig)
     about: dict[str, Any] = {"command": chosen.command, "seed": chosen.seed}
     torch.manual_seed(chosen.seed)
+
+    def read(size: int) -> ImageData:
+        how = asked.validation, chosen.seed, narrator, chosen.keeps_copies
+        return read_pictures(asked.data, size, *how)
+
     if asked.backbone is None:
         class_token = {"class_token": True} if chosen.given.get("pooling") == "class" else {}
         chosen.make(ViTConfig, num_classes=2, **class_token)  # complains before the long work
-        data = read_pictures(
-            asked.data, chosen["image_size"], asked.validation, chosen.seed, narrator
-        )
+        data = read(chosen["image_size"])
         model = ViT(chosen.make(ViTConfig, num_classes=len(data.classes), **class_token))
     else:
         model = _pretrained(asked, chosen, narrator)
-        data = read_pictures(
-            asked.data, model.config.image_size, asked.validation, chosen.seed, narrator
-        )
+        data = read(model.config.image_size)
         model.replace_head(len(data.classes))
         if asked.freeze:
             model.requires_grad_(False)
@@ -158,6 +159,7 @@ def build(chosen: Chosen, narrator: Narrator) -> VisionTask:
         "file": asked.data.name if asked.data else "CIFAR-10",
         "validation_share": asked.validation,
         "train": len(data.train),
+        **({} if chosen.keeps_copies else {"left_out": data.left_out}),
         "validation": len(data.validation),
         "test": len(data.test),
         "split_hash": data.split_hash,

@@ -186,6 +186,22 @@ def test_what_validates_in_one_source_is_trained_on_in_none(tmp_path: Path) -> N
     ]
 
 
+def test_what_also_tests_or_validates_is_not_trained_on(tmp_path: Path) -> None:
+    folder = tmp_path / "texts"
+    for part, count in (("train", 40), ("test", 5)):
+        for label in ("neg", "pos"):
+            (folder / part / label).mkdir(parents=True)
+            for number in range(count):
+                text = f"{part} text {number} of {label}"
+                (folder / part / label / f"{number}.txt").write_text(text)
+    (folder / "train/pos/7.txt").write_text("TEST text 3 of pos!")
+    kept = load_corpora([(folder, 1)], SPLIT, keep_copies=True)
+    corpus = load_corpora([(folder, 1)], SPLIT)
+    assert (corpus.split_hash, corpus.test) == (kept.split_hash, kept.test)
+    assert (corpus.left_out, len(kept.train) - len(corpus.train)) == (1, 1)
+    assert "train/pos/7.txt" not in {review.name for review in corpus.train}
+
+
 def test_a_source_is_named_with_its_share(tmp_path: Path) -> None:
     assert path_and_share("a/films.csv") == (Path("a/films.csv"), 1)
     assert path_and_share("a=b/films.csv=2.5") == (Path("a=b/films.csv"), 2.5)

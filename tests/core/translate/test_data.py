@@ -88,6 +88,26 @@ def test_the_split_shares_no_sentence_and_depends_on_the_seed_alone() -> None:
     assert split.test_hash != split_pairs(sentences, 4).test_hash
 
 
+def test_a_target_of_another_part_is_not_trained_on() -> None:
+    sentences = [Sentence(f"Number {n}.", (str(n), f"nº {n}")) for n in range(100)]
+    whole = split_pairs(sentences, 3)
+    tested, validated = whole.test[0].targets[0], whole.validation[0].targets[1]
+    first, second, *_ = whole.train
+    sentences[sentences.index(first)] = Sentence(first.source, (f"¡{tested}!", "other"))
+    sentences[sentences.index(second)] = Sentence(second.source, (validated.upper(),))
+    whole = split_pairs(sentences, 3)
+    split = whole.apart()
+    assert (split.test, split.validation) == (whole.test, whole.validation)
+    assert split.test_hash == whole.test_hash
+    kept = {sentence.source: sentence.targets for sentence in split.train}
+    assert kept[first.source] == ("other",)
+    assert second.source not in kept
+    assert (whole.num_pairs - split.num_pairs, len(whole.train) - len(split.train)) == (2, 1)
+    same = [Sentence(f"Number {n}.", ("yes",)) for n in range(9)]
+    with pytest.raises(DataError, match="every target to train on also validates or tests"):
+        split_pairs(same, 0).apart()
+
+
 def test_two_sentences_cannot_be_split() -> None:
     with pytest.raises(DataError, match="2 different sentences"):
         split_pairs([Pair("A", ("a",)), Pair("a!", ("a",)), Pair("B", ("b",))], 0)

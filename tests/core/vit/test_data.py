@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import shutil
 import struct
 import tarfile
 import urllib.request
@@ -82,6 +83,44 @@ def test_a_validation_folder_is_used(tmp_path: Path) -> None:
     assert sizes(load_images(write_folder(tmp_path / "x", layout), 8)) == (8, 8, 8)
     layout = {f"{part}/{name}": 10 for part in ("train", "val") for name in "ab"}
     assert sizes(load_images(write_folder(tmp_path / "y", layout), 8)) == (18, 2, 20)
+
+
+def test_equal_pictures_stay_on_one_side_and_the_split_as_it_was(tmp_path: Path) -> None:
+    layout = {f"{part}/{name}": 6 for part in ("train", "val", "test") for name in "ab"}
+    folder = write_folder(tmp_path, layout)
+    for copy, original in (
+        ("train/a/000.png", "test/a/001.png"),
+        ("train/b/001.png", "val/a/002.png"),
+        ("val/b/003.png", "test/b/004.png"),
+    ):
+        Image.open(folder / original).save(folder / copy, compress_level=0)  # other bytes
+    data = load_images(folder, 8)
+    assert (sizes(data), data.left_out) == ((10, 11, 12), 3)
+    prints = [{p.numpy().tobytes() for p in part.pixels} for part in (data.train, data.validation)]
+    test = {p.numpy().tobytes() for p in data.test.pixels}
+    assert not prints[0] & prints[1]
+    assert not test & (prints[0] | prints[1])
+    whole = load_images(folder, 8, keep_copies=True)
+    assert (sizes(whole), whole.left_out) == ((12, 12, 12), 0)
+    assert whole.split_hash == data.split_hash
+    for part in ("train", "val"):
+        for number in range(6):
+            shutil.copy(folder / f"test/a/{number:03}.png", folder / f"{part}/a/{number:03}.png")
+    with pytest.raises(DataError, match="all validation pictures of a class also validate or test"):
+        load_images(folder, 8)
+
+
+def test_copies_are_left_out_of_drawn_parts_too(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, {"a": 30, "b": 30})
+    for number in range(30, 60):
+        shutil.copy(folder / f"a/{number - 30:03}.png", folder / f"a/{number:03}.png")
+    data = load_images(folder, 8)
+    parts = [
+        {p.numpy().tobytes() for p in part.pixels}
+        for part in (data.train, data.validation, data.test)
+    ]
+    assert len(set.union(*parts)) == sum(map(len, parts)) == 60
+    assert data.left_out > 0
 
 
 def test_an_archive_gives_the_same_as_its_folder(tmp_path: Path) -> None:
