@@ -33,8 +33,10 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     _check_boolean(mask)
     has_key = mask.any(-1, keepdim=True)
     # An empty row is left as it is, and hidden afterwards: -inf alone would carry NaN into the
-    # gradients.
-    weights = scores.masked_fill(~mask & has_key, -torch.inf).softmax(-1)
+    # gradients. Added while the mask is small, before it is broadcast to the scores.
+    hidden = torch.zeros_like(mask, dtype=scores.dtype)
+    hidden.masked_fill_(~mask & has_key, -torch.inf)
+    weights = (scores + hidden).softmax(-1)
     return weights if bool(has_key.all()) else weights.masked_fill(~has_key, 0.0)
 
 

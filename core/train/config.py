@@ -29,7 +29,7 @@ class FitConfig(Settings):
     optimizer: str = setting("adamw", one_of(OPTIMIZERS))
     """adamw; or muon, which takes the weights of linear layers from it (Jordan et al. 2024)."""
     weight_decay: float = setting(0.01, at_least(0))
-    """Decoupled decay, on matrices only."""
+    """Decoupled decay, on all that has two dimensions or more: matrices and tables, not biases."""
     beta2: float = 0.98
     """AdamW's second moment decay."""
     clip_norm: float = 1.0

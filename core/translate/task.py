@@ -14,7 +14,7 @@ from dlcc.core.files.vectors import look_up
 from dlcc.core.nn.batches import BOS, EOS, PAD, batches_by_length, pad
 from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.recipe import Chosen, Narrator
-from dlcc.core.train.runtime import autocast, choose_device, seeded_generator
+from dlcc.core.train.runtime import choose_device, seeded_generator
 from dlcc.core.translate.codec import Codec
 from dlcc.core.translate.config import (
     BUNDLED_VECTORS,
@@ -89,8 +89,7 @@ class TranslationTask:
 
     def validate(self) -> dict[str, float]:
         """BLEU of greedy translations of the validation part, against the first reference."""
-        with autocast(self.device):
-            results = self.translator.translate([s.source for s in self.validation], GREEDY)
+        results = self.translator.translate([s.source for s in self.validation], GREEDY)
         references = [s.targets[:1] for s in self.validation]
         return {"bleu": bleu([result.text for result in results], references).value}
 

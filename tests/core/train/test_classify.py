@@ -5,7 +5,12 @@ import math
 import pytest
 import torch
 
-from dlcc.core.train.classify import calibrated_scores, calibration_error, fit_temperature
+from dlcc.core.train.classify import (
+    calibrated_scores,
+    calibration_error,
+    fit_temperature,
+    validated_scores,
+)
 
 
 @pytest.mark.parametrize("temperature", [0.25, 1.0, 3.0])
@@ -30,6 +35,22 @@ def test_calibration_error_is_the_weighted_gap_of_the_bins() -> None:
     # 0.9 twice, right once: gap 0.4, weight 2; 0.6 right: gap 0.4; 1.0 right: gap 0.
     assert calibration_error(probabilities, labels, bins=10) == pytest.approx(0.3)
     assert calibration_error(torch.tensor([[0.0, 1.0]]), torch.tensor([1])) == 0
+
+
+def test_validation_is_scored_at_temperatures_that_were_not_fitted_to_it() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(60, 3, generator=generator), torch.arange(60) % 3
+    found = validated_scores(logits, labels)
+    fitted = calibrated_scores(logits, labels, fit_temperature(logits, labels))
+    assert found["accuracy"] == fitted["accuracy"]
+    losses = []
+    for half, other in ((0, 1), (1, 0)):
+        temperature = fit_temperature(logits[other::2], labels[other::2])
+        scored = calibrated_scores(logits[half::2], labels[half::2], temperature)
+        losses.append(scored["log_loss"])
+    assert found["log_loss"] == pytest.approx(sum(losses) / 2)
+    assert found["log_loss"] > fitted["log_loss"]
+    assert validated_scores(logits[:1], labels[:1])["accuracy"] in (0, 1)
 
 
 def test_what_is_no_probability_is_no_calibration() -> None:
