@@ -18,6 +18,7 @@ from dlcc.core.files.paths import read_bytes
 from dlcc.core.files.tables import TABLES, decode, lines_of, read_rows
 from dlcc.core.progress import Progress
 from dlcc.core.sentiment.config import SplitConfig
+from dlcc.core.train.parts import PART_OF
 
 OFFICIAL = RemoteFile(
     "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
@@ -26,7 +27,6 @@ OFFICIAL = RemoteFile(
 """The Large Movie Review Dataset (Maas et al. 2011)."""
 
 UNLABELLED = "unsup"  # the official archive's folder of reviews without a label
-_PARTS = ("train", "validation", "test")
 _OFFICIAL_NAME = re.compile(r"(\d+)_\d+")
 _BLOCK = 100  # neighbouring numbers of the official files that stay together
 _BY_FILM = "reviews of one film stay on one side of the validation split"
@@ -109,8 +109,8 @@ def load_corpus(path: Path, config: SplitConfig) -> Corpus:
 
     Args:
         path: the official archive or folder, class folders of .txt files (also in train/,
-            validation/ and test/, also as .tar.gz or .zip), a .csv, .tsv or .jsonl file, or a
-            folder with such files named train, validation and test.
+            val/ and test/, also as .tar.gz or .zip), a .csv, .tsv or .jsonl file, or a
+            folder with such files named train, val and test.
         config: columns and split; the split is not needed where there is a validation part.
 
     Raises:
@@ -168,7 +168,7 @@ def read_parts(path: Path, config: SplitConfig) -> tuple[dict[str, list[Review]]
     """
     if path.suffix.lower() in TABLES:
         return {"train": _from_table(path, config)}, _BY_TEXT
-    tables = {name: table for name in _PARTS if (table := _table_of(path, name))}
+    tables = {part: table for name, part in PART_OF.items() if (table := _table_of(path, name))}
     if "train" in tables:
         return {name: _from_table(table, config) for name, table in tables.items()}, _BY_TEXT
     return _from_files(path)
@@ -233,9 +233,9 @@ def _from_files(path: Path) -> tuple[dict[str, list[Review]], str]:
     films = {
         name.parent / name.stem.removeprefix("urls_"): text.split()
         for name, text in files.items()
-        if name.name.startswith("urls_") and name.parent.name in _PARTS
+        if name.name.startswith("urls_") and name.parent.name in PART_OF
     }
-    names = [name for name in files if name.parent.parent.name in _PARTS]
+    names = [name for name in files if _part_of(name)]
     if not names and files:
         depth = max(len(name.parts) for name in files)
         names = [name for name in files if len(name.parts) == depth > 1]
@@ -243,8 +243,7 @@ def _from_files(path: Path) -> tuple[dict[str, list[Review]], str]:
     parts: dict[str, list[Review]] = {"train": []}
     official = False
     for name in sorted(names):
-        folder = name.parent.parent.name
-        part = folder if folder in _PARTS else "train"
+        part = _part_of(name) or "train"
         number = _OFFICIAL_NAME.fullmatch(name.stem)
         official = official or number is not None
         group = _group(files[name], name, number, films.get(name.parent, []))
@@ -254,6 +253,10 @@ def _from_files(path: Path) -> tuple[dict[str, list[Review]], str]:
     if not parts["train"]:
         raise DataError(f"{path} holds no training texts: put them in CLASS/NAME.txt")
     return parts, _BY_FILM if films else _BY_NUMBER if official else _BY_TEXT
+
+
+def _part_of(name: PurePosixPath) -> str:
+    return PART_OF.get(name.parent.parent.name.lower(), "")
 
 
 def _group(

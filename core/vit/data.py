@@ -21,16 +21,12 @@ from dlcc.core.files.paths import cache_dir
 from dlcc.core.files.tensors import load_tensors, save_tensors
 from dlcc.core.progress import Progress
 from dlcc.core.settings import PART
+from dlcc.core.train.parts import PART_OF
 from dlcc.core.train.recipe import Narrator
 from dlcc.core.train.runtime import seeded_generator
 from dlcc.core.vit import cifar
 from dlcc.core.vit.pictures import SUFFIXES, decode_picture, square
 
-_PARTS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("test", "testing"), "test"),
-    **dict.fromkeys(("val", "valid", "validation"), "validation"),
-}
 CIFAR10 = RemoteFile(
     "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
     "md5:c58f30108f718f92721af3b95e74349a",
@@ -190,7 +186,7 @@ def _decode(path: Path, size: int, progress: Progress | None) -> Content:
         pictures.append(square(image, min(size, *image.size)))
         names.append(name)
         classes.append(folders[-1])
-        parts.append(_PARTS.get(folders[-2].lower(), "") if len(folders) > 1 else "")
+        parts.append(PART_OF.get(folders[-2].lower(), "") if len(folders) > 1 else "")
         if pictures[-1].nbytes * len(pictures) > _MAX_BYTES:
             raise DataError(
                 f"{path} takes more than 16 GiB so large: choose a smaller one", "size", size

@@ -149,6 +149,22 @@ def test_a_validation_part_of_its_own_takes_the_place_of_a_share(tmp_path: Path)
         load_corpus(tmp_path / "tables", SPLIT)
 
 
+@pytest.mark.parametrize(
+    "names", [("train", "val", "test"), ("Train", "valid", "Test"), ("training", "Val", "testing")]
+)
+def test_parts_are_known_by_their_usual_names(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for part, count in zip(names, (6, 3, 2), strict=True):
+        for label in ("neg", "pos"):
+            (tmp_path / part / label).mkdir(parents=True)
+            for number in range(count):
+                file = tmp_path / part / label / f"{number}.txt"
+                file.write_text(f"{part} {number} {label}")
+    corpus = load_corpus(tmp_path, SPLIT)
+    assert [len(part) for part in (corpus.train, corpus.validation, corpus.test)] == [12, 6, 4]
+    assert corpus.grouping == "the data names the texts that validate"
+    assert {review.text.split()[0] for review in corpus.validation} == {names[1]}
+
+
 def test_sources_follow_one_another_and_split_as_each_alone(tmp_path: Path) -> None:
     paths = [table(tmp_path / f"{name}.csv", *numbered(name)) for name in ("films", "phones")]
     alone = [load_corpus(path, SPLIT) for path in paths]
