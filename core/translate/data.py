@@ -56,7 +56,7 @@ class Split:
         held = {_key(target) for sentence in others for target in sentence.targets}
         targets = (tuple(t for t in each.targets if _key(t) not in held) for each in self.train)
         pairs = zip(self.train, targets, strict=True)
-        train = tuple(Sentence(each.source, kept) for each, kept in pairs if kept)
+        train = tuple(Pair(each.source, kept) for each, kept in pairs if kept)
         if not train:
             raise DataError("every target to train on also validates or tests: give more pairs")
         return replace(self, train=train)

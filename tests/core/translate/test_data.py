@@ -89,12 +89,12 @@ def test_the_split_shares_no_sentence_and_depends_on_the_seed_alone() -> None:
 
 
 def test_a_target_of_another_part_is_not_trained_on() -> None:
-    sentences = [Sentence(f"Number {n}.", (str(n), f"nº {n}")) for n in range(100)]
+    sentences = [Pair(f"Number {n}.", (str(n), f"nº {n}")) for n in range(100)]
     whole = split_pairs(sentences, 3)
     tested, validated = whole.test[0].targets[0], whole.validation[0].targets[1]
     first, second, *_ = whole.train
-    sentences[sentences.index(first)] = Sentence(first.source, (f"¡{tested}!", "other"))
-    sentences[sentences.index(second)] = Sentence(second.source, (validated.upper(),))
+    sentences[sentences.index(first)] = Pair(first.source, (f"¡{tested}!", "other"))
+    sentences[sentences.index(second)] = Pair(second.source, (validated.upper(),))
     whole = split_pairs(sentences, 3)
     split = whole.apart()
     assert (split.test, split.validation) == (whole.test, whole.validation)
@@ -103,7 +103,7 @@ def test_a_target_of_another_part_is_not_trained_on() -> None:
     assert kept[first.source] == ("other",)
     assert second.source not in kept
     assert (whole.num_pairs - split.num_pairs, len(whole.train) - len(split.train)) == (2, 1)
-    same = [Sentence(f"Number {n}.", ("yes",)) for n in range(9)]
+    same = [Pair(f"Number {n}.", ("yes",)) for n in range(9)]
     with pytest.raises(DataError, match="every target to train on also validates or tests"):
         split_pairs(same, 0).apart()
 
