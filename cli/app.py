@@ -2,8 +2,10 @@
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -16,11 +18,28 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line of this process and exit with its code."""
-    for stream in (sys.stdout, sys.stderr):
+    sys.stdin, sys.stdout, sys.stderr = map(_opened, (sys.stdin, sys.stdout, sys.stderr), "rww")
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # an ASCII terminal shows ? for what it lacks
+            stream.reconfigure(errors="replace" if stream is sys.stdin else "dlcc")
+    if not os.environ.get("COLUMNS", "80").strip("0"):  # a screen without columns shows nothing
+        del os.environ["COLUMNS"]
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP, nohup ignores it
+        if number and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _leave)
     keep_freed_memory()
     app(prog_name="dlcc")
+
+
+def _opened(stream: Any, mode: str) -> Any:
+    """A stream, or nothing in place of one that was closed before the start."""
+    return open(os.devnull, mode) if stream is None else stream
+
+
+def _leave(number: int, frame: object) -> None:
+    """End by a signal as by an error: temporary files go and the terminal is as it was."""
+    raise SystemExit(128 + number)
 
 
 def keep_freed_memory() -> None:
@@ -93,7 +112,7 @@ class RootGroup(LazyGroup):
 
 def _exit_code(run: Any) -> int:
     from dlcc.cli import console as screen
-    from dlcc.core.errors import DlccError
+    from dlcc.core.errors import DataError, DlccError
 
     try:
         result = run()
@@ -101,14 +120,26 @@ def _exit_code(run: Any) -> int:
         code = result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except (BrokenPipeError, SystemExit):  # the reader has what it wants; typer exits then
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader has what it wants
+        _drop_stdout()
         return 0
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # typer makes it this
+            _drop_stdout()
+            return 0
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
     except DlccError as error:
         if settings.debug:
             raise
         screen.fail(in_words(error))
         return error.exit_code
+    except OSError as error:  # what the machine refuses is no fault of the program
+        if settings.debug:
+            raise
+        _drop_stdout()
+        what = error.filename or "the result"
+        screen.fail(f"cannot read or write {what}: {error.strerror or error}")
+        return DataError.exit_code
     except Exception as error:
         if settings.debug:
             raise
@@ -120,6 +151,12 @@ def _exit_code(run: Any) -> int:
     if code == INTERRUPTED:
         screen.fail("interrupted")
     return code
+
+
+def _drop_stdout() -> None:
+    """Let what could not be written go, or it is tried again at the end."""
+    with suppress(OSError, ValueError):  # a stand-in in a test has no descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_version(value: bool) -> None:

@@ -1,13 +1,21 @@
-"""The two consoles: stdout is the result, stderr is narration, with bars for long work."""
+"""The two consoles: stdout is the result, stderr is narration, with bars for long work.
 
+What comes from outside may steer a terminal: clear it, rename it, write to the clipboard. So every
+console makes control characters visible on its way to one; a pipe gets the data as they are.
+"""
+
+import codecs
 import json
 import os
+import re
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
 from dlcc.cli.options import settings
@@ -17,11 +25,51 @@ if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
 _PLAIN_WIDTH = 80
+_LONGEST = 1000  # letters of a message
+# All that steers: controls but tab and line feed, and what turns the direction of writing around.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffe\uffff]")
+_STAND_INS = dict(zip("░▒▓█▀▄·→←↑↓×–—…−─│“”‘’␛", '.:*#"_-><^vx--~--|""\'\'?', strict=True))
+
+
+def harmless(text: str) -> str:
+    """`text` with its control characters made visible, each in one cell."""
+    return _STEERING.sub(_visible, text)
+
+
+def _visible(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return chr(0x2400 + code) if code < 32 else "␡" if code == 127 else "�"
+
+
+def _stand_ins(error: UnicodeError) -> tuple[str, int]:
+    """Error handler of an encoding: what it lacks has a stand-in as wide, or is a question mark."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(_STAND_INS.get(character, "?") for character in lacking), error.end
+
+
+codecs.register_error("dlcc", _stand_ins)
+
+
+class CleanConsole(Console):
+    """A console without markup that lets nothing steer a terminal or break a recorded file."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        segments = super().render(renderable, options)
+        if not (self.is_terminal or self.record):
+            return segments
+        return (s if s.control else Segment(harmless(s.text), s.style) for s in segments)
 
 
 def stdout() -> Console:
     """The console for results. In a pipe nothing is cut to a screen's width."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = CleanConsole()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = 200
     return console
@@ -29,7 +77,16 @@ def stdout() -> Console:
 
 def print_json(values: Any) -> None:
     """Print a result as one line of JSON."""
-    print(json.dumps(values, ensure_ascii=False))
+    put(json.dumps(values, ensure_ascii=not _is_unicode(sys.stdout)))
+
+
+def put(text: str, end: str = "\n") -> None:
+    """Print data: as they are into a pipe, harmless on a terminal."""
+    print(harmless(text) if sys.stdout.isatty() else text, end=end)
+
+
+def _is_unicode(stream: Any) -> bool:
+    return (getattr(stream, "encoding", None) or "utf-8").lower().startswith("utf")
 
 
 def print_lines(lines: Iterable[Text]) -> None:
@@ -48,24 +105,31 @@ def drawing_width(most: int | None = None) -> int:
 
 def stderr() -> Console:
     """The console for progress, notes and warnings."""
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+    return CleanConsole(stderr=True)
 
 
 def note(message: str) -> None:
     """Say something on stderr, unless --quiet."""
     if not settings.quiet:
-        stderr().print(Text(message, style="dim"), soft_wrap=True)
+        stderr().print(Text(_bounded(message), style="dim"), soft_wrap=True)
 
 
 def warn(message: str) -> None:
     """Say on stderr what the user should know of the result; --quiet does not silence it."""
-    stderr().print(Text.assemble(("warning: ", "yellow"), message), soft_wrap=True)
+    stderr().print(Text.assemble(("warning: ", "yellow"), _bounded(message)), soft_wrap=True)
 
 
 def fail(message: str) -> None:
     """Say on stderr, in one line, why the command failed."""
-    line = " ".join(message.split())
+    line = _bounded(" ".join(message.split()))
     stderr().print(Text.assemble(("error: ", "bold red"), line), soft_wrap=True)
+
+
+def _bounded(message: str) -> str:
+    """A message without the middle of what is far too long for one, such as a word."""
+    if len(message) <= _LONGEST:
+        return message
+    return f"{message[: _LONGEST // 2]} … {message[-_LONGEST // 2 :]}"
 
 
 @contextmanager

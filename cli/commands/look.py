@@ -73,7 +73,7 @@ def look(
 
 def _list(as_json: bool) -> None:
     """Print what sources there are, and what they ask for."""
-    from dlcc.cli.console import print_json
+    from dlcc.cli.console import print_json, put
     from dlcc.core import sources
     from dlcc.core.errors import DlccError
 
@@ -91,8 +91,6 @@ def _list(as_json: bool) -> None:
         return
     width = max(len(each["name"]) for each in found)
     for each in found:
-        print(f"{each['name']:{width}}  {each.get('title') or each['error']}")
+        put(f"{each['name']:{width}}  {each.get('title') or each['error']}")
         for ask in each.get("asks", ()):
-            print(
-                f"{'':{width}}    {ask['label']}" + (f": {ask['example']}" * bool(ask["example"]))
-            )
+            put(f"{'':{width}}    {ask['label']}" + (f": {ask['example']}" * bool(ask["example"])))

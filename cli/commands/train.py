@@ -136,7 +136,7 @@ def new_run_folder(kind: str) -> Path:
 
 def train_here(task: "Task", config: FitConfig, run: Path, resume: bool, unit: str) -> "Finished":
     """As `trained`; then print the best checkpoint's folder, or how to go on after Ctrl-C."""
-    from dlcc.cli.console import note
+    from dlcc.cli.console import note, put
 
     try:
         finished = trained(task, config, run, resume, unit)
@@ -145,7 +145,7 @@ def train_here(task: "Task", config: FitConfig, run: Path, resume: bool, unit: s
         raise
     name = task.metric.replace("_", " ")
     note(f"best {name} {finished.best:.4g} after {finished.seconds / 60:.1f} minutes")
-    print(run / "best")
+    put(str(run / "best"))
     return finished
 
 

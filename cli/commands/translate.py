@@ -147,11 +147,13 @@ def _translated(
 
 
 def _print(translation: "Translation", n_best: int) -> None:
+    from dlcc.cli.console import put
+
     if n_best == 1:
-        print(translation.text)
+        put(translation.text)
         return
     for text, score in translation.others[:n_best]:
-        print(f"{score:.3f}\t{text}")
+        put(f"{score:.3f}\t{text}")
 
 
 def _say_problems(done: "list[Translation]") -> None:

@@ -92,6 +92,7 @@ def _outcome(
     from dlcc.cli import console
     from dlcc.cli.commands.train import trained
     from dlcc.core.nn.layers import count_parameters
+    from dlcc.core.train.checkpoint import whole
     from dlcc.core.train.config import FitConfig
     from dlcc.core.train.runtime import choose_device
     from dlcc.core.vit.classifier import PictureClassifier
@@ -113,7 +114,7 @@ def _outcome(
         given, options["preset"], seed=seed, device=options["device"], command=command
     )
     task = cast("VisionTask", RECIPE.task(chosen, console))
-    trained(task, chosen.make(FitConfig), run, (run / "last").exists(), RECIPE.unit)
+    trained(task, chosen.make(FitConfig), run, whole(run / "last").exists(), RECIPE.unit)
     best = PictureClassifier.load(run, choose_device(options["device"]))
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return Outcome(

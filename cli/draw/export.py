@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dlcc.cli.console import note
+from dlcc.cli.console import CleanConsole, note
 from dlcc.cli.draw.cell import cell_as_json
 from dlcc.cli.draw.palette import PALETTES, Palette
 from dlcc.cli.draw.pictures import ALONE, LIT, PLAIN, blended, resized
@@ -116,7 +116,7 @@ def check_ending(path: Path, formats: "Formats | None" = None) -> None:
 def _write(path: Path, formats: "Formats", *what: Any) -> None:
     check_ending(path, formats)
     written = formats[path.suffix.lower()](*what)
-    data = written.encode() if isinstance(written, str) else written
+    data = written.encode(errors="replace") if isinstance(written, str) else written
     write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
@@ -216,8 +216,6 @@ def _picture(
     traces: list[AttentionTrace], palette: Palette, numbers: bool, colors: str | None
 ) -> Any:
     """A console that has recorded every map of the traces, as wide as they are."""
-    from rich.console import Console
-
     from dlcc.cli.draw.grid import GridStyle, grid_lines
 
     style = GridStyle(palette, colors, numbers, _WIDTH)
@@ -227,7 +225,7 @@ def _picture(
             for head in range(trace.num_heads):
                 lines += [*grid_lines(trace, layer, head, style), None]
     shown = [line for line in lines if line is not None]
-    console = Console(
+    console = CleanConsole(
         record=True,
         file=io.StringIO(),
         width=max(line.cell_len for line in shown) + 1,

@@ -1,14 +1,15 @@
 """Answers of a classifier on the screen, as JSON and as CSV."""
 
 import csv
-import sys
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
 from rich.text import Text
 
+from dlcc.cli.console import put
 from dlcc.cli.draw.labels import fit
 from dlcc.cli.draw.palette import PALETTES, color_system
 
@@ -41,7 +42,7 @@ def print_answers(
         number = "" if answer.probability is None else f"{answer.probability:.3f}"
         if not console.is_terminal:
             text = " ".join(answer.text.split())
-            print(f"{label}\t{number}\t{text}")
+            put(f"{label}\t{number}\t{text}")
             continue
         line = Text(f"{fit(label, max(1, longest))} {number or '-':>5}  ")
         room = max(10, console.width - line.cell_len)
@@ -92,7 +93,7 @@ def print_csv(
     answers: "Sequence[Answer]", labels: Sequence[str], names: Sequence[str] | None
 ) -> None:
     """All answers as CSV on stdout, each after the name of its file where there are `names`."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer = csv.writer(SimpleNamespace(write=lambda row: put(row, "")), lineterminator="\n")
     head = ["text", "label", "probability", *(f"p_{label}" for label in labels)]
     writer.writerow(["file", *head] if names else head)
     for number, answer in enumerate(answers):

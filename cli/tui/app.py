@@ -1,10 +1,13 @@
 """The viewer as an app: what it shows, what is computed behind it, and its few own keys."""
 
+import asyncio
 import itertools
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -79,6 +82,11 @@ class ViewerApp(App[None]):
         """What will say that it takes a while."""
 
     def on_mount(self) -> None:
+        for name in ("SIGTERM", "SIGHUP"):  # they end it as q does, or the terminal stays ours
+            with suppress(NotImplementedError, AttributeError, ValueError):  # Windows; a thread
+                number = getattr(signal, name)
+                leave = partial(self.exit, return_code=128 + number)
+                asyncio.get_running_loop().add_signal_handler(number, leave)
         if self._state is None:
             self.action_open()
         else:
@@ -248,6 +256,8 @@ def view(state: ViewState | None) -> None:
     if is_interactive():
         app = ViewerApp(state)
         app.run()
+        if (app.return_code or 0) > 128:
+            raise SystemExit(app.return_code)
         if app.fault is not None:
             _log(app.fault)
             said = f"{type(app.fault).__name__}: {app.fault}"

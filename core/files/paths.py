@@ -5,13 +5,16 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
 import platformdirs
 
-from dlcc.core.errors import DataError
+from dlcc.core.errors import DataError, DlccError
+
+_MAX_STREAM = 2**28  # bytes of a pipe or a device, which says of no end
 
 
 def cache_dir() -> Path:
@@ -49,10 +52,38 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         DataError: it cannot be read.
     """
+    with being_read(path):
+        if path.is_file():
+            return path.read_bytes()
+        with path.open("rb") as stream:
+            data = stream.read(_MAX_STREAM + 1)
+    if len(data) > _MAX_STREAM:
+        raise DataError(f"{path} has no end: more than {_MAX_STREAM >> 20} MiB came")
+    return data
+
+
+@contextmanager
+def being_read(what: object, fault: str = "is damaged ({})") -> Iterator[None]:
+    """Within it, whatever the content of a file makes its reader raise is a fault of the file.
+
+    Parsers raise what nobody listed: recursion, bad sizes, errors of the C libraries below.
+
+    Args:
+        what: the file, or a line of it.
+        fault: what is said of it; {} is the reason.
+
+    Raises:
+        DataError: in place of every exception but those that say already what to do.
+    """
     try:
-        return path.read_bytes()
+        yield
+    except DlccError:
+        raise
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
+        raise DataError(f"cannot read {what}: {error.strerror or error}") from error
+    except Exception as error:
+        reason = str(error).split("\n")[0].rstrip(":") or type(error).__name__
+        raise DataError(f"{what} {fault.format(reason[:200])}") from error
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -83,7 +114,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 would hide a shared result
         temporary.replace(path)
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}") from error
+        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dlcc.core.errors import DataError
-from dlcc.core.files.paths import read_bytes
+from dlcc.core.files.paths import being_read, read_bytes
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
 _TEXT_COLUMNS = ("text", "review", "sentence")
@@ -100,10 +100,10 @@ def _json_rows(path: Path, content: str) -> Iterator[tuple[int, dict[str, str]]]
     for number, line in enumerate(content.split("\n"), 1):
         if not line.strip():
             continue
-        try:
+        with being_read(f"{path}, line {number}", "is not JSON: {}"):
             row = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{path}, line {number} is not JSON: {error}") from error
+            if "\\u" in line:
+                json.dumps(row, ensure_ascii=False).encode()  # half of a pair is no character
         if not isinstance(row, dict):
             raise DataError(f"{path}, line {number} is no JSON object: {line[:40]}")
         yield number, row

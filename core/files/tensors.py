@@ -10,9 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from dlcc.core.errors import DataError
-from dlcc.core.files.paths import write_atomically
-
-_DAMAGE = (SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+from dlcc.core.files.paths import being_read, write_atomically
 
 
 def save_tensors(
@@ -25,7 +23,14 @@ def save_tensors(
     """
     contiguous = {key: np.asarray(array, order="C") for key, array in arrays.items()}
     header = {name: json.dumps(values)}
-    write_atomically(path, lambda temporary: save_file(contiguous, temporary, header))
+
+    def write(temporary: Path) -> None:
+        try:
+            save_file(contiguous, temporary, header)
+        except SafetensorError as error:  # such as a full disk
+            raise OSError(str(error)) from error
+
+    write_atomically(path, write)
 
 
 def load_tensors(
@@ -41,15 +46,11 @@ def load_tensors(
     Raises:
         DataError: it cannot be read, is damaged or is no safetensors file.
     """
-    try:
+    with being_read(path, "is damaged or of another kind ({})"):
         with safe_open(path, framework) as file:
             text = (file.metadata() or {}).get(name)
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         values = None if text is None else json.loads(text)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    except _DAMAGE as error:
-        raise DataError(f"{path} is damaged or of another kind ({error})") from error
     if not isinstance(values, dict | None):
         raise DataError(f"{path} is damaged: its {name} is no JSON object")
     return arrays, values

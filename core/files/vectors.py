@@ -4,23 +4,26 @@ Only the words that are asked for are kept, so a file of several GB needs little
 """
 
 import gzip
+import io
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from dlcc.core.errors import DataError, UsageError
+from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.files.paths import asset
 from dlcc.core.files.tensors import load_tensors
 from dlcc.core.progress import Progress
 
 BUNDLED = "glove-6b-50d.safetensors"
 _LINES_A_REPORT = 5000
+_MAX_LINE = 2**20  # bytes of a word and its numbers
+_MAX_WIDTH = 2**16  # numbers of a word
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,11 @@ def _read_text(
     number, width = 0, 0
     try:
         with _open(path) as (file, report):
-            first = file.readline()
+            lines = _lines(file, path)
+            first = next(lines, b"")
             separator, width, promised = _layout(path, first)
             number = 1 if promised is not None else 0
-            for line in file if promised is not None else _chain(first, file):
+            for line in lines if promised is not None else chain([first], lines):
                 number += 1
                 if number % _LINES_A_REPORT == 0 and progress is not None:
                     progress(*report())
@@ -104,7 +108,9 @@ def _read_text(
         raise DataError("there is no such file", "embeddings", path) from error
     except IsADirectoryError as error:
         raise DataError("a folder; name a file in it", "embeddings", path) from error
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except DlccError:
+        raise
+    except Exception as error:  # whatever gzip and zipfile raise of damage
         raise DataError(f"cannot read {path} after line {number}: {error}") from error
     if promised is not None and number - 1 < promised:
         raise DataError(
@@ -119,6 +125,8 @@ def _layout(path: Path, first: bytes) -> tuple[bytes, int, int | None]:
     separator = b"\t" if b"\t" in first else b" "
     parts = first.split()
     if len(parts) == 2 and parts[0].isdigit() and parts[1].isdigit():
+        if not max(map(len, parts)) < 10 or not 0 < int(parts[1]) <= _MAX_WIDTH:
+            raise _damaged(path, 1, "a word2vec header that no file has", first)
         return separator, int(parts[1]), int(parts[0])
     if len(parts) < 3:
         raise _damaged(path, 1, "neither a word with its numbers nor a word2vec header", first)
@@ -128,7 +136,8 @@ def _layout(path: Path, first: bytes) -> tuple[bytes, int, int | None]:
 
 def _numbers(path: Path, number: int, line: bytes, separator: bytes) -> np.ndarray:
     try:
-        vector = np.array([float(part) for part in line.split(separator)[1:]], np.float32)
+        with np.errstate(over="ignore"):  # found below
+            vector = np.array([float(part) for part in line.split(separator)[1:]], np.float32)
     except ValueError as error:
         raise _damaged(path, number, str(error)[:60], line) from error
     if not np.all(np.isfinite(vector)):
@@ -154,9 +163,14 @@ def _damaged(path: Path, number: int, what: str, line: bytes) -> DataError:
     )
 
 
-def _chain(first: bytes, rest: IO[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
+def _lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
+    """The lines, none longer than a vector's: a packed file may hold one of many gigabytes."""
+    number = 0
+    while line := file.readline(_MAX_LINE + 1):
+        number += 1
+        if len(line) > _MAX_LINE:
+            raise _damaged(path, number, f"more than {_MAX_LINE >> 20} MiB", line)
+        yield line
 
 
 @contextmanager
@@ -166,8 +180,8 @@ def _open(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], tuple[int, int]]
     if archive is not None:
         with zipfile.ZipFile(archive) as packed:
             member = packed.getinfo(_member(packed, path, archive))
-            with packed.open(member) as file:
-                yield file, lambda: (file.tell(), member.file_size)
+            with packed.open(member) as file, io.BufferedReader(file) as lines:  # type: ignore[type-var]
+                yield lines, lambda: (file.tell(), member.file_size)
         return
     size = path.stat().st_size
     with path.open("rb") as raw:

@@ -76,10 +76,12 @@ class Classifier(Calibrated):
         """
         checkpoint = load_checkpoint(folder, KIND)
         with checkpoint.being_read():
-            labels = tuple(checkpoint.config["labels"])
-            model = SentimentModel(EncoderConfig(**checkpoint.config["encoder"]), len(labels))
+            labels = tuple(map(str, checkpoint.config["labels"]))
+            encoder = checkpoint.config["encoder"]
             return cls(
-                checkpoint.trained(model, device),
+                checkpoint.trained(
+                    lambda: SentimentModel(EncoderConfig(**encoder), len(labels)), device
+                ),
                 ReviewCodec.from_files(checkpoint.files),
                 labels,
                 float(checkpoint.about.get("temperature", 1.0)),

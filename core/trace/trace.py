@@ -123,7 +123,7 @@ def load_traces(path: Path) -> list[AttentionTrace]:
         raise DataError(f"{path} holds no trace")
     try:
         return [_from_parts(text, number, arrays) for number, text in enumerate(texts)]
-    except (DataError, TypeError, AttributeError) as error:
+    except Exception as error:  # whatever odd values lead to
         raise DataError(f"{path} is a damaged attention trace: {error}") from error
 
 

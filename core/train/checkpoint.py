@@ -12,20 +12,19 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from dlcc.core.errors import DataError
-from dlcc.core.files.paths import read_bytes
+from dlcc.core.errors import DataError, UsageError
+from dlcc.core.files.paths import being_read, read_bytes
 
 FORMAT_VERSION = 1
 _WEIGHTS = "model.safetensors"
@@ -49,16 +48,21 @@ class Checkpoint:
     files: dict[str, bytes]
     """The further files, by name."""
 
-    @contextmanager
-    def being_read(self) -> Iterator[None]:
+    def being_read(self) -> AbstractContextManager[None]:
         """Within it, what the config or the files lack is damage, and is called so."""
-        try:
-            yield
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{self.folder} is damaged ({error})") from error
+        return being_read(self.folder)
 
-    def trained(self, model: Model, device: torch.device) -> Model:
-        """The model with these weights, on the device, ready to answer."""
+    def trained(self, make: Callable[[], Model], device: torch.device) -> Model:
+        """The model that `make` builds, with these weights, on the device, ready to answer.
+
+        A config is nobody's but the file's: its sizes are compared before they take memory.
+        """
+        try:
+            with torch.device("meta"):
+                _check_shapes(make().state_dict(), self.weights, self.folder)
+        except UsageError as error:  # settings that nobody has given
+            raise DataError(f"{self.folder} is damaged ({error})") from error
+        model = make()
         load_weights(model, self.weights, self.folder)
         return model.to(device).eval()
 
@@ -119,10 +123,8 @@ def load_checkpoint(folder: Path, *kinds: str) -> Checkpoint:
     for name, data in contents.items():
         if hashlib.sha256(data).hexdigest() != header["sha256"][name]:
             raise DataError(f"{folder / name} is damaged: its checksum differs from config.json")
-    try:
+    with being_read(folder / _WEIGHTS):
         weights = load(contents.pop(_WEIGHTS))
-    except (SafetensorError, KeyError) as error:
-        raise DataError(f"{folder / _WEIGHTS} is damaged ({error})") from error
     weights = {n: t.float() if t.is_floating_point() else t for n, t in weights.items()}
     return Checkpoint(folder, header["kind"], header["config"], header["about"], weights, contents)
 
@@ -144,9 +146,15 @@ def best_of(folder: Path) -> Path:
 
 
 def whole(folder: Path) -> Path:
-    """`folder`, or the older one set aside when writing was cut off between two renames."""
-    old = folder.with_name(f".{folder.name}.old")
-    return old if not folder.exists() and old.exists() else folder
+    """`folder`; where writing was cut off between two renames, the new one, which is whole then."""
+    new, old = _beside(folder)
+    if folder.exists() or not (new.exists() or old.exists()):
+        return folder
+    try:
+        _read_header(new)  # it is written last
+    except DataError:
+        return old if old.exists() else folder
+    return new
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
@@ -156,16 +164,19 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) 
         DataError: a name or a shape differs, or a value is no number; the message names the first.
     """
     state = model.state_dict()
-    saved_as = _saved_as(state)
-    for name in sorted({*saved_as.values(), *weights}):
+    _check_shapes(state, weights, source)
+    for name in sorted(weights):
+        if weights[name].isnan().any():
+            raise DataError(f"{source}: {name} is not a number: a training that diverged wrote it")
+    model.load_state_dict({name: weights[saved] for name, saved in _saved_as(state).items()})
+
+
+def _check_shapes(state: Mapping[str, Tensor], weights: Mapping[str, Tensor], source: Path) -> None:
+    for name in sorted({*_saved_as(state).values(), *weights}):
         here, there = state.get(name), weights.get(name)
         if here is None or there is None or here.shape != there.shape:
             shapes = [list(t.shape) if t is not None else "nothing" for t in (there, here)]
             raise DataError(f"{source}: {name} is {shapes[0]} there, the model has {shapes[1]}")
-    for name in sorted(saved_as.values()):
-        if weights[name].isnan().any():
-            raise DataError(f"{source}: {name} is not a number: a training that diverged wrote it")
-    model.load_state_dict({name: weights[saved] for name, saved in saved_as.items()})
 
 
 def _saved_as(state: Mapping[str, Tensor]) -> dict[str, str]:
@@ -182,17 +193,15 @@ def _saved_as(state: Mapping[str, Tensor]) -> dict[str, str]:
 
 
 def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
-    new, old = (folder.with_name(f".{folder.name}.{end}") for end in ("new", "old"))
+    """Write beside `folder`, then rename. The folder is missing between two renames alone, while
+    the new and the old one are whole; what was cut off there is finished first."""
+    new, old = _beside(folder)
     if folder.exists() and not _is_checkpoint(folder):
         raise DataError(f"{folder} exists and is no checkpoint: choose another folder")
     try:
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
-        for name, data in contents.items():
-            with (new / name).open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+        if (found := whole(folder)) != folder:
+            found.replace(folder)
+        _fill(new, contents)
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
             folder.replace(old)
@@ -200,6 +209,26 @@ def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise DataError(f"cannot write {folder}: {error.strerror}") from error
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    """Where its successor is written, and where it is set aside."""
+    return folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+
+
+def _fill(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files into a new folder, in their order, or leave none: a full disk has no room."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        for name, data in contents.items():
+            with (folder / name).open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _is_checkpoint(folder: Path) -> bool:
@@ -210,12 +239,12 @@ def _read_header(folder: Path) -> dict[str, Any]:
     path = folder / _CONFIG
     if not path.is_file():
         raise DataError(f"no checkpoint in {folder}: it has no {_CONFIG}")
-    try:
+    with being_read(path):
         header = json.loads(read_bytes(path))
         version_there, files = header["format_version"], dict(header["sha256"])
         missing = {"kind", "config", "about"} - header.keys()
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is damaged ({error})") from error
+        for name in ("config", "about"):
+            dict(header.get(name, ()))
     if version_there != FORMAT_VERSION:
         raise DataError(f"{path} has format {version_there}: install a newer dlcc")
     if missing:

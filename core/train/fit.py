@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from dlcc.core.errors import DataError, DlccError, UsageError
-from dlcc.core.files.paths import write_atomically
+from dlcc.core.files.paths import being_read, write_atomically
 from dlcc.core.files.tensors import load_tensors
 from dlcc.core.nn.layers import count_parameters
 from dlcc.core.trace.trace import save_traces
@@ -268,10 +268,8 @@ class _Trainer:
                 f"data, seed and validation share it began with"
             )
         load_weights(self.model, checkpoint.weights, checkpoint.folder)
-        try:
+        with being_read(checkpoint.folder, "cannot be resumed ({})"):
             self._restore_state(checkpoint)
-        except (KeyError, ValueError, TypeError, IndexError) as error:
-            raise DataError(f"{checkpoint.folder} cannot be resumed ({error})") from error
 
     def _restore_state(self, checkpoint: Checkpoint) -> None:
         tensors, progress = load_tensors(checkpoint.folder / _STATE, _PROGRESS, "pt")
@@ -292,7 +290,8 @@ class _Trainer:
         """Append a line, dropping any that a killed run wrote after the state it resumed from."""
         path = self.run / "metrics.jsonl"
         earlier = path.read_text().splitlines() if path.exists() else []
-        lines = [text for text in earlier if json.loads(text)["epoch"] < line["epoch"]]
+        with being_read(path):
+            lines = [text for text in earlier if json.loads(text)["epoch"] < line["epoch"]]
         numbers = {name: value if math.isfinite(value) else None for name, value in line.items()}
         lines.append(json.dumps(numbers))  # JSON has no NaN
         write_atomically(path, lambda temporary: temporary.write_text("\n".join(lines) + "\n"))

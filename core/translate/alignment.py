@@ -62,10 +62,12 @@ def read_alignments(path: Path) -> list[AlignedPair]:
             ) from error
         source, target = clean(source), clean(target)
         lengths = len(split_words(source)), len(split_words(target))
+        if not all(lengths):
+            raise DataError(f"{path}, line {number}: a side without a word")
         if not all(0 <= i < lengths[0] and 0 <= j < lengths[1] for i, j in numbers):
             raise DataError(f"{path}, line {number}: a link to a word that is not there")
         pairs.append(AlignedPair(source, target, numbers))
-    if not pairs:
+    if not any(pair.links for pair in pairs):
         raise DataError(f"{path} holds no aligned pair")
     return pairs
 

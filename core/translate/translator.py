@@ -91,9 +91,8 @@ class Translator:
         """
         checkpoint = load_checkpoint(folder, KIND)
         with checkpoint.being_read():
-            model = Seq2Seq(model_config(checkpoint.config), PAD)
             return cls(
-                checkpoint.trained(model, device),
+                checkpoint.trained(lambda: Seq2Seq(model_config(checkpoint.config), PAD), device),
                 Codec.from_files(checkpoint.files),
                 int(checkpoint.config["longest_source"]),
                 checkpoint.about,

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.download import Progress, RemoteFile, fetch
+from dlcc.core.files.paths import being_read
 from dlcc.core.train.checkpoint import load_weights
 from dlcc.core.vit.config import ViTConfig
 from dlcc.core.vit.model import ViT, interpolate_positions
@@ -157,8 +158,12 @@ def from_hugging_face(folder: Path) -> tuple[ViTConfig, Weights]:
         return config, _from_hugging_face_names(kind, state, config.num_layers)
     except (OSError, SafetensorError) as error:
         raise DataError(f"cannot read {folder / 'model.safetensors'}: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except DataError:
+        raise
+    except KeyError as error:
         raise DataError(f"{folder} is incomplete: it lacks {error}") from error
+    except Exception as error:  # whatever odd values lead to
+        raise DataError(f"{folder} is damaged or of another make ({error})") from error
 
 
 def _hugging_face_config(kind: str, settings: dict[str, Any], folder: Path) -> ViTConfig:
@@ -225,12 +230,8 @@ def _renamed(state: Weights, theirs: str, ours: str) -> Weights:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
+    with being_read(path, "is no JSON ({})"):
         values = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"{path} is no JSON ({error})") from error
     if not isinstance(values, dict):
         raise DataError(f"{path} is no model configuration")
     return values

@@ -72,8 +72,10 @@ class PictureClassifier(Calibrated):
         """
         checkpoint = load_checkpoint(folder, KIND)
         with checkpoint.being_read():
-            classes = tuple(json.loads(checkpoint.files[CLASSES]))
-            model = checkpoint.trained(ViT(ViTConfig(**checkpoint.config)), device)
+            classes = tuple(map(str, json.loads(checkpoint.files[CLASSES])))
+            if len(classes) != checkpoint.config["num_classes"]:
+                raise ValueError(f"it names {len(classes)} classes")
+            model = checkpoint.trained(lambda: ViT(ViTConfig(**checkpoint.config)), device)
             temperature = float(checkpoint.about.get("temperature", 1.0))
             return cls(model, classes, temperature, checkpoint.about)
 

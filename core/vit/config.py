@@ -75,6 +75,8 @@ class ViTConfig(Settings):
         for name in ("stem", "pixel_mean", "pixel_std"):  # JSON knows no tuples
             object.__setattr__(self, name, tuple(getattr(self, name)))
         super().__post_init__()
+        if len(self.pixel_mean) != 3 or len(self.pixel_std) != 3:
+            raise ValueError("a mean and a deviation for each of red, green and blue")
         if self.image_size % self.patch_size:
             raise UsageError(
                 f"no multiple of the patch size {self.patch_size}", "size", self.image_size

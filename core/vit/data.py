@@ -5,6 +5,7 @@ Shapes: N pictures, S side of the square pictures.
 
 import hashlib
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -108,6 +109,7 @@ def load_images(
     seed: int = 0,
     progress: Progress | None = None,
     keep_copies: bool = False,
+    warn: Callable[[str], None] = lambda message: None,
 ) -> ImageData:
     """Read pictures, or what an earlier call cached of them, and split them.
 
@@ -122,6 +124,7 @@ def load_images(
         seed: draws the validation part.
         progress: told how many pictures are decoded.
         keep_copies: whether equal pictures in several parts stay.
+        warn: told that they could not be kept for the next time.
 
     Raises:
         DataError: nothing there, fewer than two classes, a class without pictures to train on, or
@@ -134,7 +137,10 @@ def load_images(
     content = _read_cache(cached)
     if content is None:
         content = _decode(path, size, progress)
-        _write_cache(cached, content)
+        try:
+            _write_cache(cached, content)
+        except DataError as error:
+            warn(f"{error}: these pictures are decoded anew next time")
     data = _split(content, path, validation_share, seed)
     return data if keep_copies else _apart(data, path)
 
@@ -153,7 +159,9 @@ def read_pictures(
         with narrator.transferring("downloading CIFAR-10") as progress:
             where = fetch(CIFAR10, progress)
     with narrator.counting("decoding pictures") as progress:
-        data = load_images(where, size, validation_share, seed, progress, keep_copies)
+        data = load_images(
+            where, size, validation_share, seed, progress, keep_copies, narrator.warn
+        )
     side = data.train.pixels.shape[-1]
     narrator.note(
         f"{path.name if path else 'CIFAR-10'}: {len(data.classes)} classes, {side} × {side} pixels,"
@@ -255,7 +263,7 @@ def _read_cache(cached: Path) -> Content | None:
         content = {**tensors, **(texts or {})}
         whole = zlib.crc32(content["pixels"].numpy().data) == content.pop("crc32")
         return Content(**content) if whole else None
-    except (DataError, KeyError, TypeError):
+    except Exception:  # any damage is a miss
         return None
 
 

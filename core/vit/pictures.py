@@ -4,7 +4,6 @@ Transparency lies on white, a camera's orientation is applied, 16 bits become 8,
 animation the first frame is taken.
 """
 
-import struct
 import warnings
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +18,6 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", "
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # not EPS: it starts a program
 _MAX_PIXELS = 100_000_000  # 300 MB unpacked: above any camera, below a bomb
 _ROWS = 256  # of a picture that are converted at a time
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error)
 
 
 def read_picture(path: Path, at_least: int | None = None) -> Image.Image:
@@ -64,7 +62,9 @@ def decode_picture(data: bytes, name: str, at_least: int | None = None) -> Image
         raise DataError(
             f"{name} is no picture that can be read: try JPEG, PNG, WebP, GIF, BMP or TIFF"
         ) from None
-    except _BROKEN as error:
+    except DataError:
+        raise
+    except Exception as error:  # whatever Pillow's plugins raise of damage
         raise DataError(f"{name} is damaged or cut off ({error})") from error
 
 

@@ -1,10 +1,14 @@
 """The frame of the command line: help, errors as one line, exit codes."""
 
 import os
+import pty
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,3 +124,102 @@ def test_an_ascii_terminal_is_no_error() -> None:
 
 def test_completion_is_offered(run_dlcc: Run) -> None:
     assert "--install-completion" in run_dlcc("--help").stdout
+
+
+def shell(line: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["bash", "-c", line.replace("dlcc", f"{sys.executable} -m dlcc.cli")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("dlcc attend - <&-", 2, "error: a sentence without a word"),
+        ("dlcc sentiment <&-", 2, "error: stdin is empty"),
+        ("dlcc translate <&-", 2, "error: stdin is empty"),
+        ("dlcc attend 'the cat' >&-", 0, ""),
+        ("dlcc attend 'the cat' >/dev/full", 3, "error: cannot read or write the result: No space"),
+        ("dlcc --help >/dev/full", 3, "error: cannot read or write the result: No space"),
+        ("dlcc attend 'the cat' --json >/dev/full", 3, "No space left on device"),
+    ],
+)
+def test_streams_that_are_closed_or_full_are_one_line(line: str, code: int, said: str) -> None:
+    ended = shell(line)
+    assert (ended.returncode, ended.stderr.count("\n")) == (code, bool(said))
+    assert said in ended.stderr
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    words = " ".join(map(str, range(150)))
+    for what in ("--save x.trace", "--export x.json"):
+        ended = shell(f"cd {tmp_path}; ulimit -f 8; dlcc attend '{words}' {what} >/dev/null")
+        assert (ended.returncode, ended.stderr.count("error: cannot write")) == (3, 1)
+        assert ended.stderr.splitlines()[-1].startswith("error: cannot write ")
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_no_file_can_have_is_one_line(run_dlcc: Run) -> None:
+    for arguments in (["view", "a" * 300], ["attend", "the cat", "--save", "a" * 300]):
+        result = run_dlcc(*arguments)
+        assert (result.exit_code, result.stderr.count("\n")) == (3, 1)
+        assert "File name too long" in result.stderr
+
+
+def test_other_exits_keep_their_code(run_dlcc: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dlcc.cli.commands import attend
+
+    def leave(*_: object) -> None:
+        raise SystemExit(7)
+
+    monkeypatch.setattr(attend, "_texts", leave)
+    assert run_dlcc("attend", "the cat").exit_code == 7
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
+@pytest.mark.parametrize("delay", [0.05, 0.1, 0.2, 0.3, 0.45])
+def test_ctrl_c_at_the_start_is_no_traceback(delay: float) -> None:
+    # From the first line of ours on; before it the interpreter itself starts.
+    script = "print(flush=True); from dlcc.cli import main; main()"
+    command = [sys.executable, "-c", script, "attend", "-"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert "Traceback" not in said
+    assert (process.returncode, said) == (130, "error: interrupted\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_viewer_gives_the_terminal_back_when_it_is_ended(number: signal.Signals) -> None:
+    pid, screen = pty.fork()
+    if not pid:
+        os.environ.update(TERM="xterm-256color", COLUMNS="80", LINES="24")
+        command = [sys.executable, "-m", "dlcc.cli", "attend", "the cat", "--tui"]
+        os.execv(command[0], command)
+    shown, asked = b"", False
+    while True:
+        try:
+            data = os.read(screen, 1 << 16)
+        except OSError:
+            break
+        if not data:
+            break
+        shown += data
+        if not asked and b"the" in shown and b"\x1b[?1049h" in shown:
+            asked = True
+            os.kill(pid, number)
+    os.close(screen)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert status == 128 + number
+    for mode in (b"1049l", b"1000l", b"25h"):  # other screen, mouse, cursor
+        assert b"\x1b[?" + mode in shown
+    assert b"Traceback" not in shown

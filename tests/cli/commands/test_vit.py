@@ -352,6 +352,9 @@ def test_compare_trains_all_three_and_goes_on_where_it_was(
     ]
     kept = load_checkpoint(tmp_path / "runs/with-CutMix-0/best", "vit").about
     assert kept["vision"]["cutmix_share"] == 0.5
+    for new, end in (("without-CutMix-0", "new"), ("with-CutMix-0", "old")):  # cut off by kills
+        folder = tmp_path / "runs" / new
+        (folder / "last").rename(folder / f".last.{end}")
     again = run_dlcc(*options)
     assert again.exit_code == 0, again.stderr
     gain = outcomes[1]["test"] - outcomes[0]["test"]

@@ -1,5 +1,7 @@
 """Files in folders and archives; hostile and damaged ones are refused."""
 
+import contextlib
+import random
 import tarfile
 import zipfile
 from io import BytesIO
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dlcc.core.errors import DataError
+from dlcc.core.files import archives
 from dlcc.core.files.archives import each_file
 
 FILES = {"a/1.txt": b"one", "a/2.bin": b"two", "b/3.txt": b"three", ".hidden/4.txt": b"no"}
@@ -74,6 +77,73 @@ def test_a_flipped_byte_in_a_zip_is_found(tmp_path: Path) -> None:
     path.write_bytes(bytes(data))
     with pytest.raises(DataError, match="damaged"):
         texts(path)
+
+
+@pytest.mark.parametrize("kind", ["", "gz", "bz2", "xz"])
+@pytest.mark.parametrize("header", [b"x", b"g", b"L", b"K"])
+def test_a_header_of_many_bytes_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, header: bytes
+) -> None:
+    monkeypatch.setattr(archives, "_MAX_HEADER", 2**14)
+    read: list[int] = []
+    path = tmp_path / "data.tar"
+    with tarfile.open(path, f"w:{kind}") as archive:
+        member = tarfile.TarInfo("a/1.txt")
+        member.type, member.size = header, 2**20
+        archive.addfile(member, BytesIO(bytes(2**20)))
+    plain = archives._Unpacked.read
+
+    def counted(self: archives._Unpacked, size: int) -> bytes:
+        data = plain(self, size)
+        read.append(len(data))
+        return data
+
+    monkeypatch.setattr(archives._Unpacked, "read", counted)
+    with pytest.raises(DataError, match=r"header of .* far too large"):
+        texts(path)
+    assert sum(read) < 2**14
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "tar.bz2", "tar.xz"])
+def test_what_is_passed_over_counts_as_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(archives, "_SLACK", 2**14)
+    path = tmp_path / "data"
+    with tarfile.open(path, f"w:{kind[4:]}") as archive:
+        for number in range(4):  # a sparse file says less of its size than it has
+            member = tarfile.TarInfo(f"a/{number}.bin")
+            member.size = 2**20
+            archive.addfile(member, BytesIO(bytes(2**20)))
+    monkeypatch.setattr(archives._Limit, "check", lambda *_: None)
+    with pytest.raises(DataError, match="far too large"):
+        texts(path)
+
+
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
+def test_damage_of_every_packing_is_named(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "data"
+    with tarfile.open(path, f"w:{kind}") as archive:
+        for number in range(40):
+            member = tarfile.TarInfo(f"a/{number}.txt")
+            member.size = 999
+            archive.addfile(member, BytesIO(random.Random(number).randbytes(999)))
+    data = path.read_bytes()
+    assert len(texts(path)) == 40
+    for place in range(6, len(data) - 99, len(data) // 20):
+        path.write_bytes(data[:place])
+        with pytest.raises(DataError):
+            texts(path)
+        path.write_bytes(data[:place] + bytes([data[place] ^ 255]) + data[place + 1 :])
+        with contextlib.suppress(DataError):  # some bytes mean nothing
+            texts(path)
+
+
+def test_a_member_without_a_name_is_no_crash(tmp_path: Path) -> None:
+    path = made(tmp_path, "zip", {"x": b"a"})
+    path.write_bytes(path.read_bytes().replace(b"x", b"", 1)[:-1])
+    with pytest.raises(DataError):
+        list(each_file(path, lambda name: True))
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 import gzip
 import hashlib
 import json
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.files import vectors
 from dlcc.core.files.paths import asset
 from dlcc.core.files.vectors import BUNDLED, look_up
 
@@ -152,3 +154,51 @@ def test_progress_counts_the_bytes_of_the_file(write, tmp_path):
 def test_reading_stops_when_every_word_is_found(write):
     path = write([*LINES, "a damaged line"])
     assert look_up(["cat", "sat"], path).missing == ()
+
+
+@pytest.mark.parametrize("wrapping", ["plain", "gz", "zip"])
+def test_a_line_without_an_end_is_not_read_to_its_end(write, tmp_path, monkeypatch, wrapping):
+    monkeypatch.setattr(vectors, "_MAX_LINE", 2**10)
+    path = write(["the 1 2", "cat " + "1 " * 2**20])
+    if wrapping == "gz":
+        data = gzip.compress(path.read_bytes())
+        path = tmp_path / "vectors.gz"
+        path.write_bytes(data)
+    elif wrapping == "zip":
+        with zipfile.ZipFile(tmp_path / "vectors.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(path, "vectors.txt")
+        path = tmp_path / "vectors.zip"
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"line 2: more than \d+ MiB"):
+            look_up(["cat"], path)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "header", ["0 0", "0 1000000000", "0 100000000", "9" * 5000 + " 5", "5 " + "9" * 5000, "3 0"]
+)
+def test_a_header_that_no_file_has_is_damage(write, header):
+    with pytest.raises(DataError, match="header that no file has"):
+        look_up(["the"], write([header, "the 1 2"]))
+
+
+def test_a_number_beyond_float32_is_damage(write):
+    with pytest.raises(DataError, match="infinity"):
+        look_up(["the"], write(["the 1e39 1 2"]))
+
+
+def test_a_zip_that_cannot_be_unpacked_says_why(write, tmp_path):
+    path = tmp_path / "vectors.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("vectors.txt", "the 1 2\n")
+    data = path.read_bytes()
+    central = data.index(b"PK\x01\x02")
+    for offset, value, reason in ((8, 1, "encrypted"), (10, 99, "compression method")):
+        odd = bytearray(data)
+        odd[offset - 2] = odd[central + offset] = value
+        path.write_bytes(bytes(odd))
+        with pytest.raises(DataError, match=reason):
+            look_up(["the"], path)

@@ -1,14 +1,18 @@
 """Checkpoints: whole or not there, checked on load, never in the way of other files."""
 
 import json
+import os
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from dlcc.core.errors import DataError
-from dlcc.core.train.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from dlcc.core.train.checkpoint import load_checkpoint, load_weights, save_checkpoint, whole
 
 
 def save(folder: Path, half: bool = False) -> nn.Linear:
@@ -63,6 +67,9 @@ def test_a_flipped_byte_is_found(tmp_path: Path, name: str) -> None:
         ({"sha256": {"../secret": "00"}}, "outside its folder"),
         ({"sha256": {"gone.json": "00"}}, "cannot read"),
         ({"sha256": None}, "damaged"),
+        ({"sha256": {"a\0b": "00"}}, "damaged"),
+        ({"config": 5}, "damaged"),
+        ({"about": ["x"]}, "damaged"),
     ],
 )
 def test_a_config_that_does_not_fit_is_refused(
@@ -75,7 +82,7 @@ def test_a_config_that_does_not_fit_is_refused(
         load_checkpoint(tmp_path, "line")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', "\x00"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', "\x00", "[" * 100_000, "9" * 5000])
 def test_a_config_that_is_no_config_is_refused(tmp_path: Path, text: str) -> None:
     save(tmp_path)
     (tmp_path / "config.json").write_text(text)
@@ -139,3 +146,101 @@ def test_saving_replaces_a_checkpoint_but_no_other_folder(tmp_path: Path) -> Non
     with pytest.raises(DataError, match="no checkpoint"):
         save(tmp_path / "mine")
     assert (tmp_path / "mine/diary.txt").read_text() == "dear"
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing that the program does after it takes place."""
+
+
+class Kills:
+    """Counts what is asked of the file system, and stops at one of them; a write is then half."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left: float = float("inf")
+        for name in ("mkdir", "replace", "unlink", "rmdir", "fsync"):
+            monkeypatch.setattr(os, name, self._counted(name, getattr(os, name)))
+
+    def _counted(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **named: Any) -> Any:
+            self.left -= 1
+            if self.left == 0 and name == "fsync":
+                os.ftruncate(args[0], os.fstat(args[0]).st_size // 2)
+            if self.left <= 0:
+                raise Killed
+            return call(*args, **named)
+
+        return counted
+
+    def write(self, folder: Path, version: int, after: float = float("inf")) -> bool:
+        """Save `version`; whether that was survived when killed at the call after `after`."""
+        self.left = after + 1
+        try:
+            save_checkpoint(
+                folder,
+                kind="line",
+                weights={"w": torch.ones(3)},
+                config={},
+                about={"version": version},
+                files={"vocab.json": b"[]"},
+            )
+        except Killed:
+            return False
+        finally:
+            self.left = float("inf")
+        return True
+
+
+def version_in(folder: Path) -> int:
+    return int(load_checkpoint(folder, "line").about["version"])
+
+
+def test_no_two_kills_lose_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kills, pairs = Kills(monkeypatch), 0
+    for first in count():
+        for second in count():
+            folder = tmp_path / f"{first}-{second}" / "last"
+            kills.write(folder, 1)
+            ended = kills.write(folder, 2, first)
+            there = version_in(folder)
+            assert there == 2 or not ended
+            ended_too = kills.write(folder, 3, second)
+            assert version_in(folder) in (there, 3)
+            assert version_in(folder) == 3 or not ended_too
+            kills.write(folder, 4)
+            assert version_in(folder) == 4
+            assert [path.name for path in folder.parent.iterdir()] == ["last"]
+            pairs += 1
+            if ended_too:
+                break
+        if ended:
+            break
+    assert pairs > 100
+
+
+def test_a_first_checkpoint_cut_off_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kills = Kills(monkeypatch)
+    for point in count():
+        folder = tmp_path / str(point) / "last"
+        if kills.write(folder, 1, point):
+            break
+        assert not whole(folder).exists() or version_in(folder) == 1
+        kills.write(folder, 2)
+        assert version_in(folder) == 2
+    assert point > 4
+
+
+def test_a_full_disk_leaves_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "model")
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match="No space left"):
+        save(tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    load_checkpoint(tmp_path / "model", "line")

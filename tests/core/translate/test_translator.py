@@ -294,6 +294,9 @@ def test_alignment_errors_of_a_word_by_word_language(task: TranslationTask, tmp_
         ("one\tuno\t0-x", "line 1: source<TAB>target<TAB>i-j"),
         ("one\tuno\t0-1", "line 1: a link to a word that is not there"),
         ("# nothing", "holds no aligned pair"),
+        ("one\tuno\t", "holds no aligned pair"),
+        ("\tuno\t", "line 1: a side without a word"),
+        ("one\t \t", "line 1: a side without a word"),
     ],
 )
 def test_bad_alignment_files_are_refused(tmp_path: Path, line: str, message: str) -> None:

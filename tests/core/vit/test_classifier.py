@@ -1,5 +1,6 @@
 """A trained picture classifier: sizes, views, saving, scores, and its attention as a trace."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +75,32 @@ def test_a_checkpoint_that_lacks_something_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(DataError, match=r"is \["):
         PictureClassifier.load(tmp_path / "b", CPU)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"stem": [-1]},
+        {"stem": 5},
+        {"pixel_mean": [0.5, 0.5]},
+        {"num_classes": 1},
+        {"num_classes": "x"},
+        {"hidden_dim": 10**9},
+        {"embed_dim": 2**62},
+        {"num_heads": None},
+        {"image_size": -8},
+        {"nonsense": 1},
+    ],
+    ids=str,
+)
+def test_a_config_of_odd_values_is_damage(tmp_path: Path, odd: dict[str, object]) -> None:
+    save_classifier(tmp_path, classifier())
+    path = tmp_path / "config.json"
+    header = json.loads(path.read_text())
+    header["config"] |= odd
+    path.write_text(json.dumps(header))
+    with pytest.raises(DataError):
+        PictureClassifier.load(tmp_path, CPU)
 
 
 def test_scores_count_what_they_say() -> None:

@@ -209,6 +209,18 @@ def test_pictures_are_decoded_once_and_again_when_they_change(
     assert len(decoded) == 40
 
 
+def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, {"a": 5, "b": 5})
+    said: list[str] = []
+    paths.cache_dir().parent.mkdir(exist_ok=True)
+    paths.cache_dir().write_text("no folder")
+    data = load_images(folder, 8, warn=said.append)
+    assert sum(sizes(data)) == 10
+    (message,) = said
+    assert "cannot write" in message
+    assert "decoded anew" in message
+
+
 @pytest.mark.parametrize(
     "texts",
     [{}, {"names": []}, {"crc32": 5}, {"names": 1, "classes": 2, "parts": 3, "kept": 4}],
