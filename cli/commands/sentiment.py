@@ -87,8 +87,8 @@ def sentiment(
 
     at_most_one(json=json_output, csv=csv, tui=tui)
     given, names = _texts(texts or [], file, column)
-    if (layer or head) and not (attention or tui):
-        raise UsageError("--layer and --head choose the grid: add --attention or --tui")
+    if (layer or head) and not (attention or tui or export_to is not None):
+        raise UsageError("--layer and --head choose the grid: add --attention, --export or --tui")
     if export_to is not None:
         check_ending(export_to)
     source = SentimentSource(checkpoint, device, long)
@@ -117,7 +117,7 @@ def sentiment(
     if attention and not json_output and not csv:
         for trace in traces:
             print_grids([trace], layer=(layer or trace.num_layers) - 1, heads=[(head or 1) - 1])
-    keep(traces, save, export_to, lambda path: export(path, traces))
+    keep(traces, save, export_to, lambda path: export(path, traces, layer=layer, head=head))
     if tui:
         from dlcc.cli.tui.app import view_traces
 

@@ -91,6 +91,7 @@ def _outcome(
     """Train, or go on where an earlier call was stopped, and score the best weights."""
     from dlcc.cli import console
     from dlcc.cli.commands.train import trained
+    from dlcc.core.files.paths import being_read
     from dlcc.core.nn.layers import count_parameters
     from dlcc.core.train.checkpoint import whole
     from dlcc.core.train.config import FitConfig
@@ -116,17 +117,20 @@ def _outcome(
     task = cast("VisionTask", RECIPE.task(chosen, console))
     trained(task, chosen.make(FitConfig), run, whole(run / "last").exists(), RECIPE.unit)
     best = PictureClassifier.load(run, choose_device(options["device"]))
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return Outcome(
-        kind,
-        seed,
-        count_parameters(task.model.parameters()),
-        len(lines),
-        lines[-1]["seconds"] / 60,
-        max(line["accuracy"] for line in lines),
-        score_pictures(best, task.data.test).accuracy,
-        [(line["seconds"] / 60, line["accuracy"]) for line in lines],
-    )
+    test = score_pictures(best, task.data.test).accuracy
+    with being_read(run / "metrics.jsonl"):
+        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        curve = [(line["seconds"] / 60, line["accuracy"]) for line in lines]
+        return Outcome(
+            kind,
+            seed,
+            count_parameters(task.model.parameters()),
+            len(curve),
+            curve[-1][0],
+            max(accuracy for _, accuracy in curve),
+            test,
+            curve,
+        )
 
 
 def _print(outcomes: list[Outcome]) -> None:

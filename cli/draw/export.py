@@ -9,6 +9,7 @@ import html
 import io
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace, save_traces
 
 _WIDTH = 160
+_MAX_CELLS = 400_000  # of a picture: a browser opens that, and it takes some seconds
+_DRAWN = (".svg", ".html", ".txt")
 # Rich's own page formats load a font from the network.
 _SVG = """<svg class="rich-terminal" viewBox="0 0 {terminal_width} {terminal_height}"
  width="{terminal_width}" height="{terminal_height}" xmlns="http://www.w3.org/2000/svg">
@@ -72,6 +75,8 @@ def export(
     traces: list[AttentionTrace],
     palette: Palette = PALETTES["viridis"],
     numbers: bool = False,
+    layer: int | None = None,
+    head: int | None = None,
 ) -> None:
     """Write traces into one file, in the format that its ending names.
 
@@ -80,12 +85,38 @@ def export(
         traces: every layer and head of each is written.
         palette: colours of the picture.
         numbers: whether the picture's cells show their weights; a .txt always shows them.
+        layer: the only one that a picture shows, from 1; .csv and .json hold all.
+        head: the same of heads.
 
     Raises:
-        UsageError: another ending.
+        UsageError: another ending, or more than a picture can show.
         DataError: the file cannot be written.
     """
-    _write(path, FORMATS, traces, palette, numbers)
+    chosen = _Chosen(layer, head)
+    cells = sum(len(trace.query) * len(trace.key) * len(chosen.maps(trace)) for trace in traces)
+    if path.suffix.lower() in _DRAWN and cells > _MAX_CELLS:
+        raise UsageError(
+            f"--export {path}: {cells:,} cells are no picture; choose a layer and a head, or end "
+            f"it in .csv or .json"
+        )
+    _write(path, FORMATS, traces, palette, numbers, chosen)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Which maps a picture shows: all, or those of one layer or one head."""
+
+    layer: int | None = None
+    head: int | None = None
+
+    def maps(self, trace: AttentionTrace) -> list[tuple[int, int]]:
+        """Layers and heads, from 0."""
+        return [
+            (layer, head)
+            for layer in range(trace.num_layers)
+            for head in range(trace.num_heads)
+            if self.layer in (None, layer + 1) and self.head in (None, head + 1)
+        ]
 
 
 def export_pictures(
@@ -173,11 +204,11 @@ def _numbers(array: np.ndarray) -> Any:
     return [round(float(x), 6) if np.isfinite(x) else None for x in array]
 
 
-def _json(traces: list[AttentionTrace], palette: Palette, numbers: bool) -> str:
+def _json(traces: list[AttentionTrace], *_: Any) -> str:
     return json.dumps(traces_as_json(traces), ensure_ascii=False) + "\n"
 
 
-def _csv(traces: list[AttentionTrace], palette: Palette, numbers: bool) -> str:
+def _csv(traces: list[AttentionTrace], *_: Any) -> str:
     """One line a cell; positions are counted from 1, an empty score is masked or not kept."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
@@ -197,23 +228,27 @@ def _csv(traces: list[AttentionTrace], palette: Palette, numbers: bool) -> str:
     return file.getvalue()
 
 
-def _txt(traces: list[AttentionTrace], palette: Palette, numbers: bool) -> str:
-    return _picture(traces, palette, True, None).export_text()
+def _txt(traces: list[AttentionTrace], palette: Palette, numbers: bool, chosen: _Chosen) -> str:
+    return _picture(traces, palette, True, chosen, None).export_text()
 
 
-def _svg(traces: list[AttentionTrace], palette: Palette, numbers: bool) -> str:
-    return _picture(traces, palette, numbers, "truecolor").export_svg(code_format=_SVG)
+def _svg(traces: list[AttentionTrace], palette: Palette, numbers: bool, chosen: _Chosen) -> str:
+    return _picture(traces, palette, numbers, chosen, "truecolor").export_svg(code_format=_SVG)
 
 
-def _html(traces: list[AttentionTrace], palette: Palette, numbers: bool) -> str:
+def _html(traces: list[AttentionTrace], palette: Palette, numbers: bool, chosen: _Chosen) -> str:
     from rich.terminal_theme import MONOKAI
 
-    console = _picture(traces, palette, numbers, "truecolor")
+    console = _picture(traces, palette, numbers, chosen, "truecolor")
     return console.export_html(theme=MONOKAI, code_format=_HTML)
 
 
 def _picture(
-    traces: list[AttentionTrace], palette: Palette, numbers: bool, colors: str | None
+    traces: list[AttentionTrace],
+    palette: Palette,
+    numbers: bool,
+    chosen: _Chosen,
+    colors: str | None,
 ) -> Any:
     """A console that has recorded every map of the traces, as wide as they are."""
     from dlcc.cli.draw.grid import GridStyle, grid_lines
@@ -221,9 +256,8 @@ def _picture(
     style = GridStyle(palette, colors, numbers, _WIDTH)
     lines = []
     for trace in traces:
-        for layer in range(trace.num_layers):
-            for head in range(trace.num_heads):
-                lines += [*grid_lines(trace, layer, head, style), None]
+        for layer, head in chosen.maps(trace):
+            lines += [*grid_lines(trace, layer, head, style), None]
     shown = [line for line in lines if line is not None]
     console = CleanConsole(
         record=True,

@@ -80,8 +80,8 @@ def from_checkpoint(
         UsageError: `changes` would need other weights.
     """
     checkpoint = load_checkpoint(folder, masked_words.KIND, KIND)
-    codec = ReviewCodec.from_files(checkpoint.files).renewed()
     with checkpoint.being_read():
+        codec = ReviewCodec.from_files(checkpoint.files).renewed()
         before = EncoderConfig(**checkpoint.config["encoder"])
     _check_changes(before, changes)
     torch.manual_seed(seed)

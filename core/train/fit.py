@@ -289,8 +289,8 @@ class _Trainer:
     def _write_metrics(self, line: dict[str, float]) -> None:
         """Append a line, dropping any that a killed run wrote after the state it resumed from."""
         path = self.run / "metrics.jsonl"
-        earlier = path.read_text().splitlines() if path.exists() else []
         with being_read(path):
+            earlier = path.read_text().splitlines() if path.exists() else []
             lines = [text for text in earlier if json.loads(text)["epoch"] < line["epoch"]]
         numbers = {name: value if math.isfinite(value) else None for name, value in line.items()}
         lines.append(json.dumps(numbers))  # JSON has no NaN

@@ -93,3 +93,41 @@ def test_other_endings_and_places_are_errors(tmp_path, trace):
     with pytest.raises(DataError, match="cannot write"):
         export(tmp_path / "file" / "x.svg", [trace])
     assert set(FORMATS) == {".svg", ".html", ".csv", ".json", ".txt"}
+
+
+def heads_of(count: int) -> AttentionTrace:
+    weights = np.zeros((2, 3, count, count), np.float32)
+    words = tuple(map(str, range(count)))
+    return AttentionTrace(weights, words, words, title="many")
+
+
+@pytest.mark.parametrize("ending", ["svg", "html", "txt"])
+def test_a_picture_shows_the_maps_that_are_asked_for(tmp_path, ending):
+    def titles(**chosen):
+        export(tmp_path / f"x.{ending}", [heads_of(3)], **chosen)
+        text = unescape((tmp_path / f"x.{ending}").read_text("utf-8")).replace("\xa0", " ")
+        return re.findall(r"layer (\d), head (\d) of 3", text)
+
+    assert len(titles()) == 6
+    assert titles(layer=2) == [("2", "1"), ("2", "2"), ("2", "3")]
+    assert titles(layer=2, head=3) == [("2", "3")]
+
+
+def test_a_picture_is_of_a_size_that_can_be_opened(tmp_path):
+    trace = heads_of(300)
+    with pytest.raises(UsageError, match="540,000 cells are no picture; choose a layer"):
+        export(tmp_path / "x.svg", [trace])
+    assert list(tmp_path.iterdir()) == []
+    export(tmp_path / "x.txt", [trace], layer=1, head=1)
+    export(tmp_path / "x.json", [trace])
+    assert (tmp_path / "x.txt").stat().st_size < 10**6
+
+
+def test_control_characters_leave_a_picture_valid(tmp_path):
+    words = ("a\x01\x1b[2J", "\x9b\ufffe\ud800")
+    export(tmp_path / "x.svg", [AttentionTrace(WEIGHTS, words, words, title="\x0c\x08")])
+    ElementTree.parse(tmp_path / "x.svg")
+    export(tmp_path / "x.html", [AttentionTrace(WEIGHTS, words, words, title="\x0c\x08")])
+    assert not re.search("[\x00-\x08\x1b\x7f-\x9f]", (tmp_path / "x.html").read_text("utf-8"))
+    export(tmp_path / "x.json", [AttentionTrace(WEIGHTS, words, words)])
+    export(tmp_path / "x.csv", [AttentionTrace(WEIGHTS, words, words)])

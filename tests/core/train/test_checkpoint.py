@@ -167,7 +167,7 @@ class Kills:
                 os.ftruncate(args[0], os.fstat(args[0]).st_size // 2)
             if self.left <= 0:
                 raise Killed
-            return call(*args, **named)
+            return None if name == "fsync" else call(*args, **named)  # it takes long
 
         return counted
 
