@@ -92,7 +92,12 @@ class _Unpacked:
     def read(self, size: int) -> bytes:
         if size > self.most:
             raise DataError(f"{self.path}: a header of {size} bytes is far too large: not read")
-        data = self.file.read(size)
+        try:
+            data = self.file.read(size)
+        except OSError as error:
+            if error.errno is None:  # gzip and bz2 call damage so
+                raise tarfile.ReadError(str(error)) from error
+            raise
         self.left -= len(data)
         if self.left < 0:
             raise DataError(f"{self.path}: unpacked, it is far too large: not read")
