@@ -107,6 +107,12 @@ def test_sources_are_known_without_their_models() -> None:
     assert run.stdout == "attend sentiment translate vit False\n"
 
 
+@pytest.mark.parametrize("arguments", [["translate", "Hello."], ["sentiment", "A fine film."]])
+def test_an_answer_loads_no_more_of_torch_than_it_needs(arguments: list[str]) -> None:
+    """What compiles and what spreads over machines takes as long to load as all the rest."""
+    assert not modules_loaded_by(*arguments) & {"torch._dynamo", "torch.distributed.fsdp", "sympy"}
+
+
 def test_a_saved_trace_opens_without_torch(tmp_path: Path) -> None:
     weights = np.full((1, 1, 2, 2), 0.5, np.float32)
     save_traces(tmp_path / "saved.trace", [AttentionTrace(weights, ("a", "b"), ("c", "d"))])

@@ -55,14 +55,16 @@ class Checkpoint:
     def trained(self, make: Callable[[], Model], device: torch.device) -> Model:
         """The model that `make` builds, with these weights, on the device, ready to answer.
 
-        A config is nobody's but the file's: its sizes are compared before they take memory.
+        A config is nobody's but the file's: sizes beyond the weights' own are compared before they
+        take memory. (That loads a good part of torch besides, so others are compared afterwards.)
         """
         try:
-            with torch.device("meta"):
-                _check_shapes(make().state_dict(), self.weights, self.folder)
+            if _has_odd_sizes(self.config, self.weights):
+                with torch.device("meta"):
+                    _check_shapes(make().state_dict(), self.weights, self.folder)
+            model = make()
         except UsageError as error:  # settings that nobody has given
             raise DataError(f"{self.folder} is damaged ({error})") from error
-        model = make()
         load_weights(model, self.weights, self.folder)
         return model.to(device).eval()
 
@@ -169,6 +171,18 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) 
         if weights[name].isnan().any():
             raise DataError(f"{source}: {name} is not a number: a training that diverged wrote it")
     model.load_state_dict({name: weights[saved] for name, saved in _saved_as(state).items()})
+
+
+def _has_odd_sizes(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> bool:
+    """Whether a config has a number above all sizes of the weights, or of layers above their
+    number."""
+    largest = max((size for tensor in weights.values() for size in tensor.shape), default=0)
+    return any(
+        _has_odd_sizes(value, weights)
+        if isinstance(value, Mapping)
+        else isinstance(value, int) and value > (len(weights) if "layers" in name else largest)
+        for name, value in config.items()
+    )
 
 
 def _check_shapes(state: Mapping[str, Tensor], weights: Mapping[str, Tensor], source: Path) -> None:
