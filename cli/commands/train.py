@@ -11,7 +11,7 @@ from dlcc.cli.groups import LazyGroup, command_of
 from dlcc.cli.options import Device, Seed, options_of, with_parameters
 from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.train.config import FitConfig
-from dlcc.core.train.recipe import Recipe, names, recipe
+from dlcc.core.train.recipe import Recipe, names, recipe, without_folder
 
 if TYPE_CHECKING:
     from dlcc.core.train.task import Finished, Task
@@ -22,7 +22,6 @@ Run = Annotated[
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")]
 
 _SILENT = ("run", "resume", "quiet", "debug")  # these do not change the result
-_PATHS = ("embeddings", "backbone")  # or the name of something known
 
 
 def train_command(name: str) -> Callable[..., None]:
@@ -102,14 +101,11 @@ def command_line(context: typer.Context) -> str:
         if name in _SILENT or source is None or source.name != "COMMANDLINE":
             continue
         flag = (options[name].secondary_opts if value is False else options[name].opts)[0]
-        if options[name].multiple:
-            parts += [f"{flag} {Path(each).name}" for each in value]
-            continue
-        is_path = isinstance(value, Path) or (name in _PATHS and isinstance(value, str))
-        shown = Path(value).name if is_path else value
-        if isinstance(value, tuple):
-            shown = ",".join(map(str, value)) or "none"
-        parts.append(flag if isinstance(value, bool) else f"{flag} {shown}")
+        several = [*value] if options[name].multiple else [value]
+        for shown in without_folder(name, several):
+            if isinstance(shown, tuple):
+                shown = ",".join(map(str, shown)) or "none"
+            parts.append(flag if isinstance(shown, bool) else f"{flag} {shown}")
     return " ".join(parts)
 
 
@@ -136,16 +132,14 @@ def new_run_folder(kind: str) -> Path:
 
 def train_here(task: "Task", config: FitConfig, run: Path, resume: bool, unit: str) -> "Finished":
     """As `trained`; then print the best checkpoint's folder, or how to go on after Ctrl-C."""
-    from dlcc.cli.console import note, put
-
     try:
         finished = trained(task, config, run, resume, unit)
     except KeyboardInterrupt:
-        note(f"stopped; go on with the same options and --run {run} --resume")
+        console.note(f"stopped; go on with the same options and --run {run} --resume")
         raise
     name = task.metric.replace("_", " ")
-    note(f"best {name} {finished.best:.4g} after {finished.seconds / 60:.1f} minutes")
-    put(str(run / "best"))
+    console.note(f"best {name} {finished.best:.4g} after {finished.seconds / 60:.1f} minutes")
+    console.put(str(run / "best"))
     return finished
 
 
@@ -162,11 +156,10 @@ def trained(task: "Task", config: FitConfig, run: Path, resume: bool, unit: str)
     Raises:
         KeyboardInterrupt: Ctrl-C, after a resumable state was saved.
     """
-    from dlcc.cli.console import note
     from dlcc.cli.progress import follow, stop_on_interrupt
     from dlcc.core.train.fit import fit
 
-    note(f"run folder: {run}")
+    console.note(f"run folder: {run}")
     with stop_on_interrupt() as should_stop:
         finished = follow(fit(task, config, run, resume=resume, should_stop=should_stop), unit)
     if finished.reason == "stopped":

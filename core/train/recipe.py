@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 GROUP = "dlcc.recipes"
 _MAY_CHANGE = ("epochs", "minutes", "patience", "data")  # data are known by their hash
+_PATHS = ("data", "embeddings", "backbone")  # paths, or the names of something known
 
 
 class Narrator(Protocol):
@@ -41,6 +42,14 @@ class Narrator(Protocol):
     def transferring(self, what: str) -> AbstractContextManager[Progress]:
         """Within it, tell the given function how many bytes are done."""
         ...
+
+
+def without_folder(name: str, value: Any) -> Any:
+    """The value of a setting, of a path its last part alone: not where it lies."""
+    if isinstance(value, list):
+        return [without_folder(name, each) for each in value]
+    is_path = isinstance(value, Path) or (name in _PATHS and isinstance(value, str))
+    return Path(value).name if is_path else value
 
 
 @dataclass(frozen=True)
@@ -68,10 +77,9 @@ class Chosen:
 
     def settings(self) -> dict[str, Any]:
         """All values and the seed as JSON values, paths by their last part."""
-        return {
-            name: json.loads(json.dumps(value, default=lambda path: path.name))
-            for name, value in {**self.values, "seed": self.seed}.items()
-        }
+        values = {**self.values, "seed": self.seed}
+        settings = {name: without_folder(name, value) for name, value in values.items()}
+        return dict(json.loads(json.dumps(settings)))  # tuples become lists
 
     def part(self, config: type) -> dict[str, Any]:
         """The values of a settings dataclass's fields, but for what the data give."""

@@ -137,3 +137,14 @@ def test_a_run_is_gone_on_with_as_it_was_begun(run_dlcc: Run, text: Path, tmp_pa
         assert (refused.exit_code, message in refused.stderr) == (2, True), refused.stderr
     again = run_dlcc(*options[:-1], 3, "--words", 6, "--resume")
     assert again.exit_code == 0, again.stderr
+
+
+def test_a_run_says_nothing_of_where_files_lie() -> None:
+    given = {
+        "backbone": "/home/me/vit",
+        "data": [Path("/home/me/a.csv"), "/home/me/b=2"],
+        "stem": (1, 2),
+    }
+    settings = Recipe("", "", (), "").choose(given, seed=3).settings()
+    assert settings["data"] == ["a.csv", "b=2"]
+    assert (settings["backbone"], settings["stem"], settings["seed"]) == ("vit", [1, 2], 3)
