@@ -40,8 +40,8 @@ class FitConfig(Settings):
     """Stop after this many epochs without a better validation; 0 never does."""
     bfloat16: bool = True
     """Compute products in bfloat16 where the device is faster with it."""
-    checkpoint_seconds: float = 120.0
-    """Longest time between two resumable states."""
+    checkpoint_seconds: float = setting(120.0, at_least(0))
+    """Longest time between two states that a killed training goes on from."""
     seed: int = 0
     """Seed of every step's random numbers."""
 

@@ -84,7 +84,8 @@ def fit(
         trainer.restore()
     elif whole(run / "last").exists():
         raise UsageError("holds a training: resume it, or choose another", "run", run)
-    else:
+    trainer.check_start()
+    if not resume:
         trainer.save_last()  # a run killed at once can be resumed too
     yield from trainer.run_epochs(should_stop)
 
@@ -103,13 +104,16 @@ class _Trainer:
         self.at = _Progress()
         self.saved_at = time.monotonic()
 
-    def run_epochs(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
-        config, at = self.config, self.at
+    def check_start(self) -> None:
+        """Raise DataError where a weight is no number before anything was learned."""
         if wrong := self._not_finite():
             raise DataError(
                 f"{wrong} is not finite before the first step: the weights or vectors that the "
                 "training begins with are damaged"
             )
+
+    def run_epochs(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
+        config, at = self.config, self.at
         batches = self.task.batches(at.epoch)
         yield Started(
             self.run,
@@ -268,6 +272,7 @@ class _Trainer:
                 f"data, seed and validation share it began with"
             )
         load_weights(self.model, checkpoint.weights, checkpoint.folder)
+        self._lines_before(0)  # complains of damage before the long work
         with being_read(checkpoint.folder, "cannot be resumed ({})"):
             self._restore_state(checkpoint)
 
@@ -289,12 +294,18 @@ class _Trainer:
     def _write_metrics(self, line: dict[str, float]) -> None:
         """Append a line, dropping any that a killed run wrote after the state it resumed from."""
         path = self.run / "metrics.jsonl"
-        with being_read(path):
-            earlier = path.read_text().splitlines() if path.exists() else []
-            lines = [text for text in earlier if json.loads(text)["epoch"] < line["epoch"]]
+        lines = self._lines_before(line["epoch"])
         numbers = {name: value if math.isfinite(value) else None for name, value in line.items()}
         lines.append(json.dumps(numbers))  # JSON has no NaN
         write_atomically(path, lambda temporary: temporary.write_text("\n".join(lines) + "\n"))
+
+
+    def _lines_before(self, epoch: float) -> list[str]:
+        """What `metrics.jsonl` says of the epochs before one."""
+        path = self.run / "metrics.jsonl"
+        with being_read(path):
+            lines = path.read_text().splitlines() if path.exists() else []
+            return [text for text in lines if json.loads(text)["epoch"] < epoch]
 
 
 def _can_be_averaged(buffer: Tensor) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dlcc.core.train.task import Task
 
 GROUP = "dlcc.recipes"
-_MAY_CHANGE = ("epochs", "minutes", "patience", "data")  # data are known by their hash
+_MAY_CHANGE = ("epochs", "minutes", "patience", "checkpoint_seconds", "data")  # data have a hash
 _PATHS = ("data", "embeddings", "backbone")  # paths, or the names of something known
 
 
