@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dlcc.core.sentiment.classifier import Classifier
     from dlcc.core.sentiment.data import Review
     from dlcc.core.sentiment.model import SentimentModel
+    from dlcc.core.train import parts
 
 _EXPLAINED = 100  # texts that explanations are measured on
 _READ = {"windows": "read in windows, logits averaged", "ends": "only their two ends read"}
@@ -67,18 +68,20 @@ def evaluate(
     chosen, reviews = _texts([classifier], data, column, label_column, part, seed)
     reviews = _sample(reviews, limit or _EXPLAINED if faithfulness else limit, seed)
     if faithfulness:
-        _measure_faithfulness(classifier, chosen, reviews, seed, json_output)
+        _measure_faithfulness(classifier, chosen.name, reviews, seed, json_output)
         return
     with counting("texts", len(reviews)) as progress:
-        result = score_texts(classifier, reviews, worst, progress)
+        result = score_texts(classifier, reviews, worst, progress, chosen.calibrates)
     if json_output:
         values = draw.scores_as_json(result.scores, "texts")
         for mistake in values["worst"]:
             mistake["text"] = reviews[mistake["place"]].text
         by_length = [asdict(each) for each in result.by_length]
-        print_json({"part": chosen, "labels": classifier.labels, **values, "by_length": by_length})
+        print_json(
+            {"part": chosen.name, "labels": classifier.labels, **values, "by_length": by_length}
+        )
         return
-    draw.print_scores(result.scores, "texts", chosen)
+    draw.print_scores(result.scores, "texts", chosen.name)
     draw.print_by_length(result.by_length)
     stdout().print(f"texts beyond {classifier.max_length} tokens: {_READ[long]}\n", style="dim")
     draw.print_worst_texts(result.scores.worst, reviews)
@@ -177,7 +180,7 @@ def _texts(
     label_column: str,
     part: str | None,
     seed: int,
-) -> "tuple[str, Sequence[Review]]":
+) -> "tuple[parts.Part, Sequence[Review]]":
     """The part that all classifiers are scored on, and its labelled texts."""
     from dlcc.cli.console import transferring, warn
     from dlcc.core.sentiment.config import SplitConfig
@@ -189,7 +192,7 @@ def _texts(
     chosen, reviews = texts_to_score(data or find_data(transferring), columns, part, abouts)
     if chosen.remark:
         warn(chosen.remark)
-    return chosen.name, reviews
+    return chosen, reviews
 
 
 def _sample(reviews: "Sequence[Review]", limit: int | None, seed: int) -> "Sequence[Review]":

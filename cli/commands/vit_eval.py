@@ -44,7 +44,7 @@ def evaluate(
     if chosen.remark:
         warn(chosen.remark)
     with counting("pictures") as progress:
-        scores = score_pictures(classifier, pictures, worst, tta, progress)
+        scores = score_pictures(classifier, pictures, worst, tta, progress, chosen.calibrates)
     if json_output:
         values = scores_as_json(scores, "pictures")
         print_json({"part": chosen.name, "tta": tta, **values})

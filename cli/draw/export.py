@@ -10,6 +10,7 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +83,10 @@ def export(
 
     Args:
         path: ends in .svg, .html, .csv, .json or .txt.
-        traces: every layer and head of each is written.
+        traces: every layer and head of each is written, unless one is chosen.
         palette: colours of the picture.
         numbers: whether the picture's cells show their weights; a .txt always shows them.
-        layer: the only one that a picture shows, from 1; .csv and .json hold all.
+        layer: the only one that is written, from 1.
         head: the same of heads.
 
     Raises:
@@ -104,7 +105,7 @@ def export(
 
 @dataclass(frozen=True)
 class _Chosen:
-    """Which maps a picture shows: all, or those of one layer or one head."""
+    """Which maps are written: all, or those of one layer or one head."""
 
     layer: int | None = None
     head: int | None = None
@@ -175,22 +176,31 @@ def traces_as_json(
         traces: the traces.
         cell: a query and a key, to be explained in each head of them.
     """
-    values = [_trace_as_json(trace) for trace in traces]
+    return _as_json(traces, _Chosen(), cell)
+
+
+def _as_json(
+    traces: list[AttentionTrace], chosen: _Chosen, cell: tuple[int, int] | None = None
+) -> dict[str, Any]:
+    values = [_trace_as_json(trace, chosen) for trace in traces]
     if cell is not None:
         for trace, each in zip(traces, values, strict=True):
             each["explanation"] = [cell_as_json(trace, n, *cell) for n in range(trace.num_heads)]
     return {"traces": values}
 
 
-def _trace_as_json(trace: AttentionTrace) -> dict[str, Any]:
+def _trace_as_json(trace: AttentionTrace, chosen: _Chosen) -> dict[str, Any]:
+    layers, heads = (sorted(set(places)) for places in zip(*chosen.maps(trace), strict=True))
+    which = np.ix_(layers, heads)
     return {
         "title": trace.title,
         "kind": trace.kind,
         "query": list(trace.query),
         "key": list(trace.key),
-        "layers": list(trace.layer_names),
-        "weights": _numbers(trace.weights),
-        "scores": None if trace.scores is None else _numbers(trace.scores),
+        "layers": [trace.layer_names[layer] for layer in layers],
+        "heads": [head + 1 for head in heads],
+        "weights": _numbers(trace.weights[which]),
+        "scores": None if trace.scores is None else _numbers(trace.scores[which]),
         "mechanism": trace.mechanism,
         "scale": trace.scale,
         "details": trace.details,
@@ -204,18 +214,21 @@ def _numbers(array: np.ndarray) -> Any:
     return [round(float(x), 6) if np.isfinite(x) else None for x in array]
 
 
-def _json(traces: list[AttentionTrace], *_: Any) -> str:
-    return json.dumps(traces_as_json(traces), ensure_ascii=False) + "\n"
+def _json(traces: list[AttentionTrace], palette: Palette, numbers: bool, chosen: _Chosen) -> str:
+    return json.dumps(_as_json(traces, chosen), ensure_ascii=False) + "\n"
 
 
-def _csv(traces: list[AttentionTrace], *_: Any) -> str:
+def _csv(traces: list[AttentionTrace], palette: Palette, numbers: bool, chosen: _Chosen) -> str:
     """One line a cell; positions are counted from 1, an empty score is masked or not kept."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     columns = "trace layer head query_position query key_position key weight score"
     writer.writerow(columns.split())
     for trace in traces:
-        for (layer, head, query, key), weight in np.ndenumerate(trace.weights):
+        for (layer, head), (query, key) in product(
+            chosen.maps(trace), np.ndindex(trace.weights.shape[2:])
+        ):
+            weight = trace.weights[layer, head, query, key]
             score = None if trace.scores is None else float(trace.scores[layer, head, query, key])
             writer.writerow(
                 (

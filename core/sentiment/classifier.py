@@ -18,7 +18,7 @@ from dlcc.core.sentiment.config import EncoderConfig
 from dlcc.core.sentiment.model import SentimentModel
 from dlcc.core.settings import one_of
 from dlcc.core.train.checkpoint import load_checkpoint
-from dlcc.core.train.classify import Calibrated
+from dlcc.core.train.classify import Calibrated, class_names
 from dlcc.core.train.runtime import autocast
 
 KIND = "sentiment"
@@ -76,7 +76,7 @@ class Classifier(Calibrated):
         """
         checkpoint = load_checkpoint(folder, KIND)
         with checkpoint.being_read():
-            labels = tuple(map(str, checkpoint.config["labels"]))
+            labels = class_names(checkpoint.config["labels"])
             encoder = checkpoint.config["encoder"]
             return cls(
                 checkpoint.trained(

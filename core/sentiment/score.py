@@ -101,8 +101,16 @@ def score_texts(
     reviews: Sequence[Review],
     worst: int = 5,
     progress: Progress | None = None,
+    fitted: bool = False,
 ) -> TextScores:
-    """Classify labelled texts and compare; the `worst` mistakes are kept.
+    """Classify labelled texts and compare.
+
+    Args:
+        classifier: what answers.
+        reviews: the texts.
+        worst: how many mistakes to keep.
+        progress: told how many texts are done.
+        fitted: whether the classifier's temperature was fitted to them.
 
     Raises:
         DataError: no texts, or a class that the classifier does not know.
@@ -121,6 +129,7 @@ def score_texts(
         labels,
         classifier.labels,
         classifier.temperature,
+        fitted=fitted,
         names=[review.name for review in reviews],
         worst=worst,
         seconds=seconds,

@@ -4,7 +4,7 @@ Shapes: N texts, B batch, T tokens, C classes, D width.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from hashlib import sha256
@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dlcc.core.errors import UsageError
 from dlcc.core.nn.batches import PAD, PAD_STEP, batches_by_length, pad
 from dlcc.core.sentiment.answers import with_answers
 from dlcc.core.sentiment.classifier import KIND, Classifier
@@ -36,6 +37,7 @@ from dlcc.core.sentiment.model import SentimentModel
 from dlcc.core.sentiment.source import trace_of
 from dlcc.core.sentiment.start import from_checkpoint, from_scratch, from_vectors
 from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core.train.checkpoint import read_about
 from dlcc.core.train.recipe import Chosen, Narrator
 from dlcc.core.train.runtime import choose_device, seeded_generator
 
@@ -170,6 +172,8 @@ def build(chosen: Chosen, narrator: Narrator) -> ClassifyTask:
     chosen.make(EncoderConfig, vocab_size=1)  # complains before the long work
     named = [path_and_share(each) for each in chosen.make(SourcesConfig).data or ()]
     sources = named or [(find_data(narrator.transferring), 1.0)]
+    if chosen.resumed:
+        _check_shares(sources, read_about(chosen.resumed / "last").get("data", {}))
     corpus, about = _read(sources, chosen, asked.also, narrator)
     about |= {"command": chosen.command, "seed": chosen.seed}
     if asked.start:
@@ -183,6 +187,13 @@ def build(chosen: Chosen, narrator: Narrator) -> ClassifyTask:
     about["start"] = start
     narrator.note(f"starts from {start}")
     return ClassifyTask(model.to(device), codec, corpus, config, about)
+
+
+def _check_shares(given: Sequence[tuple[Path, float]], before: Mapping[str, Any]) -> None:
+    """Raise UsageError where a source has another share than in a run that is gone on with."""
+    for (path, share), source in zip(given, before.get("sources", ()), strict=False):
+        if share != source["share"]:
+            raise UsageError(f"the run has {source['share']:g}", "data", f"{path}={share:g}")
 
 
 def _read(

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -29,6 +29,8 @@ from dlcc.core.files.paths import being_read, read_bytes
 FORMAT_VERSION = 1
 _WEIGHTS = "model.safetensors"
 _CONFIG = "config.json"
+_FAR_MORE = 8  # times as many numbers
+_TABLES = ("vocab", "classes", "length", "longest")  # names of sizes that a table has as rows
 Model = TypeVar("Model", bound=nn.Module)
 
 
@@ -55,8 +57,8 @@ class Checkpoint:
     def trained(self, make: Callable[[], Model], device: torch.device) -> Model:
         """The model that `make` builds, with these weights, on the device, ready to answer.
 
-        A config is nobody's but the file's: sizes beyond the weights' own are compared before they
-        take memory. (That loads a good part of torch besides, so others are compared afterwards.)
+        A config is nobody's but the file's: odd sizes are compared before they take memory. (That
+        loads a good part of torch besides, so others are compared afterwards.)
         """
         try:
             if _has_odd_sizes(self.config, self.weights):
@@ -174,15 +176,24 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) 
 
 
 def _has_odd_sizes(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> bool:
-    """Whether a config has a number above all sizes of the weights, or of layers above their
-    number."""
-    largest = max((size for tensor in weights.values() for size in tensor.shape), default=0)
-    return any(
-        _has_odd_sizes(value, weights)
-        if isinstance(value, Mapping)
-        else isinstance(value, int) and value > (len(weights) if "layers" in name else largest)
-        for name, value in config.items()
-    )
+    """Whether a config's sizes could make far more numbers than the weights have: a layer makes no
+    more than the square of all widths together, a vocabulary a row of that length a word."""
+    sizes = list(_sizes(config))
+    layers = sum(size for name, size in sizes if "layers" in name)
+    rows = sum(size for name, size in sizes if any(table in name for table in _TABLES))
+    width = sum(size for _, size in sizes) - layers - rows
+    there = sum(tensor.numel() for tensor in weights.values())
+    return max(layers, 1) * width**2 + rows * width > _FAR_MORE * there
+
+
+def _sizes(config: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """All whole numbers in a config, with their names."""
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _sizes(value)
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, int):
+                yield name, abs(each)
 
 
 def _check_shapes(state: Mapping[str, Tensor], weights: Mapping[str, Tensor], source: Path) -> None:

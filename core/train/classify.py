@@ -6,6 +6,7 @@ Shapes: N examples, C classes.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -66,6 +67,7 @@ def score(
     classes: Sequence[str],
     temperature: float,
     *,
+    fitted: bool = False,
     names: Sequence[str],
     worst: int,
     seconds: float,
@@ -75,21 +77,43 @@ def score(
     Args:
         logits: [N, C], before the temperature; N is at least 1.
         labels: [N] int64, the true classes.
+        temperature: what the classifier divides logits by.
+        fitted: whether the temperature was fitted to these examples: log loss and calibration
+            error are then as of `validated_scores`.
         names: of the N examples.
         worst: how many mistakes to keep.
     """
     pairs = labels * len(classes) + logits.argmax(1)
     confusion = pairs.bincount(minlength=len(classes) ** 2).view(len(classes), -1)
     nearest = logits.topk(min(_TOP, len(classes)), 1).indices
+    calibration = (
+        validated_scores(logits, labels)
+        if fitted
+        else calibrated_scores(logits, labels, temperature)
+    )
     return Scores(
         len(labels),
-        **calibrated_scores(logits, labels, temperature),
+        **calibration,
         top5=(nearest == labels[:, None]).any(1).double().mean().item(),
         classes=_by_class(classes, confusion),
         confusion=tuple(map(tuple, confusion.tolist())),
         worst=_worst(calibrated(logits, temperature), labels, classes, names, worst),
         per_second=len(labels) / seconds,
     )
+
+
+def class_names(given: Any) -> tuple[str, ...]:
+    """The names of classes as a checkpoint has them.
+
+    Raises:
+        ValueError: they are no texts, or two are the same.
+    """
+    names = tuple(given)
+    if isinstance(given, str) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"it names classes that are no texts: {given!r:.60}")
+    if len(set(names)) < len(names):
+        raise ValueError("it names a class twice")
+    return names
 
 
 class Calibrated:

@@ -12,6 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def fit(
         raise UsageError("holds a training: resume it, or choose another", "run", run)
     trainer.check_start()
     if not resume:
-        trainer.save_last()  # a run killed at once can be resumed too
+        trainer.save_first()
     yield from trainer.run_epochs(should_stop)
 
 
@@ -258,6 +259,16 @@ class _Trainer:
         self._save("last", {}, save(tensors, {_PROGRESS: json.dumps(asdict(self.at))}))
         self.saved_at = time.monotonic()
 
+    def save_first(self) -> None:
+        """As `save_last`, so that a run killed at once can be resumed too; a run that cannot be
+        written leaves no folder."""
+        try:
+            self.save_last()
+        except DataError:
+            with suppress(OSError):
+                self.run.rmdir()
+            raise
+
     def restore(self) -> None:
         """Go back to where `last` was saved."""
         checkpoint = load_checkpoint(self.run / "last", self.task.kind)
@@ -298,7 +309,6 @@ class _Trainer:
         numbers = {name: value if math.isfinite(value) else None for name, value in line.items()}
         lines.append(json.dumps(numbers))  # JSON has no NaN
         write_atomically(path, lambda temporary: temporary.write_text("\n".join(lines) + "\n"))
-
 
     def _lines_before(self, epoch: float) -> list[str]:
         """What `metrics.jsonl` says of the epochs before one."""

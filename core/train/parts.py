@@ -29,6 +29,13 @@ class Part:
     """One of `PARTS`."""
     remark: str = ""
     """What whoever reads the scores should know of it."""
+    own: bool = False
+    """Whether it is of the split that the model was trained with."""
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether the model's temperature was fitted to it."""
+        return self.own and self.name == "validation"
 
 
 def part_to_score(
@@ -83,10 +90,10 @@ def _own(asked: str | None, present: Collection[str]) -> Part:
     if name not in present:
         raise DataError(f"the data have no {name} part: choose one of {', '.join(present)}")
     if name == "train":
-        return Part(name, "these are what the model was trained on")
+        return Part(name, "these are what the model was trained on", own=True)
     if asked is None and name == "validation":
-        return Part(name, "the data have no test part: the validation part is scored")
-    return Part(name)
+        return Part(name, "the data have no test part: the validation part is scored", own=True)
+    return Part(name, own=True)
 
 
 def alike(chosen: Sequence[tuple[Part, Sequence[T]]]) -> tuple[Part, Sequence[T]]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from dlcc.core.nn.layers import as_array, recorded_projections
 from dlcc.core.progress import Progress
 from dlcc.core.train.checkpoint import load_checkpoint
-from dlcc.core.train.classify import Calibrated
+from dlcc.core.train.classify import Calibrated, class_names
 from dlcc.core.train.runtime import autocast
 from dlcc.core.vit.augment import shifted
 from dlcc.core.vit.config import ViTConfig
@@ -72,7 +72,7 @@ class PictureClassifier(Calibrated):
         """
         checkpoint = load_checkpoint(folder, KIND)
         with checkpoint.being_read():
-            classes = tuple(map(str, json.loads(checkpoint.files[CLASSES])))
+            classes = class_names(json.loads(checkpoint.files[CLASSES]))
             if len(classes) != checkpoint.config["num_classes"]:
                 raise ValueError(f"it names {len(classes)} classes")
             model = checkpoint.trained(lambda: ViT(ViTConfig(**checkpoint.config)), device)

@@ -53,6 +53,7 @@ def score_pictures(
     worst: int = 6,
     tta: bool = False,
     progress: Progress | None = None,
+    fitted: bool = False,
 ) -> Scores:
     """Classify labelled pictures and compare.
 
@@ -60,6 +61,7 @@ def score_pictures(
         pictures: labels are places in the classifier's classes.
         worst: how many mistakes to keep.
         tta: average over ten views of each picture.
+        fitted: whether the classifier's temperature was fitted to them.
 
     Raises:
         DataError: no pictures.
@@ -73,6 +75,7 @@ def score_pictures(
         pictures.labels,
         classifier.classes,
         classifier.temperature,
+        fitted=fitted,
         names=pictures.names,
         worst=worst,
         seconds=time.perf_counter() - begun,

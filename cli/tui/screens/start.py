@@ -70,6 +70,8 @@ class StartScreen(Screen[None]):
         self.app.pop_screen()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        if not self.is_current:  # it was chosen twice, quickly
+            return
         way = self._ways[event.option_index][1]
         if isinstance(way, Path):
             self.post_message(Opened(way))

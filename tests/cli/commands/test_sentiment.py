@@ -414,6 +414,10 @@ def test_sources_are_trained_together_and_scored_apart(run_dlcc, tmp_path: Path)
     result = run_dlcc("sentiment", "train", *sources[:3], f"{more}=0", "--run", run)
     assert result.exit_code == 2
     assert result.stderr.endswith(f"--data {more}=0: give a share above 0\n"), result.stderr
+    other = ["--data", table(), "--data", f"{more}=2", *SIZES, *QUICK, "--run", run, "--resume"]
+    result = run_dlcc("sentiment", "train", *other)
+    assert result.exit_code == 2
+    assert result.stderr.endswith(f"--data {more}=2: the run has 2.5\n"), result.stderr
 
 
 def test_a_class_without_examples(run_dlcc, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -113,6 +113,17 @@ def test_a_picture_shows_the_maps_that_are_asked_for(tmp_path, ending):
     assert titles(layer=2, head=3) == [("2", "3")]
 
 
+def test_numbers_are_those_of_the_maps_that_are_asked_for(tmp_path):
+    export(tmp_path / "x.json", [heads_of(3)], layer=2, head=3)
+    (trace,) = json.loads((tmp_path / "x.json").read_text())["traces"]
+    assert (trace["layers"], trace["heads"]) == (["layer 2"], [3])
+    assert np.shape(trace["weights"]) == (1, 1, 3, 3)
+    export(tmp_path / "x.csv", [heads_of(3)], head=2)
+    rows = list(csv.DictReader((tmp_path / "x.csv").read_text().splitlines()))
+    assert {(row["layer"], row["head"]) for row in rows} == {("layer 1", "2"), ("layer 2", "2")}
+    assert len(rows) == 2 * 9
+
+
 def test_a_picture_is_of_a_size_that_can_be_opened(tmp_path):
     trace = heads_of(300)
     with pytest.raises(UsageError, match="540,000 cells are no picture; choose a layer"):

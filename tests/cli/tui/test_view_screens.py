@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 from textual import events
-from textual.widgets import Input
+from textual.widgets import Input, OptionList
 from viewing import (
     FakeSource,
     Viewed,
@@ -22,6 +22,7 @@ from viewing import (
 
 from dlcc.cli.tui import app as app_module
 from dlcc.cli.tui.app import SmallScreen, ViewerApp
+from dlcc.cli.tui.screens.dialogs import Ask
 from dlcc.cli.tui.screens.explanations import collected
 from dlcc.cli.tui.screens.map import MapScreen
 from dlcc.cli.tui.screens.mixed import box_of, share_inside
@@ -445,6 +446,19 @@ def test_the_start_screen_leads_everywhere(tmp_path, monkeypatch):
     install(
         monkeypatch, attend=FakeSource(attend, **ask), translate=FakeSource(translate, English=book)
     )
+    view(None, steps)
+
+
+def test_a_way_that_is_chosen_twice_at_once_is_gone_once(monkeypatch):
+    async def steps(viewed: Viewed) -> None:
+        menu = viewed.app.screen.query_one(OptionList)
+        menu.action_select()
+        menu.action_select()
+        await viewed.until(lambda: isinstance(viewed.app.screen, Ask))
+        await viewed.press("escape")
+        assert "What do you want to look at?" in viewed.text
+
+    install(monkeypatch, attend=FakeSource(lambda query: [], query="he saw"))
     view(None, steps)
 
 

@@ -1,5 +1,7 @@
 """Answers: order, long texts, empty ones, calibration, checkpoints that are missing or damaged."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,17 @@ def test_a_run_stands_for_its_best_checkpoint() -> None:
     assert best_of(trained_run() / "last") == trained_run() / "last"
     weights = Classifier.load(trained_run() / "last", CPU).model.state_dict()
     assert all(torch.isfinite(tensor).all() for tensor in weights.values())
+
+
+@pytest.mark.parametrize("labels", [[1, 2], ["bad", "bad"], "ab", ["bad", None]])
+def test_classes_that_are_no_different_texts_are_damage(tmp_path: Path, labels: object) -> None:
+    shutil.copytree(trained_run() / "best", tmp_path / "model")
+    path = tmp_path / "model/config.json"
+    header = json.loads(path.read_text())
+    header["config"]["labels"] = labels
+    path.write_text(json.dumps(header))
+    with pytest.raises(DataError, match="it names"):
+        Classifier.load(tmp_path / "model", CPU)
 
 
 def test_what_cannot_be_loaded_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from dlcc.core.train.classify import (
     calibrated_scores,
     calibration_error,
     fit_temperature,
+    score,
     validated_scores,
 )
 
@@ -51,6 +52,18 @@ def test_validation_is_scored_at_temperatures_that_were_not_fitted_to_it() -> No
     assert found["log_loss"] == pytest.approx(sum(losses) / 2)
     assert found["log_loss"] > fitted["log_loss"]
     assert validated_scores(logits[:1], labels[:1])["accuracy"] in (0, 1)
+
+
+def test_what_the_temperature_was_fitted_to_is_not_scored_with_it() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(60, 3, generator=generator), torch.arange(60) % 3
+    fitted = fit_temperature(logits, labels)
+    about = {"names": [""] * 60, "worst": 0, "seconds": 1.0}
+    own = score(logits, labels, "abc", fitted, fitted=True, **about)
+    other = score(logits, labels, "abc", fitted, **about)
+    assert own.accuracy == other.accuracy
+    assert own.log_loss == pytest.approx(validated_scores(logits, labels)["log_loss"])
+    assert own.log_loss > other.log_loss
 
 
 def test_what_is_no_probability_is_no_calibration() -> None:

@@ -333,6 +333,25 @@ def test_after_a_validation_that_is_no_number_nothing_is_drawn(tmp_path: Path) -
     assert list(fit(task, CONFIG, tmp_path))
 
 
+def test_a_run_that_cannot_be_written_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match="No space left"):
+        list(fit(LineTask(), CONFIG, tmp_path / "run"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_metrics_are_named_before_anything_is_learned(tmp_path: Path) -> None:
+    list(fit(LineTask(), FitConfig(epochs=1), tmp_path))
+    (tmp_path / "metrics.jsonl").write_text('{"epoch": 1}\n{"epo')
+    with pytest.raises(DataError, match=r"metrics.jsonl is damaged"):
+        next(fit(LineTask(), CONFIG, tmp_path, resume=True))
+
+
 def test_weights_that_are_no_numbers_to_begin_with_are_not_the_learning_rates_fault(
     tmp_path: Path,
 ) -> None:
@@ -340,6 +359,7 @@ def test_weights_that_are_no_numbers_to_begin_with_are_not_the_learning_rates_fa
     task.model[2].weight.data[0, 3] = math.nan
     with pytest.raises(DataError, match=r"2.weight is not finite before the first step"):
         list(fit(task, CONFIG, tmp_path / "a"))
+    assert not (tmp_path / "a").exists()
     save_checkpoint(
         tmp_path / "b", kind="line", weights=task.model.state_dict(), config={}, about={}
     )

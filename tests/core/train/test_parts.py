@@ -39,6 +39,7 @@ def test_of_its_own_data_a_model_is_scored_on_what_was_kept_from_it(
 ) -> None:
     found = part_to_score(asked, True, present, named=())
     assert found.name == part
+    assert found.calibrates == (part == "validation")
     assert (remark in found.remark) if remark else not found.remark
 
 
@@ -58,6 +59,7 @@ def test_of_other_data_what_they_name_or_all_is_scored_and_it_is_said(
     found = part_to_score(asked, False, ALL, named)
     assert found.name == part
     assert "trained on other data or another split" in found.remark
+    assert not found.calibrates
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from dlcc.core.errors import DataError, UsageError
 from dlcc.core.trace.trace import load_traces, save_traces
 from dlcc.core.train.checkpoint import save_checkpoint
 from dlcc.core.vit.classifier import PictureClassifier
+from dlcc.core.vit.config import ViTConfig
+from dlcc.core.vit.model import ViT
 from dlcc.core.vit.score import score_pictures
 from dlcc.core.vit.source import METHODS, cutmix_trace, patch_relevance, trace_of
 
@@ -101,6 +103,29 @@ def test_a_config_of_odd_values_is_damage(tmp_path: Path, odd: dict[str, object]
     path.write_text(json.dumps(header))
     with pytest.raises(DataError):
         PictureClassifier.load(tmp_path, CPU)
+
+
+def test_a_config_that_asks_for_more_than_the_file_has_is_refused_before_it_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = classifier()
+    wide = max(max(weight.shape) for weight in answers.model.state_dict().values())
+    save_classifier(tmp_path, answers)
+    path = tmp_path / "config.json"
+    header = json.loads(path.read_text())
+    header["config"] |= {"embed_dim": wide, "hidden_dim": wide, "num_layers": 20}
+    path.write_text(json.dumps(header))
+    devices = []
+    built = ViT.__init__
+
+    def build(self: ViT, config: ViTConfig) -> None:
+        devices.append(torch.empty(0).device.type)
+        built(self, config)
+
+    monkeypatch.setattr(ViT, "__init__", build)
+    with pytest.raises(DataError, match="the model has"):
+        PictureClassifier.load(tmp_path, CPU)
+    assert devices == ["meta"]
 
 
 def test_scores_count_what_they_say() -> None:
