@@ -183,7 +183,9 @@ def test_other_exits_keep_their_code(run_dlcc: Run, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("delay", [0.05, 0.1, 0.2, 0.3, 0.45])
 def test_ctrl_c_at_the_start_is_no_traceback(delay: float) -> None:
     # From the first line of ours on; before it the interpreter itself starts.
-    script = "print(flush=True); from dlcc.cli import main; main()"
+    # A shell may have started the tests in the background, deaf to it.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    script = f"{listen}; print(flush=True); from dlcc.cli import main; main()"
     command = [sys.executable, "-c", script, "attend", "-"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
