@@ -96,9 +96,10 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(
         stderr=subprocess.DEVNULL,
     )
     first = tmp_path / "killed/last/config.json"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not first.exists() and time.monotonic() < deadline:
         time.sleep(0.005)
+    assert first.exists()
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     result = run_dlcc(*command, "--resume")
