@@ -18,7 +18,7 @@ _TERMS = 5  # of the largest, shown
 _ROW = 12  # keys of the row, shown
 _BAR = 20  # cells of a weight of 1
 _DIM = Style(dim=True)
-_JSON = "query key terms product scale score masked weight rank added_norm output_norm share"
+_JSON = "query key terms product scale bias score masked weight rank added_norm output_norm share"
 
 
 def explanation(trace: AttentionTrace, layer: int, head: int, query: int, key: int) -> Group:
@@ -59,8 +59,10 @@ def _score_lines(cell: CellExplanation) -> list[Text]:
     rest = sum(term.amount for term in cell.terms[_TERMS:])
     if len(cell.terms) > _TERMS:
         lines.append(Text(f"    the others together: {rest:+.3f}", _DIM))
-    score = cell.product * cell.scale
-    lines.append(Text(f"  score = {cell.product:.3f} × {cell.scale:.4f} = {score:.3f}"))
+    scaled = cell.product * cell.scale
+    bias = "" if cell.bias is None else f" {cell.bias:+.3f} (bias)"
+    score = scaled + (cell.bias or 0.0)
+    lines.append(Text(f"  score = {cell.product:.3f} × {cell.scale:.4f}{bias} = {score:.3f}"))
     if cell.masked:
         lines.append(Text("  masked: this query may not look there, so the score becomes -inf"))
     return lines

@@ -70,7 +70,7 @@ def print_grids(
 
 def grid_lines(trace: AttentionTrace, layer: int, head: int, style: GridStyle) -> list[Text]:
     """The lines of `attention_grid`."""
-    weights = trace.weights[layer, head]
+    weights = trace.map(layer, head)
     masked = np.zeros(weights.shape, bool)
     if trace.scores is not None:
         masked = np.isneginf(trace.scores[layer, head])
@@ -104,7 +104,7 @@ def grid_lines(trace: AttentionTrace, layer: int, head: int, style: GridStyle) -
 
 def row_looks(trace: AttentionTrace, layer: int = 0, head: int = 0) -> list[str]:
     """For each query the key with its largest weight, or difference, and that."""
-    return [_look(trace, row) for row in trace.weights[layer, head]]
+    return [_look(trace, row) for row in trace.map(layer, head)]
 
 
 @dataclass(frozen=True)

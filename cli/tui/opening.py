@@ -13,14 +13,14 @@ from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.paths import asset
 from dlcc.core.trace import maps
 
-_EPOCH = re.compile(r"epoch-(\d+)\.trace")
+_EPOCH = re.compile(r"(epoch|step)-(\d+)\.trace")
 _COMBINED = "|".join((*maps.REDUCTIONS, ROLLOUT))
 _MAP = re.compile(rf"0*([1-9]\d*)\.0*([1-9]\d*)\.(0*[1-9]\d*|{_COMBINED})")
 _NEAR = 20  # traces of the current folder that are offered
 
 
 def frames_of(path: Path) -> list[Frame]:
-    """A frame of the file, or one an epoch of a run folder; the first is read at once.
+    """A frame of the file, or one an epoch or step of a folder; the first is read at once.
 
     Raises:
         DataError: nothing there, or nothing that can be shown.
@@ -31,11 +31,14 @@ def frames_of(path: Path) -> list[Frame]:
 
 
 def _epochs(folder: Path) -> list[Frame]:
-    matches = ((_EPOCH.fullmatch(file.name), file) for file in folder.glob("traces/*"))
-    found = [(int(match[1]), file) for match, file in matches if match]
+    files = [*folder.glob("traces/*"), *folder.glob("*.trace")]
+    matches = ((_EPOCH.fullmatch(file.name), file) for file in files)
+    found = [(match[1], int(match[2]), file) for match, file in matches if match]
     if not found:
-        raise DataError(f"{folder} keeps no attention: it has no traces/epoch-NNN.trace")
-    return [Frame(f"epoch {number}", file) for number, file in sorted(found)]
+        raise DataError(
+            f"{folder} keeps no attention: it has no traces/epoch-NNN.trace or step-NNN.trace"
+        )
+    return [Frame(f"{unit} {number}", file) for unit, number, file in sorted(found)]
 
 
 def demos() -> list[Path]:

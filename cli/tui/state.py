@@ -177,9 +177,9 @@ class ViewState:
         if choice.head == ROLLOUT:
             heads = [maps.rollout(trace.weights)]
         elif isinstance(choice.head, int):
-            heads = [trace.weights[choice.layer, choice.head]]
+            heads = [trace.map(choice.layer, choice.head)]
         else:
-            heads = list(trace.weights[choice.layer])
+            heads = [trace.map(choice.layer, head) for head in range(trace.num_heads)]
         if self.words or self.hide_special:
             heads = [maps.merge(head, queries, keys) for head in heads]
         if self.hide_special:

@@ -11,6 +11,8 @@ import numpy as np
 from dlcc.core.trace.maps import rank_in_row
 from dlcc.core.trace.trace import AttentionTrace
 
+_ROUNDING = 2e-3  # of float16, in which large traces are kept
+
 
 @dataclass(frozen=True)
 class Term:
@@ -37,6 +39,8 @@ class CellExplanation:
     """The sum of the terms: the raw dot product, or the additive score."""
     scale: float | None
     """What the product is multiplied by to give the score."""
+    bias: float | None
+    """What is added to the scaled product, such as a distance's; None where nothing is."""
     score: float | None
     """Before the softmax; -inf where masked."""
     masked: bool | None
@@ -69,7 +73,7 @@ def explain_cell(
     Raises:
         IndexError: the trace has no such cell.
     """
-    row_weights = trace.weights[layer, head, query_index]
+    row_weights = trace.map(layer, head)[query_index]
     vectors = _vectors(trace, layer, head, query_index)
     terms = None if vectors is None else _terms(*vectors, key_index)
     row_scores = None if vectors is None else _row_scores(*vectors, trace.scale)
@@ -77,13 +81,15 @@ def explain_cell(
         row_scores = trace.scores[layer, head, query_index]
     score = None if row_scores is None else float(row_scores[key_index])
     values = trace.tensors.get("value")
+    product = None if terms is None else sum(term.amount for term in terms)
     return CellExplanation(
         query=trace.query[query_index],
         key=trace.key[key_index],
         mechanism=trace.mechanism,
         terms=terms,
-        product=None if terms is None else sum(term.amount for term in terms),
+        product=product,
         scale=None if terms is None else trace.scale,
+        bias=_bias(product, trace.scale, score),
         score=score,
         masked=None if trace.scores is None else score == -np.inf,
         weight=float(row_weights[key_index]),
@@ -92,6 +98,14 @@ def explain_cell(
         row_weights=row_weights,
         **({} if values is None else _added(values[layer, head], row_weights, key_index)),
     )
+
+
+def _bias(product: float | None, scale: float, score: float | None) -> float | None:
+    """What leads from the scaled product to the score, beyond rounding."""
+    if product is None or score is None or score == -np.inf:
+        return None
+    rest = score - product * scale
+    return rest if abs(rest) > _ROUNDING * max(1.0, abs(score), abs(product * scale)) else None
 
 
 def _vectors(

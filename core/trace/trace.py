@@ -29,8 +29,8 @@ class AttentionTrace:
     """
 
     weights: np.ndarray
-    """[L, H, Q, K] float32: what each query puts on each key. A row sums to 1, or to 0 where the
-    query may attend to nothing."""
+    """[L, H, Q, K] float32, or float16 of large ones: what each query puts on each key. A row sums
+    to 1, or to 0 where the query may attend to nothing."""
     query: tuple[str, ...]
     """The Q tokens that ask. For images: one name a patch."""
     key: tuple[str, ...]
@@ -84,6 +84,25 @@ class AttentionTrace:
     @property
     def num_heads(self) -> int:
         return self.weights.shape[1]
+
+    def map(self, layer: int, head: int) -> np.ndarray:
+        """One map [Q, K] float32."""
+        return self.weights[layer, head].astype(np.float32, copy=False)
+
+    def save(self, path: Path | str) -> None:
+        """Write it into one file, for `load_traces` and `dlcc view`.
+
+        Raises:
+            DataError: the folder or the file cannot be written.
+        """
+        save_traces(Path(path), [self])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        from dlcc.core.trace.html import page_part
+
+        heading = self.title or self.kind
+        return page_part(heading, self.weights, self.query, self.key, self.layer_names)
 
 
 def save_traces(path: Path, traces: list[AttentionTrace]) -> None:
@@ -143,7 +162,7 @@ def _from_parts(text: Any, number: int, arrays: dict[str, np.ndarray]) -> Attent
 
 _NAMES = {"L": "layers", "H": "heads", "Q": "queries", "K": "keys", "r": "rows", "c": "columns"}
 _ARRAYS = {
-    "weights": (np.float32, "LHQK"),
+    "weights": (np.floating, "LHQK"),
     "scores": (np.floating, "LHQK"),
     "image": (np.uint8, "rc3"),
     "query": (np.floating, "LHQd"),
@@ -172,7 +191,11 @@ def _check(trace: AttentionTrace) -> None:
     _check_array("weights", weights, {})
     if weights.size > MAX_CELLS:
         raise DataError(f"a trace of {weights.size} cells is too large to show")
-    if trace.kind != "combined" and (weights.min() < 0 or weights.sum(-1).max() > 1.01):
+    if weights.dtype not in (np.float32, np.float16):
+        raise DataError(f"a trace's weights must be float32 or float16, not {weights.dtype}")
+    if trace.kind != "combined" and (
+        weights.min() < 0 or weights.sum(-1, dtype=np.float32).max() > 1.01
+    ):
         raise DataError("a trace's weights must be probabilities: found negatives or sums > 1")
     sizes = dict(zip("LHQK3", (*weights.shape, 3), strict=True))
     for name, (kind, size) in _TUPLES.items():
