@@ -55,6 +55,7 @@ def check_map(shape: Sequence[int], layer: int | None, head: int | None) -> None
 
 _COMMANDS = {
     "attend": ("attend",),
+    "hf": ("look",),
     "sentiment": ("sentiment",),
     "translate": ("translate",),
     "vit": ("vit", "predict"),

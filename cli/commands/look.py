@@ -1,25 +1,32 @@
-"""`dlcc look`: attention from any source, one of the program's own or a stranger's."""
+"""`dlcc look`: attention from any source or model, one of the program's own or a stranger's."""
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Export, Json, Save, at_most_one, check_map
+from dlcc.cli.options import Device, Export, Json, Save, at_most_one, check_map
+
+if TYPE_CHECKING:
+    from dlcc.core.sources import Source
+    from dlcc.core.trace.trace import AttentionTrace
 
 
 def look(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="Where the attention comes from; left out, the sources are listed.",
-            metavar="SOURCE",
+            help="Where the attention comes from: a source, a model's folder or its name on the "
+            "hub; left out, the sources are listed.",
+            metavar="SOURCE|MODEL",
         ),
     ] = None,
     answers: Annotated[
         list[str] | None,
         typer.Argument(
-            help="What it asks for, in order; its examples stand in for those left out.",
-            metavar="ANSWER",
+            help="What a source asks for, in order; its examples stand in for those left out. For a "
+            "model one or two texts, with another model before them both, side by side.",
+            metavar="ANSWER|TEXT",
             show_default=False,
         ),
     ] = None,
@@ -33,10 +40,33 @@ def look(
     palette: Annotated[
         str, typer.Option("--palette", help="viridis, cividis or grey.", metavar="NAME")
     ] = "viridis",
+    generate: Annotated[
+        int, typer.Option(help="Have a model write on, so many tokens; a row each.", min=0)
+    ] = 0,
+    chat: Annotated[
+        bool, typer.Option("--chat", help="Put the text into a model's chat template.")
+    ] = False,
+    hide_sinks: Annotated[
+        bool,
+        typer.Option(
+            "--hide-sinks", help="Leave out a first token that takes most of the attention."
+        ),
+    ] = False,
+    words: Annotated[
+        bool, typer.Option("--words", help="Merge a model's pieces to words.")
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Download nothing; as HF_HUB_OFFLINE=1.")
+    ] = False,
+    list_in: Annotated[
+        str | None,
+        typer.Option("--list", help="List the models of a folder, or of hub-cache.", metavar="DIR"),
+    ] = None,
     tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
     save: Save = None,
     export_to: Export = None,
     json_output: Json = False,
+    device: Device = "auto",
 ) -> None:
     """Look at attention from any source, one of a package of yours too.
 
@@ -47,15 +77,32 @@ def look(
     from dlcc.cli.draw.grid import print_grids
     from dlcc.cli.draw.palette import chosen_palette
     from dlcc.core import sources
+    from dlcc.core.errors import UsageError
+    from dlcc.core.trace.maps import by_word
 
     at_most_one(json=json_output, tui=tui)
+    if list_in is not None:
+        _list_models(list_in, json_output)
+        return
     if name is None:
         _list(json_output)
         return
     colours = chosen_palette(palette)
     if export_to is not None:
         check_ending(export_to)
-    traces = sources.traces_of(name, answers or [])
+    maker: Source | None = None
+    if name in sources.names() or not _names_model(name):
+        if generate or chat or hide_sinks or words or offline:
+            raise UsageError(f"{name} is a source: only models are told how to read and write")
+        traces = sources.traces_of(name, answers or [])
+    else:
+        from dlcc.core.huggingface.source import HuggingFaceSource
+
+        maker = HuggingFaceSource(generate=generate, chat=chat, device=device, offline=offline)
+        maker.options = {k: v for k, v in maker.options.items() if v and v != "auto"}
+        traces = _looked_at(maker, name, answers or [], hide_sinks)
+        if words:
+            traces = [by_word(trace) for trace in traces]
     for trace in traces:
         check_map(trace.weights.shape, layer, head)
     keep(traces, save, export_to, lambda path: export(path, traces, colours, numbers))
@@ -64,11 +111,98 @@ def look(
     elif tui:
         from dlcc.cli.tui.app import view_traces
 
-        view_traces(traces, layer=layer or traces[0].num_layers, head=head or 1)
+        view_traces(traces, maker, layer=layer or traces[0].num_layers, head=head or 1)
     else:
+        if maker is not None and head is None:
+            traces = [_mean(trace, layer or trace.num_layers) for trace in traces]
+            layer, head = 1, 1
         print_grids(
             traces, colours, numbers, (layer or 0) - 1, None if head is None else [head - 1]
         )
+
+
+def _names_model(name: str) -> bool:
+    from dlcc.core.huggingface.loading import is_model
+
+    return is_model(name)
+
+
+def _looked_at(
+    maker: Any, name: str, answers: list[str], hide_sinks: bool
+) -> "list[AttentionTrace]":
+    """The traces of a model on a text, or of two models with their difference."""
+    from dlcc.cli.console import note, put
+    from dlcc.core.errors import UsageError
+    from dlcc.core.huggingface.loading import is_model
+    from dlcc.core.huggingface.source import differences, sink_of, without_sink
+
+    names, texts = [name], answers
+    if len(answers) > 1 and " " not in answers[0] and is_model(answers[0]):
+        names, texts = [name, answers[0]], answers[1:]
+    if len(texts) > 2:
+        raise UsageError(f"{len(texts)} texts: give one or two, in quotes")
+    texts = texts or [maker.asks[1].example]
+    made = [maker.traces(each, *texts) for each in names]
+    for trace in (trace for traces in made for trace in traces):
+        for each in trace.details.get("notes", ()):
+            note(each)
+        sink = sink_of(trace)
+        if sink and not hide_sinks:
+            note(f"{trace.key[0]!r} takes {sink:.0%} of the attention: --hide-sinks leaves it out")
+    if hide_sinks:
+        made = [[without_sink(t) if sink_of(t) else t for t in traces] for traces in made]
+    if "written" in made[0][0].details:
+        note(f"written: {made[0][0].details['written']}")
+    _say_guesses(made[0][0], put)
+    both = [trace for traces in made for trace in traces]
+    if len(made) > 1:
+        found = differences(*made)
+        if not found:
+            note("no difference: the models cut the text otherwise, or have other layers or heads")
+        both += found
+    return both
+
+
+def _say_guesses(trace: "AttentionTrace", put: Any) -> None:
+    """What stands most probably in place of each mask."""
+    if "written" in trace.details:
+        return
+    for token, row in zip(trace.query, trace.details.get("alternatives", ()), strict=False):
+        if row:
+            put(f"{token}: " + ", ".join(f"{word} {share:.2f}" for word, share in row[:5]))
+
+
+def _mean(trace: "AttentionTrace", layer: int) -> "AttentionTrace":
+    """One layer's heads as their mean: a first picture that fits a screen."""
+    from dataclasses import replace
+
+    from dlcc.core.trace.maps import reduce_heads
+
+    heads = trace.weights[layer - 1].astype("float32")
+    name = f"{trace.layer_names[layer - 1]}, mean of {trace.num_heads} heads"
+    return replace(
+        trace,
+        weights=reduce_heads(heads, "mean")[None, None],
+        layer_names=(name,),
+        scores=None,
+        tensors={},
+    )
+
+
+def _list_models(where: str, as_json: bool) -> None:
+    """Print the models of a folder or of the hub's cache, and why one cannot be looked at."""
+    from dlcc.cli.console import note, print_json, put
+    from dlcc.core.huggingface.loading import hub_cache, listed
+
+    found = listed(hub_cache() if where == "hub-cache" else Path(where).expanduser())
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        note("no model there")
+    width = max((len(each["name"]) for each in found), default=0)
+    for each in found:
+        put(f"{each['name']:{width}}  {each['error'] or each['type'] + ': ' + each['answers']}")
 
 
 def _list(as_json: bool) -> None:

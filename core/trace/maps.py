@@ -208,6 +208,8 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 _WORD_STARTS = ("▁", "Ġ")
 _PIECE_START = "##"
 _PIECE_END = "@@"
+CONTINUED = "⁺"
+"""A token that is a further part of a character that another one began."""
 
 
 def by_word(trace: AttentionTrace) -> AttentionTrace:
@@ -253,6 +255,7 @@ def joined(tokens: Sequence[str], groups: Groups) -> tuple[str, ...]:
 
 def join_pieces(pieces: Sequence[str]) -> str:
     """The word that subword pieces make, without the marks that tokenisers put on them."""
+    pieces = [piece for piece in pieces if piece != CONTINUED] or pieces
     if len(pieces) > 1 and pieces[0] in _WORD_STARTS:
         pieces = pieces[1:]  # a start that stands apart from its letters
     word = ""
