@@ -136,6 +136,15 @@ Checkpoint = Annotated[
         metavar="FOLDER",
     ),
 ]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="A Hugging Face model's folder or name on the hub, in place of ours; needs "
+        "pip install 'dlcc[models]'.",
+        metavar="MODEL",
+    ),
+]
 Embeddings = Annotated[
     Path | None,
     typer.Option(

@@ -104,7 +104,7 @@ def test_sources_are_known_without_their_models() -> None:
         "print(*names, 'torch' in sys.modules)\n"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert run.stdout == "attend sentiment translate vit False\n"
+    assert run.stdout == "attend hf sentiment translate vit False\n"
 
 
 @pytest.mark.parametrize("arguments", [["translate", "Hello."], ["sentiment", "A fine film."]])

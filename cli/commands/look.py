@@ -24,8 +24,8 @@ def look(
     answers: Annotated[
         list[str] | None,
         typer.Argument(
-            help="What a source asks for, in order; its examples stand in for those left out. For a "
-            "model one or two texts, with another model before them both, side by side.",
+            help="What a source asks for, in order; its examples stand in for those left out. For "
+            "a model one or two texts, with another model before them both, side by side.",
             metavar="ANSWER|TEXT",
             show_default=False,
         ),
@@ -75,10 +75,10 @@ def look(
     from dlcc.cli.console import print_json
     from dlcc.cli.draw.export import check_ending, export, keep, traces_as_json
     from dlcc.cli.draw.grid import print_grids
-    from dlcc.cli.draw.palette import chosen_palette
+    from dlcc.cli.draw.palette import PALETTES, chosen_palette
     from dlcc.core import sources
     from dlcc.core.errors import UsageError
-    from dlcc.core.trace.maps import by_word
+    from dlcc.core.trace.maps import by_word, mean_of_heads
 
     at_most_one(json=json_output, tui=tui)
     if list_in is not None:
@@ -114,11 +114,14 @@ def look(
         view_traces(traces, maker, layer=layer or traces[0].num_layers, head=head or 1)
     else:
         if maker is not None and head is None:
-            traces = [_mean(trace, layer or trace.num_layers) for trace in traces]
+            traces = [mean_of_heads(trace, layer or trace.num_layers) for trace in traces]
             layer, head = 1, 1
-        print_grids(
-            traces, colours, numbers, (layer or 0) - 1, None if head is None else [head - 1]
-        )
+        for signed in (False, True):
+            some = [trace for trace in traces if (trace.kind == "combined") is signed]
+            chosen = PALETTES["signed"] if signed else colours
+            if some:
+                heads = None if head is None else [head - 1]
+                print_grids(some, chosen, numbers, (layer or 0) - 1, heads)
 
 
 def _names_model(name: str) -> bool:
@@ -170,23 +173,6 @@ def _say_guesses(trace: "AttentionTrace", put: Any) -> None:
     for token, row in zip(trace.query, trace.details.get("alternatives", ()), strict=False):
         if row:
             put(f"{token}: " + ", ".join(f"{word} {share:.2f}" for word, share in row[:5]))
-
-
-def _mean(trace: "AttentionTrace", layer: int) -> "AttentionTrace":
-    """One layer's heads as their mean: a first picture that fits a screen."""
-    from dataclasses import replace
-
-    from dlcc.core.trace.maps import reduce_heads
-
-    heads = trace.weights[layer - 1].astype("float32")
-    name = f"{trace.layer_names[layer - 1]}, mean of {trace.num_heads} heads"
-    return replace(
-        trace,
-        weights=reduce_heads(heads, "mean")[None, None],
-        layer_names=(name,),
-        scores=None,
-        tensors={},
-    )
 
 
 def _list_models(where: str, as_json: bool) -> None:

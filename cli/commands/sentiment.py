@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from dlcc.cli.options import (
     Device,
     Export,
     Json,
+    Model,
     Save,
     at_most_one,
     check_map,
@@ -44,6 +45,13 @@ def sentiment(
         str | None, typer.Option(help="The table's column with the text.", metavar="NAME")
     ] = None,
     checkpoint: Checkpoint = None,
+    model: Model = None,
+    faithful: Annotated[
+        bool,
+        typer.Option(
+            "--faithfulness", help="Measure which explanation of these texts can be trusted."
+        ),
+    ] = False,
     explain: Annotated[
         str | None,
         typer.Option(
@@ -92,6 +100,15 @@ def sentiment(
     if export_to is not None:
         check_ending(export_to)
     source = SentimentSource(checkpoint, device, long)
+    if model is not None:
+        if checkpoint is not None or long != "windows":
+            raise UsageError("--model goes neither with --checkpoint nor with --long")
+        from dlcc.core.huggingface.classifier import ClassifierSource
+
+        source = ClassifierSource(model, device)
+    if faithful:
+        _measure(source.classifier, given, json_output)
+        return
     found = _answered(source.classifier, given)
     if min_probability:
         found, names = _probable(found, names, min_probability)
@@ -122,6 +139,28 @@ def sentiment(
         from dlcc.cli.tui.app import view_traces
 
         view_traces(traces, source, layer=layer or traces[0].num_layers, head=head or 1)
+
+
+def _measure(classifier: "Classifier", texts: list[str], as_json: bool) -> None:
+    """Print how fast the label's probability falls as each method's top words are masked."""
+    from dataclasses import asdict
+
+    from dlcc.cli.console import counting, print_json
+    from dlcc.cli.draw.scores import print_faithfulness
+    from dlcc.core.sentiment.explain import STEPS
+    from dlcc.core.sentiment.faithfulness import faithfulness
+
+    with counting("texts", len(texts)) as progress:
+        other: Any = {}
+        if hasattr(classifier, "encoded"):  # one from elsewhere
+            from dlcc.core.huggingface.classifier import StrangersExplainer
+
+            other = {"explains": StrangersExplainer, "cut": classifier.encoded}
+        trust = faithfulness(classifier, texts, progress=progress, **other)
+    if as_json:
+        print_json({"texts": len(texts), "methods": [asdict(each) for each in trust]})
+    else:
+        print_faithfulness(trust, len(texts), STEPS)
 
 
 def _texts(
@@ -194,6 +233,7 @@ def _say_what_matters(classifier: "Classifier", found: "list[Answer]") -> None:
     elif long:
         how = {
             "windows": f"read in windows of {classifier.max_length} tokens, logits averaged",
+            "start": f"only their first {classifier.max_length} tokens read",
             "ends": f"only their ends read: {classifier.max_length // 4} tokens and the last "
             f"{classifier.max_length - classifier.max_length // 4}",
         }[classifier.long_texts]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Checkpoint, Device, Export, Json, Save, at_most_one
+from dlcc.cli.options import Checkpoint, Device, Export, Json, Model, Save, at_most_one
 
 if TYPE_CHECKING:
     from dlcc.core.translate.source import TranslateSource
@@ -31,6 +31,7 @@ def translate(
         Path | None, typer.Option("--file", help="Translate each line of a file.", metavar="FILE")
     ] = None,
     checkpoint: Checkpoint = None,
+    model: Model = None,
     beam: Annotated[int, typer.Option("--beam", help="Beam width; 1 is greedy search.")] = 5,
     length_penalty: Annotated[
         float, typer.Option("--length-penalty", help="Above 1 favours long translations.")
@@ -72,6 +73,13 @@ def translate(
     if export_to is not None:
         check_ending(export_to)
     lines = _lines(text, file)
+    if model is not None:
+        if checkpoint is not None or n_best != 1:
+            raise UsageError("--model goes neither with --checkpoint nor with --n-best")
+        draws = stdout().is_terminal and len(lines) == 1 if attention is None else attention
+        shown = draws and not json_output and not tui
+        _by_model(model, lines, device, shown, numbers, colours, tui, save, export_to, json_output)
+        return
     if n_best < 1:
         raise UsageError(f"--n-best {n_best}: at least 1")
     from dlcc.core.translate.source import TranslateSource
@@ -110,6 +118,53 @@ def translate(
         from dlcc.cli.tui.app import view_traces
 
         view_traces(traces, source)
+
+
+def _by_model(
+    name: str,
+    lines: list[str],
+    device: str,
+    draws: bool,
+    numbers: bool,
+    colours: Any,
+    tui: bool,
+    save: Path | None,
+    export_to: Path | None,
+    as_json: bool,
+) -> None:
+    """Translate with a model from elsewhere, greedily."""
+    from dlcc.cli.console import print_json, put
+    from dlcc.cli.draw.export import export, keep
+    from dlcc.cli.draw.grid import print_grids
+    from dlcc.core.errors import UsageError
+    from dlcc.core.huggingface.source import HuggingFaceSource
+    from dlcc.core.trace.maps import by_word
+
+    source = HuggingFaceSource(**({} if device == "auto" else {"device": device}))
+    if not source.model(name).config.get("is_encoder_decoder"):
+        raise UsageError(f"--model {name} translates nothing: an encoder and a decoder are needed")
+    done = []
+    for line in lines:
+        traces = source.traces(name, line) if line.strip() else []
+        written = traces[0].details["written"] if traces else ""
+        done.append((line, written, traces))
+        if not as_json and not tui:
+            put(written)
+    if as_json:
+        print_json({"translations": [{"source": a, "translation": b} for a, b, _ in done]})
+    traces = [trace for _, _, found in done for trace in found]
+    if not traces:
+        return
+    words = [by_word(trace) for trace in traces]
+    keep(traces, save, export_to, lambda path: export(path, words, colours, numbers))
+    if draws:  # the alignment: the last layer's heads that look at the encoder, as their mean
+        from dlcc.core.trace.maps import mean_of_heads
+
+        print_grids([mean_of_heads(words[0], words[0].num_layers)], colours, numbers)
+    if tui:
+        from dlcc.cli.tui.app import view_traces
+
+        view_traces(traces, source, layer=traces[0].num_layers)
 
 
 def _lines(text: list[str] | None, file: Path | None) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Checkpoint, Device, Json, Save, at_most_one
+from dlcc.cli.options import Checkpoint, Device, Json, Model, Save, at_most_one
 from dlcc.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _BATCH = 32  # pictures that are answered at a time where none is drawn
 def predict(
     pictures: Annotated[list[Path], typer.Argument(help="Picture files.", metavar="IMAGE")],
     checkpoint: Checkpoint = None,
+    model: Model = None,
     top: Annotated[int, typer.Option(help="Classes to print.", min=1)] = _TOP,
     attention: Annotated[
         bool | None,
@@ -58,11 +59,21 @@ def predict(
     from dlcc.core.vit.source import PictureSource
 
     at_most_one(json=json_output, tui=tui)
+    at_most_one(model=model is not None, checkpoint=checkpoint is not None)
     method = method or ("gradient" if layer is None and head is None else "last")
     if export_to is not None:
         check_ending(export_to, PICTURE_FORMATS)
-    source = PictureSource(checkpoint, device)
+    source: Any = PictureSource(checkpoint, device)
+    if model is not None:
+        from dlcc.core.huggingface.pictures import PictureModelSource
+
+        source = PictureModelSource(model, device)
     draw = stdout().is_terminal and not json_output if attention is None else attention
+    if attention is None and draw and model is not None and source.classifier.windows:
+        from dlcc.cli.console import note
+
+        draw = False
+        note("a Swin model attends within windows: there is no map of the whole picture to draw")
     shows = tui or save is not None or export_to is not None
     # Only who looks at attention pays for it.
     asks = draw or json_output or shows or (layer, head, method) != (None, None, "gradient")

@@ -123,8 +123,8 @@ def judged(folder: Path) -> dict[str, Any]:
     Raises:
         DataError: why not.
     """
-    config = _json(folder / "config.json")
-    for each in (config, _json(folder / "tokenizer_config.json", {})):
+    config = settings_in(folder / "config.json")
+    for each in (config, settings_in(folder / "tokenizer_config.json", {})):
         if "auto_map" in each:
             raise DataError(f"{folder} needs code that comes with it, which is never run: no model")
     if "quantization_config" in config:
@@ -138,7 +138,8 @@ def judged(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _json(path: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
+def settings_in(path: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A JSON object in a file; `default` where there is no file."""
     if default is not None and not path.is_file():
         return default
     with being_read(path, "is no JSON ({})"):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NAME = "hf"
 _ALTERNATIVES = 10
 _SINK = 0.3
-"""Share of the attention of later tokens beyond which the first one is a sink (Xiao et al. 2024)."""
+"""Share of the attention of later tokens that makes the first one a sink (Xiao et al. 2024)."""
 _MASKS = ("[MASK]", "<mask>")
 _MOST = 2**14  # tokens
 

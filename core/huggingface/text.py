@@ -137,9 +137,8 @@ def _shown(piece: str) -> str:
 
 def _fast_of(folder: Path) -> Any:
     """The fast tokenizer that transformers makes of a vocabulary."""
-    if not any((folder / name).is_file() for name in ("vocab.txt", "vocab.json", "spiece.model")):
-        if not any(folder.glob("*.spm")) and not any(folder.glob("*.model")):
-            raise DataError(f"{folder} has no tokenizer: a tokenizer.json is needed")
+    if not any(p for kind in ("vocab.*", "*.spm", "*.model") for p in folder.glob(kind)):
+        raise DataError(f"{folder} has no tokenizer: a tokenizer.json is needed")
     with being_read(folder, "has a tokenizer that cannot be loaded ({})"):
         from transformers import AutoTokenizer
 
@@ -169,7 +168,9 @@ class PieceCodec(Codec):
 
     def of_ids(self, ids: Sequence[int]) -> Encoded:
         pieces = self.slow.convert_ids_to_tokens(list(ids))
-        tokens, words, special = [], [], []
+        tokens: list[str] = []
+        words: list[int] = []
+        special: list[str] = []
         for number, piece in zip(ids, pieces, strict=True):
             new = number in self.special or piece.startswith("▁") or not words
             after = bool(special) and bool(tokens) and tokens[-1] in special

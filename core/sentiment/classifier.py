@@ -6,14 +6,14 @@ Shapes: N texts, C classes, B batch, T tokens.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from dlcc.core.nn.batches import PAD_STEP, batches_by_length, pad
 from dlcc.core.progress import Progress
-from dlcc.core.sentiment.codec import LONG_TEXTS, ReviewCodec, ReviewTokens, ends, windows
+from dlcc.core.sentiment.codec import LONG_TEXTS, MASK, ReviewCodec, ReviewTokens, ends, windows
 from dlcc.core.sentiment.config import EncoderConfig
 from dlcc.core.sentiment.model import SentimentModel
 from dlcc.core.settings import one_of
@@ -63,6 +63,8 @@ class Classifier(Calibrated):
     (the first quarter and the last three quarters of the length)."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """How it was made."""
+    mask: ClassVar[int] = MASK
+    """The token that stands in for one that is taken away."""
 
     def __post_init__(self) -> None:
         one_of(LONG_TEXTS).ask(self.long_texts, "long")

@@ -20,7 +20,7 @@ from dlcc.core.errors import UsageError
 from dlcc.core.nn.batches import PAD
 from dlcc.core.nn.layers import as_array, recorded_projections
 from dlcc.core.sentiment.classifier import Classifier
-from dlcc.core.sentiment.codec import MASK, ReviewTokens
+from dlcc.core.sentiment.codec import ReviewTokens
 from dlcc.core.settings import one_of
 from dlcc.core.trace import maps
 
@@ -125,7 +125,8 @@ class Explainer:
         for places in stretches:
             ids, words = self._read(places)
             present = np.unique(words)
-            variants = [ids, *(_without(ids, words, [word]) for word in present)]
+            mask = self.classifier.mask
+            variants = [ids, *(_without(ids, words, [word], mask) for word in present)]
             logits = self.classifier.logits(variants)
             odds = log_odds(self.classifier, logits, self.target).numpy()
             contributions[present] += odds[0] - odds[1:]
@@ -172,11 +173,12 @@ def deletion(
     """
     words = np.array(text.words, dtype=np.int64)
     variants = [
-        _without(text.ids, words, order[: round(share * len(text.spans))]) for share in STEPS
+        _without(text.ids, words, order[: round(share * len(text.spans))], classifier.mask)
+        for share in STEPS
     ]
     return classifier.probabilities(classifier.logits(variants))[:, target].numpy()
 
 
-def _without(ids: Sequence[int], words: np.ndarray, gone: Sequence[int]) -> list[int]:
+def _without(ids: Sequence[int], words: np.ndarray, gone: Sequence[int], mask: int) -> list[int]:
     """The tokens with those of the words `gone` masked."""
-    return np.where(np.isin(words, gone), MASK, np.array(ids, dtype=np.int64)).tolist()
+    return np.where(np.isin(words, gone), mask, np.array(ids, dtype=np.int64)).tolist()

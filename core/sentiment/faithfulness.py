@@ -1,7 +1,8 @@
 """Which explanation earns trust: deletion curves of all methods over many texts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,23 +33,36 @@ class Faithfulness:
 
 
 def faithfulness(
-    classifier: Classifier, texts: Sequence[str], seed: int = 0, progress: Progress | None = None
+    classifier: Classifier,
+    texts: Sequence[str],
+    seed: int = 0,
+    progress: Progress | None = None,
+    explains: type[Explainer] = Explainer,
+    cut: Callable[[str], Any] | None = None,
 ) -> list[Faithfulness]:
-    """Deletion curves on `texts`, each cut to the model's length by its ends; best method first."""
+    """Deletion curves on `texts`, each cut to the model's length; best method first.
+
+    Args:
+        explains: how the classifier is explained.
+        cut: makes tokens of a text; without, by its two ends.
+    """
     methods = [name for name in METHODS if classifier.has_attention or name == "occlusion"]
     curves: dict[str, list[np.ndarray]] = {name: [] for name in (*methods, "random")}
     for number, text in enumerate(texts):
-        tokens = _cut(classifier.codec.encode(text), classifier.max_length)
+        tokens = cut(text) if cut else _cut(classifier.codec.encode(text), classifier.max_length)
         if not tokens.ids:
             continue
+        count = len(tokens.spans)
+        real = {word for word, span in enumerate(tokens.spans) if span != (0, 0)}  # no special ones
         target = int(classifier.logits([tokens.ids])[0].argmax())
-        explainer = Explainer(classifier, tokens, target)
+        explainer = explains(classifier, tokens, target)
         for method in methods:
-            order = np.argsort(-explainer.contributions(method), kind="stable")
-            curves[method].append(deletion(classifier, tokens, target, order.tolist()))
+            order = np.argsort(-explainer.contributions(method), kind="stable").tolist()
+            order = [word for word in order if word in real]
+            curves[method].append(deletion(classifier, tokens, target, order))
         generator = seeded_generator(seed, number)
         orders = [
-            torch.randperm(len(tokens.spans), generator=generator).tolist()
+            [word for word in torch.randperm(count, generator=generator).tolist() if word in real]
             for _ in range(_RANDOM_ORDERS)
         ]
         at_random = [deletion(classifier, tokens, target, order) for order in orders]

@@ -234,6 +234,19 @@ def by_word(trace: AttentionTrace) -> AttentionTrace:
     )
 
 
+def mean_of_heads(trace: AttentionTrace, layer: int) -> AttentionTrace:
+    """One layer, from 1, with its heads as their mean: a first picture that fits a screen."""
+    heads = trace.weights[layer - 1].astype(np.float32)
+    name = f"{trace.layer_names[layer - 1]}, mean of {trace.num_heads} heads"
+    return replace(
+        trace,
+        weights=reduce_heads(heads, "mean")[None, None],
+        layer_names=(name,),
+        scores=None,
+        tensors={},
+    )
+
+
 def token_groups(
     tokens: Sequence[str], words: Sequence[int] = (), special: Collection[str] = ()
 ) -> Groups:

@@ -42,12 +42,12 @@ def test_it_is_one_short_file() -> None:
 
 @pytest.mark.usefixtures("letters")
 def test_it_is_listed_with_what_it_asks(run_dlcc: Any) -> None:
-    names = ["attend", "letters", "sentiment", "translate", "vit"]
+    names = ["attend", "hf", "letters", "sentiment", "translate", "vit"]
     listed = json.loads(run_dlcc("look", "--json").stdout)
     assert [each["name"] for each in listed] == names
-    assert listed[1]["asks"][0] == {"label": "A word", "example": "attention"}
+    assert listed[2]["asks"][0] == {"label": "A word", "example": "attention"}
     lines = run_dlcc("look").stdout.splitlines()
-    assert lines[4:7] == [
+    assert lines[7:10] == [
         "letters    Letters: which letters of one word stand in another",
         "             A word: attention",
         "             Another word: intention",
@@ -77,7 +77,7 @@ def test_its_attention_is_printed_saved_exported_and_viewed(run_dlcc: Any, tmp_p
 def test_the_start_screen_offers_it() -> None:
     async def steps(viewed: Viewed) -> None:
         assert "Letters: which letters of one word stand in another ..." in viewed.text
-        await viewed.press("j", "enter")
+        await viewed.press("j", "j", "enter")
         await viewed.type("tea")
         await viewed.press("enter", "enter")
         await viewed.until(lambda: isinstance(viewed.app.screen, MapScreen))
@@ -133,7 +133,7 @@ def test_one_that_does_not_load_is_one_line(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["nowhere"], 2, "no source nowhere: choose one of attend, sentiment, translate, vit"),
+        (["nowhere"], 2, "no source nowhere: choose one of attend, hf, sentiment, translate, vit"),
         (["vit"], 2, "vit asks for File: give it"),
         (["translate", "a", "b"], 2, "2 answers, but translate asks for 1: English"),
         (["attend", "--layer", "2"], 2, "--layer 2: from 1 to 1"),
