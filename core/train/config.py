@@ -3,10 +3,19 @@
 import math
 from dataclasses import dataclass
 
-from dlcc.core.settings import POSITIVE, PROPER_SHARE, Settings, at_least, one_of, setting
+from dlcc.core.settings import (
+    POSITIVE,
+    PROPER_SHARE,
+    Bound,
+    Settings,
+    at_least,
+    one_of,
+    setting,
+)
 
 OPTIMIZERS = ("adamw", "muon")
 SCHEDULES = ("cosine", "linear", "constant")
+_DECAY = Bound("a share above 0, or 1", lambda value: 0 < value <= 1)
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,9 @@ class FitConfig(Settings):
     """How it falls afterwards, to 0: cosine or linear; or constant."""
     optimizer: str = setting("adamw", one_of(OPTIMIZERS))
     """adamw; or muon, which takes the weights of linear layers from it (Jordan et al. 2024)."""
+    layer_decay: float = setting(1.0, _DECAY)
+    """Each block learns at this share of the rate of the block above it, what stands before the
+    blocks at that of the lowest: for pretrained models (Clark et al. 2020). 1: all alike."""
     weight_decay: float = setting(0.01, at_least(0))
     """Decoupled decay, on all that has two dimensions or more: matrices and tables, not biases."""
     beta2: float = 0.98

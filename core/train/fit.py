@@ -162,7 +162,7 @@ class _Trainer:
     def _step(self, batch: Any, done: float, rate: float) -> tuple[float, int]:
         torch.manual_seed(self.config.seed * 1_000_003 + self.at.step)
         for group in (group for each in self.optimizers for group in each.param_groups):
-            group["lr"] = rate
+            group["lr"] = rate * group["rate_share"]
         with autocast(self.device, self.config.bfloat16):
             loss, items = self.task.loss(batch, done)
         value = loss.item()

@@ -1,11 +1,13 @@
 """What moves the weights: AdamW alone, or with Muon for the weights of linear layers."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from dlcc.core.errors import UsageError
 from dlcc.core.train.config import FitConfig
 
 
@@ -16,22 +18,63 @@ def optimizers_of(model: nn.Module, config: FitConfig) -> list[Optimizer]:
     are learned alike. Its steps are scaled to the length of AdamW's: one learning rate and one
     decay serve both.
     """
-    rate, decay = config.learning_rate, config.weight_decay
-    linear: list[Tensor] = []
+    shares = rate_shares(model, config.layer_decay)
+    linear: set[Tensor] = set()
     if config.optimizer == "muon":
         layers = (module for module in model.modules() if isinstance(module, nn.Linear))
-        linear = [layer.weight for layer in layers if layer.weight.requires_grad]
-    taken = set(linear)
-    learned = [p for p in model.parameters() if p.requires_grad and p not in taken]
-    groups = [
-        {"params": [p for p in learned if p.ndim >= 2], "weight_decay": decay},
-        {"params": [p for p in learned if p.ndim < 2], "weight_decay": 0.0},
-    ]
+        linear = {layer.weight for layer in layers if layer.weight.requires_grad}
+    rest = [each for each in shares if each not in linear]
+    matrices = _groups([p for p in rest if p.ndim >= 2], shares, config.weight_decay)
+    others = _groups([p for p in rest if p.ndim < 2], shares, 0.0)
+    rate, groups = config.learning_rate, matrices + others
     adamw = torch.optim.AdamW(groups, lr=rate, betas=(0.9, config.beta2), fused=True)
     if not linear:
         return [adamw]
-    muon = torch.optim.Muon(linear, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
-    return [adamw, muon]
+    groups = _groups([p for p in shares if p in linear], shares, config.weight_decay)
+    return [adamw, torch.optim.Muon(groups, lr=rate, adjust_lr_fn="match_rms_adamw")]
+
+
+def rate_shares(model: nn.Module, decay: float) -> dict[Tensor, float]:
+    """For all weights that are learned, the share of the learning rate that each learns at.
+
+    What is registered after the model's one list of blocks stands above them and learns at the
+    whole rate; each block learns at `decay` of what is above it, and so does what is below them.
+
+    Raises:
+        UsageError: `decay` is not 1 and the model has no such list, or more than one.
+    """
+    learned = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if decay == 1:
+        return dict.fromkeys(learned.values(), 1.0)
+    children = dict(model.named_children())
+    stacks = [name for name, child in children.items() if isinstance(child, nn.ModuleList)]
+    if len(stacks) != 1:
+        raise UsageError("only for a model that is one stack of blocks", "layer_decay", decay)
+    (stack,) = stacks
+    names = list(children)
+    above, height = names[names.index(stack) + 1 :], len(list(children[stack].children()))
+
+    def depth(name: str) -> int:
+        """How many blocks there are from the weight to the top of the model."""
+        first, _, rest = name.partition(".")
+        if first == stack:
+            return height - int(rest.partition(".")[0])
+        return 0 if first in above else height + 1
+
+    return {p: decay ** depth(name) for name, p in learned.items()}
+
+
+def _groups(
+    weights: Sequence[Tensor], shares: Mapping[Tensor, float], decay: float
+) -> list[dict[str, Any]]:
+    """The weights by the share of the learning rate they learn at."""
+    found: dict[float, list[Tensor]] = {}
+    for each in weights:
+        found.setdefault(shares[each], []).append(each)
+    return [
+        {"params": params, "weight_decay": decay, "rate_share": share}
+        for share, params in found.items()
+    ]
 
 
 def optimizer_state(optimizers: Sequence[Optimizer]) -> dict[str, Tensor]:

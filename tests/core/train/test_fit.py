@@ -24,8 +24,11 @@ from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.checkpoint import best_of, load_checkpoint, load_weights, save_checkpoint
 from dlcc.core.train.config import OPTIMIZERS, FitConfig, learning_rate_at
 from dlcc.core.train.fit import fit
+from dlcc.core.train.optimizers import optimizers_of, rate_shares
 from dlcc.core.train.runtime import seeded_generator
 from dlcc.core.train.task import EpochEnded, Finished, Started, Stepped
+from dlcc.core.vit.config import ViTConfig
+from dlcc.core.vit.model import ViT
 
 
 class LineTask:
@@ -125,6 +128,37 @@ def test_muon_takes_the_linear_weights_and_leaves_the_rest_to_adamw(tmp_path: Pa
         sizes = {optimizer: moved[optimizer][name].abs() for optimizer in OPTIMIZERS}
         assert sizes["adamw"].std() < 0.05 * sizes["adamw"].mean()
         assert sizes["muon"].std() > 0.2 * sizes["muon"].mean()
+
+
+def test_lower_blocks_learn_at_a_share_of_the_rate() -> None:
+    model = ViT(ViTConfig(2, image_size=4, patch_size=2, embed_dim=8, num_layers=2, num_heads=2))
+    shares = rate_shares(model, 0.5)
+    found = {name: shares[weight] for name, weight in model.named_parameters()}
+    assert found["head.weight"] == found["norm.bias"] == 1
+    assert found["blocks.1.attention.in_proj.weight"] == 0.5
+    assert found["blocks.0.feed_forward.up.bias"] == 0.25
+    assert found["embed.weight"] == found["class_token"] == found["positions"] == 0.125
+    for optimizer in OPTIMIZERS:
+        config = FitConfig(layer_decay=0.5, optimizer=optimizer)
+        groups = [group for each in optimizers_of(model, config) for group in each.param_groups]
+        given = {p: group["rate_share"] for group in groups for p in group["params"]}
+        assert given == shares
+    with pytest.raises(UsageError, match="one stack of blocks"):
+        rate_shares(nn.Linear(2, 2), 0.5)
+
+
+def test_the_rate_of_a_step_is_each_groups_share(tmp_path: Path) -> None:
+    moved = {}
+    for decay in (1.0, 0.5):
+        task = LineTask()
+        task.model = nn.Sequential(nn.ModuleList([nn.Linear(1, 1)]))
+        task.model.forward = lambda x, model=task.model: model[0][0](x)  # type: ignore[assignment]
+        before = task.model[0][0].weight.clone()
+        config = FitConfig(epochs=1, layer_decay=decay, warmup=0, weight_decay=0, patience=1)
+        events = fit(task, config, tmp_path / str(decay))
+        next(event for event in events if isinstance(event, Stepped))
+        moved[decay] = (task.model[0][0].weight - before).abs().item()
+    assert moved[0.5] == pytest.approx(moved[1.0] / 2, rel=1e-3)
 
 
 def test_the_task_is_told_how_much_is_done_also_after_a_resume(tmp_path: Path) -> None:
