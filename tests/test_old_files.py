@@ -33,7 +33,11 @@ def test_a_run_goes_on_to_the_weights_it_had_then(run_dlcc: Run, tmp_path: Path)
         after = load_checkpoint(tmp_path / "run" / name, "sentiment").weights
         assert after.keys() == before.keys()
         for key, tensor in after.items():  # another processor rounds otherwise
-            torch.testing.assert_close(tensor, before[key], rtol=1e-3, atol=1e-4)
+            learned, known = tensor, before[key]
+            if key.endswith("in_proj.bias"):  # softmax undoes a key's bias: its slope is rounding
+                (q, _, v), (p, _, w) = tensor.chunk(3), before[key].chunk(3)
+                learned, known = torch.cat((q, v)), torch.cat((p, w))
+            torch.testing.assert_close(learned, known, rtol=1e-3, atol=1e-4)
 
 
 def test_a_translator_answers(run_dlcc: Run) -> None:
