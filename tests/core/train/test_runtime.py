@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from dlcc.core.errors import DeviceError, UsageError
+from dlcc.core.train import runtime
 from dlcc.core.train.runtime import autocast, choose_device, seeded_generator
 
 
@@ -21,16 +22,24 @@ def test_devices_are_chosen_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
         choose_device("tpu")
 
 
-@pytest.mark.parametrize("fast", [True, False])
-def test_bfloat16_is_used_where_the_processor_has_it(
-    monkeypatch: pytest.MonkeyPatch, fast: bool
+@pytest.mark.parametrize(("has", "seconds"), [(True, 1), (True, 3), (False, 1)])
+def test_bfloat16_is_used_where_the_processor_has_it_and_gains_by_it(
+    monkeypatch: pytest.MonkeyPatch, has: bool, seconds: int
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: fast)
+    fast = has and seconds < 2
+    taken = {torch.bfloat16: seconds, torch.float32: 2}
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has)
+    monkeypatch.setattr(runtime, "product_seconds", taken.__getitem__)
+    monkeypatch.setattr(runtime, "_bfloat16_wins", runtime._bfloat16_wins.__wrapped__)
     with autocast(torch.device("cpu")):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert product.dtype == (torch.bfloat16 if fast else torch.float32)
     with autocast(torch.device("cpu"), enabled=False):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+def test_a_product_takes_time() -> None:
+    assert 0 < runtime.product_seconds(torch.float32) < 1
 
 
 def test_generators_repeat_and_differ_by_stream() -> None:
