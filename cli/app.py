@@ -70,6 +70,7 @@ class RootGroup(LazyGroup):
         "look": Door(
             "look:look", "Look at attention from any source, one of a package of yours too."
         ),
+        "resume": Door("train:resume", "Go on with a training that was stopped or killed."),
         "sentiment": Door(
             help="Classify texts with a Transformer, and see why.",
             doors={

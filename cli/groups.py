@@ -44,7 +44,8 @@ def command_of(function: Callable[..., Any], name: str) -> Any:
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     is_default = name == DEFAULT
     kind = DefaultCommand if is_default else None
-    single.command(name, cls=kind, hidden=is_default)(with_parameters(function, SHARED))
+    how: Any = {"hidden": is_default, "context_settings": getattr(function, "context_settings", {})}
+    single.command(name, cls=kind, **how)(with_parameters(function, SHARED))
     return get_command(single)
 
 

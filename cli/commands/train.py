@@ -1,6 +1,7 @@
-"""The train commands, one for every recipe: its settings are the options."""
+"""The train commands, one for every recipe: its settings are the options; and `dlcc resume`."""
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,18 +9,23 @@ import typer
 
 from dlcc.cli import console
 from dlcc.cli.groups import LazyGroup, command_of
-from dlcc.cli.options import Device, Seed, options_of, with_parameters
+from dlcc.cli.options import Device, Seed, in_words, options_of, with_parameters
 from dlcc.core.errors import DataError, DlccError, UsageError
+from dlcc.core.files.paths import being_read, runs_dir
+from dlcc.core.train import runs
 from dlcc.core.train.config import FitConfig
-from dlcc.core.train.recipe import Recipe, names, recipe, without_folder
+from dlcc.core.train.folders import read_about
+from dlcc.core.train.recipe import Chosen, Recipe, names, recipe, without_folder
 
 if TYPE_CHECKING:
-    from dlcc.core.train.task import Finished, Task
+    from dlcc.core.train.task import Event, Finished, Task
 
 Run = Annotated[
     Path | None, typer.Option(help="Folder of the run; made anew when left out.", metavar="FOLDER")
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")]
+Resumed = Annotated[
+    bool, typer.Option("--resume", help="Go on with the run in --run, as it was begun.")
+]
 
 _SILENT = ("run", "resume", "quiet", "debug")  # these do not change the result
 
@@ -31,7 +37,7 @@ def train_command(name: str) -> Callable[..., None]:
     def train(
         context: typer.Context,
         run: Run = None,
-        resume: Resume = False,
+        resume: Resumed = False,
         preset: Annotated[str, _preset_option(found)] = next(iter(found.presets)),
         seed: Seed = 0,
         device: Device = "auto",
@@ -39,25 +45,97 @@ def train_command(name: str) -> Callable[..., None]:
     ) -> None:
         if resume and run is None:
             raise UsageError("--resume needs --run FOLDER: the run to go on with")
-        chosen = found.choose(
-            given,
-            preset,
-            seed=seed,
-            device=device,
-            resumed=run if resume else None,
-            command=command_line(context),
-        )
-        config: FitConfig = chosen.make(FitConfig)
-        if chosen.resumed:
-            from dlcc.core.train.checkpoint import read_about
-
-            found.check_resumable(chosen, read_about(chosen.resumed / "last").get("settings", {}))
+        if resume:
+            others = {"preset": preset, "seed": seed, "device": device}
+            _go_on(context, name, runs.find_run(str(run)), given, others)
+            return
+        if run and runs.is_trained(run):
+            raise UsageError(
+                f"holds a training: resume it by {resume_line(run)}, or choose another", "run", run
+            )
+        options = {"seed": seed, "device": device, "command": command_line(context)}
+        chosen = found.choose(given, preset, **options)
+        chosen.make(FitConfig)  # complains before the long work
         task = found.task(chosen, console)
-        task.about["settings"] = chosen.settings()
-        train_here(task, config, run or new_run_folder(name), resume, found.unit)
+        with runs.alone_in(run := run or new_run_folder(name)):
+            train_here(name, chosen, task, run)
 
     train.__doc__ = found.help
     return with_parameters(train, options_of(found.configs))
+
+
+def resume(
+    context: typer.Context,
+    run: Annotated[
+        str, typer.Argument(help="Its folder, or its name among all runs.", metavar="RUN")
+    ],
+) -> None:
+    """Go on with a training that was stopped or killed, as it was begun.
+
+    Options of its training may follow RUN: epochs, minutes, patience, device and batch size may
+    change, and data may have moved. Anything else would be another training and is refused.
+    """
+    found = runs.find_run(run)
+    command = command_of(_resume_command(found), "resume")
+    command.main(context.args, prog_name=f"dlcc resume {run}", standalone_mode=False)
+
+
+resume.context_settings = {  # type: ignore[attr-defined]
+    "ignore_unknown_options": True,
+    "allow_extra_args": True,
+}
+
+
+def _resume_command(run: Path) -> Callable[..., None]:
+    """What takes the options that follow `dlcc resume RUN`."""
+    name = runs.kind_of(run)
+    found = recipe(name)
+
+    def go_on(
+        context: typer.Context,
+        preset: Annotated[str, _preset_option(found)] = next(iter(found.presets)),
+        seed: Seed = 0,
+        device: Device = "auto",
+        **given: Any,
+    ) -> None:
+        others = {"preset": preset, "seed": seed, "device": device}
+        _go_on(context, name, run, given, others)
+
+    return with_parameters(go_on, options_of(found.configs))
+
+
+def _go_on(
+    context: typer.Context, name: str, run: Path, given: dict[str, Any], others: dict[str, Any]
+) -> None:
+    """Train on from where a run was stopped or killed, with what it was begun with."""
+    found = recipe(name)
+    asked = {each: value for each, value in others.items() if _is_given(context, each)}
+    if (kind := runs.kind_of(run)) != name:
+        raise UsageError(f"holds a training of {kind}, not of {name}", "run", run)
+    with runs.alone_in(run):
+        record = runs.read_record(run)
+        if record is None:
+            about = read_about(run / "last")
+            preset, before = asked.pop("preset", None), about.get("settings", {})
+            asked = {"seed": 0, **asked, "command": command_line(context), "resumed": run}
+            chosen = found.choose(given, preset, **asked)
+            found.check_resumable(chosen, before)
+        else:
+            with being_read(run / runs.RECORD):
+                options = " ".join(_options_given(context))
+                command = _resumed_by(str(record["command"]), options)
+                asked["resumed"] = run if runs.is_trained(run) else None
+                chosen = found.again(record, given, **asked, command=command)
+                before = found.settings_before(record)
+        chosen.make(FitConfig)  # complains before the long work
+        for effect in found.effects(chosen, before):
+            console.warn(in_words(effect))
+        train_here(name, chosen, found.task(chosen, console), run)
+
+
+def _resumed_by(command: str, options: str) -> str:
+    """How a run was started, with the options that it is gone on with."""
+    return command if not options or command.endswith(options) else f"{command}; then {options}"
 
 
 class Recipes(LazyGroup):
@@ -94,19 +172,30 @@ def _preset_option(found: Recipe) -> Any:
 
 def command_line(context: typer.Context) -> str:
     """The command as it was given, without folders and what does not change the result."""
-    parts = [f"dlcc {context.command_path.partition(' ')[2]}"]
+    return " ".join([f"dlcc {context.command_path.partition(' ')[2]}", *_options_given(context)])
+
+
+def _options_given(context: typer.Context) -> Iterator[str]:
     options = {option.name: option for option in context.command.params}
     for name, value in context.params.items():
-        source = context.get_parameter_source(name)
-        if name in _SILENT or source is None or source.name != "COMMANDLINE":
+        if name in _SILENT or not _is_given(context, name):
             continue
         flag = (options[name].secondary_opts if value is False else options[name].opts)[0]
         several = [*value] if options[name].multiple else [value]
         for shown in without_folder(name, several):
             if isinstance(shown, tuple):
                 shown = ",".join(map(str, shown)) or "none"
-            parts.append(flag if isinstance(shown, bool) else f"{flag} {shown}")
-    return " ".join(parts)
+            yield flag if isinstance(shown, bool) else f"{flag} {shown}"
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def resume_line(run: Path) -> str:
+    """The command that goes on with a run, to paste."""
+    return f"dlcc resume {shlex.quote(run.name if run.parent == runs_dir() else str(run))}"
 
 
 def new_run_folder(kind: str) -> Path:
@@ -115,8 +204,6 @@ def new_run_folder(kind: str) -> Path:
     Raises:
         DataError: it cannot be made.
     """
-    from dlcc.core.files.paths import runs_dir
-
     number = 0
     while True:
         number += 1
@@ -130,28 +217,27 @@ def new_run_folder(kind: str) -> Path:
             raise DataError(f"cannot write {folder}: {error.strerror}") from error
 
 
-def train_here(task: "Task", config: FitConfig, run: Path, resume: bool, unit: str) -> "Finished":
+def train_here(name: str, chosen: Chosen, task: "Task", run: Path) -> "Finished":
     """As `trained`; then print the best checkpoint's folder, or how to go on after Ctrl-C."""
     try:
-        finished = trained(task, config, run, resume, unit)
+        finished = trained(name, chosen, task, run)
     except KeyboardInterrupt:
-        console.note(f"stopped; go on with the same options and --run {run} --resume")
+        console.note(f"stopped; go on with: {resume_line(run)}")
         raise
-    name = task.metric.replace("_", " ")
-    console.note(f"best {name} {finished.best:.4g} after {finished.seconds / 60:.1f} minutes")
+    metric = task.metric.replace("_", " ")
+    console.note(f"best {metric} {finished.best:.4g} after {finished.seconds / 60:.1f} minutes")
     console.put(str(run / "best"))
     return finished
 
 
-def trained(task: "Task", config: FitConfig, run: Path, resume: bool, unit: str) -> "Finished":
-    """Train with progress on stderr.
+def trained(name: str, chosen: Chosen, task: "Task", run: Path) -> "Finished":
+    """Train with progress on stderr, in a folder that no other process writes into.
 
     Args:
+        name: of the recipe.
+        chosen: what was set; whether the run is gone on with.
         task: what to learn.
-        config: how.
         run: the run's folder.
-        resume: whether to go on with it.
-        unit: what an item of `task` is, in the plural.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, after a resumable state was saved.
@@ -159,9 +245,21 @@ def trained(task: "Task", config: FitConfig, run: Path, resume: bool, unit: str)
     from dlcc.cli.progress import follow, stop_on_interrupt
     from dlcc.core.train.fit import fit
 
+    resume = chosen.resumed is not None
+    task.about["settings"] = chosen.settings()
     console.note(f"run folder: {run}")
+    if not resume:
+        runs.write_record(run, name, chosen.begun())
     with stop_on_interrupt() as should_stop:
-        finished = follow(fit(task, config, run, resume=resume, should_stop=should_stop), unit)
+        events = fit(task, chosen.make(FitConfig), run, resume=resume, should_stop=should_stop)
+        finished = follow(_recorded(events, run, name, chosen), recipe(name).unit)
     if finished.reason == "stopped":
         raise KeyboardInterrupt
     return finished
+
+
+def _recorded(events: "Iterator[Event]", run: Path, name: str, chosen: Chosen) -> "Iterator[Event]":
+    """The events of a training; what was changed is kept for the next time once it goes on."""
+    yield next(events)
+    runs.write_record(run, name, chosen.begun())
+    yield from events

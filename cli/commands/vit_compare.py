@@ -93,8 +93,7 @@ def _outcome(
     from dlcc.cli.commands.train import trained
     from dlcc.core.files.paths import being_read
     from dlcc.core.nn.layers import count_parameters
-    from dlcc.core.train.checkpoint import whole
-    from dlcc.core.train.config import FitConfig
+    from dlcc.core.train import runs
     from dlcc.core.train.runtime import choose_device
     from dlcc.core.vit.classifier import PictureClassifier
     from dlcc.core.vit.config import RECIPE
@@ -111,11 +110,17 @@ def _outcome(
         "image_size": options["size"] if pretrained else None,
     }
     command = f"dlcc vit compare, {kind}, {minutes} minutes"
-    chosen = RECIPE.choose(
-        given, options["preset"], seed=seed, device=options["device"], command=command
-    )
-    task = cast("VisionTask", RECIPE.task(chosen, console))
-    trained(task, chosen.make(FitConfig), run, whole(run / "last").exists(), RECIPE.unit)
+    others = {"seed": seed, "device": options["device"], "command": command}
+    with runs.alone_in(run):
+        record = runs.read_record(run)
+        others["resumed"] = run if runs.is_trained(run) else None
+        if record is None:
+            chosen = RECIPE.choose(given, options["preset"], **others)
+        else:
+            with being_read(run / runs.RECORD):
+                chosen = RECIPE.again(record, given, options["preset"], **others)
+        task = cast("VisionTask", RECIPE.task(chosen, console))
+        trained("vit", chosen, task, run)
     best = PictureClassifier.load(run, choose_device(options["device"]))
     test = score_pictures(best, task.data.test).accuracy
     with being_read(run / "metrics.jsonl"):

@@ -24,6 +24,7 @@ from dlcc.core.sentiment.config import (
 from dlcc.core.sentiment.data import find_data, untested_texts
 from dlcc.core.sentiment.model import MaskedWordModel
 from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core.train.parts import train_hash
 from dlcc.core.train.recipe import Chosen, Narrator
 from dlcc.core.train.runtime import choose_device, seeded_generator
 
@@ -152,7 +153,12 @@ def build(chosen: Chosen, narrator: Narrator) -> MaskedWordTask:
     about = {
         "command": chosen.command,
         "seed": chosen.seed,
-        "data": {"file": path.name, "texts": len(texts), "validation": len(validation)},
+        "data": {
+            "file": path.name,
+            "texts": len(texts),
+            "validation": len(validation),
+            "train_hash": train_hash([*texts, *validation]),
+        },
     }
     if chosen.resumed:
         codec = ReviewCodec.of_run(chosen.resumed, KIND)

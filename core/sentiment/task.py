@@ -37,7 +37,8 @@ from dlcc.core.sentiment.model import SentimentModel
 from dlcc.core.sentiment.source import trace_of
 from dlcc.core.sentiment.start import from_checkpoint, from_scratch, from_vectors
 from dlcc.core.trace.trace import AttentionTrace
-from dlcc.core.train.checkpoint import read_about
+from dlcc.core.train.folders import read_about
+from dlcc.core.train.parts import train_hash
 from dlcc.core.train.recipe import Chosen, Narrator
 from dlcc.core.train.runtime import choose_device, seeded_generator
 
@@ -235,6 +236,7 @@ def _read(
             "validation_share": split.validation_share,
             "split_seed": split.seed,
             "split_hash": corpus.split_hash,
+            "train_hash": train_hash(f"{each.label}\t{each.text}" for each in corpus.train),
             "grouping": corpus.grouping,
         }
     }

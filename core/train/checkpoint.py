@@ -10,8 +10,6 @@ Nothing is pickled. A folder is written beside its place and renamed: it is whol
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -25,10 +23,16 @@ from torch import Tensor, nn
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.paths import being_read, read_bytes
+from dlcc.core.train.folders import (
+    CONFIG,
+    FORMAT_VERSION,
+    best_of,
+    read_header,
+    whole,
+    write_folder,
+)
 
-FORMAT_VERSION = 1
 _WEIGHTS = "model.safetensors"
-_CONFIG = "config.json"
 _FAR_MORE = 8  # times as many numbers
 _TABLES = ("vocab", "classes", "length", "longest")  # names of sizes that a table has as rows
 Model = TypeVar("Model", bound=nn.Module)
@@ -108,8 +112,8 @@ def save_checkpoint(
         "about": {**about, "versions": {name: version(name) for name in ("dlcc", "torch")}},
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
     }
-    contents[_CONFIG] = json.dumps(header, indent=2, ensure_ascii=False).encode()
-    _write_folder(folder, contents)
+    contents[CONFIG] = json.dumps(header, indent=2, ensure_ascii=False).encode()
+    write_folder(folder, contents)
 
 
 def load_checkpoint(folder: Path, *kinds: str) -> Checkpoint:
@@ -119,7 +123,7 @@ def load_checkpoint(folder: Path, *kinds: str) -> Checkpoint:
         DataError: no checkpoint there, of another kind, of a newer format, or damaged.
     """
     folder = whole(best_of(folder))
-    header = _read_header(folder)
+    header = read_header(folder)
     if header["kind"] not in kinds:
         wanted = " or ".join(kinds)
         raise DataError(f"{folder} holds a {header['kind']} model, {wanted} was asked for")
@@ -131,34 +135,6 @@ def load_checkpoint(folder: Path, *kinds: str) -> Checkpoint:
         weights = load(contents.pop(_WEIGHTS))
     weights = {n: t.float() if t.is_floating_point() else t for n, t in weights.items()}
     return Checkpoint(folder, header["kind"], header["config"], header["about"], weights, contents)
-
-
-def read_about(folder: Path) -> dict[str, Any]:
-    """What a checkpoint says of how it was made; its other files are not read.
-
-    Raises:
-        DataError: no checkpoint there, of a newer format, or damaged.
-    """
-    about: dict[str, Any] = _read_header(whole(folder))["about"]
-    return about
-
-
-def best_of(folder: Path) -> Path:
-    """The best checkpoint of a training run, or the folder itself where it is no run."""
-    best = whole(folder / "best")
-    return best if best.is_dir() else folder
-
-
-def whole(folder: Path) -> Path:
-    """`folder`; where writing was cut off between two renames, the new one, which is whole then."""
-    new, old = _beside(folder)
-    if folder.exists() or not (new.exists() or old.exists()):
-        return folder
-    try:
-        _read_header(new)  # it is written last
-    except DataError:
-        return old if old.exists() else folder
-    return new
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
@@ -215,65 +191,3 @@ def _saved_as(state: Mapping[str, Tensor]) -> dict[str, str]:
         place = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
         names[name] = first.setdefault(place if tensor.numel() else name, name)
     return names
-
-
-def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write beside `folder`, then rename. The folder is missing between two renames alone, while
-    the new and the old one are whole; what was cut off there is finished first."""
-    new, old = _beside(folder)
-    if folder.exists() and not _is_checkpoint(folder):
-        raise DataError(f"{folder} exists and is no checkpoint: choose another folder")
-    try:
-        if (found := whole(folder)) != folder:
-            found.replace(folder)
-        _fill(new, contents)
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            folder.replace(old)
-        new.replace(folder)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise DataError(f"cannot write {folder}: {error.strerror}") from error
-
-
-def _beside(folder: Path) -> tuple[Path, Path]:
-    """Where its successor is written, and where it is set aside."""
-    return folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
-
-
-def _fill(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write files into a new folder, in their order, or leave none: a full disk has no room."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        for name, data in contents.items():
-            with (folder / name).open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-def _is_checkpoint(folder: Path) -> bool:
-    return (folder / _CONFIG).is_file() or not any(folder.iterdir())
-
-
-def _read_header(folder: Path) -> dict[str, Any]:
-    path = folder / _CONFIG
-    if not path.is_file():
-        raise DataError(f"no checkpoint in {folder}: it has no {_CONFIG}")
-    with being_read(path):
-        header = json.loads(read_bytes(path))
-        version_there, files = header["format_version"], dict(header["sha256"])
-        missing = {"kind", "config", "about"} - header.keys()
-        for name in ("config", "about"):
-            dict(header.get(name, ()))
-    if version_there != FORMAT_VERSION:
-        raise DataError(f"{path} has format {version_there}: install a newer dlcc")
-    if missing:
-        raise DataError(f"{path} is damaged (it lacks {', '.join(sorted(missing))})")
-    if any("/" in name or "\\" in name for name in files):
-        raise DataError(f"{path} names a file outside its folder")
-    return header

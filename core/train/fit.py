@@ -32,9 +32,9 @@ from dlcc.core.train.checkpoint import (
     load_checkpoint,
     load_weights,
     save_checkpoint,
-    whole,
 )
 from dlcc.core.train.config import FitConfig, learning_rate_at
+from dlcc.core.train.folders import whole
 from dlcc.core.train.optimizers import optimizer_state, optimizers_of, restore_optimizers
 from dlcc.core.train.runtime import autocast, has_fast_bfloat16
 from dlcc.core.train.task import EpochEnded, Event, Finished, Started, Stepped, Task
@@ -49,6 +49,8 @@ class _Progress:
 
     epoch: int = 0
     step_in_epoch: int = 0
+    steps_in_epoch: int = 0
+    """How many the epoch has; 0 where it is not known yet."""
     step: int = 0
     seconds: float = 0.0
     best: float | None = None
@@ -142,10 +144,13 @@ class _Trainer:
 
     def _epoch(self, batches: Sequence[Any]) -> Iterator[Stepped]:
         at, total = self.at, self.config.epochs * len(batches)
+        if at.steps_in_epoch not in (0, len(batches)):  # batches have another size now
+            at.step_in_epoch = round(at.step_in_epoch / at.steps_in_epoch * len(batches))
+        at.steps_in_epoch = len(batches)
         self.model.train()
         while at.step_in_epoch < len(batches) and not self._out_of_time():
             begun = time.monotonic()
-            done = at.step / total
+            done = (at.epoch * len(batches) + at.step_in_epoch) / total
             if self.config.minutes:
                 done = max(done, at.seconds / (60 * self.config.minutes))
             rate = learning_rate_at(self.config, done)
@@ -205,7 +210,8 @@ class _Trainer:
             save_traces(self.run / "traces" / f"epoch-{at.epoch + 1:03}.trace", traces)
         ended = EpochEnded(at.epoch, metrics, is_best, sample)
         at.seconds += time.monotonic() - begun
-        at.epoch, at.step_in_epoch, at.loss_sum, at.items = at.epoch + 1, 0, 0.0, 0
+        at.epoch, at.step_in_epoch, at.steps_in_epoch = at.epoch + 1, 0, 0
+        at.loss_sum, at.items = 0.0, 0
         self._write_metrics({"epoch": at.epoch, "step": at.step, "seconds": at.seconds, **metrics})
         self.save_last()
         return ended
@@ -277,10 +283,11 @@ class _Trainer:
             raise DataError(
                 f"{self.run} trains another model: resume with the data and options it began with"
             )
-        if _hashes(checkpoint.about) != _hashes(self.task.about):
+        before, now = _hashes(checkpoint.about), _hashes(self.task.about)
+        if any(before[name] != now[name] for name in before.keys() & now.keys()):
             raise DataError(
                 f"{self.run} learns from other data, or they are split otherwise: resume with the "
-                f"data, seed and validation share it began with"
+                f"data it began with, called as they were{_called(checkpoint.about)}"
             )
         load_weights(self.model, checkpoint.weights, checkpoint.folder)
         self._lines_before(0)  # complains of damage before the long work
@@ -328,6 +335,13 @@ def _hashes(about: dict[str, Any]) -> dict[str, Any]:
     data = about.get("data")
     known = data if isinstance(data, dict) else {}
     return {name: value for name, value in known.items() if name.endswith("_hash")}
+
+
+def _called(about: dict[str, Any]) -> str:
+    """The name of the data, as far as it is known."""
+    data = about.get("data")
+    name = data.get("file") if isinstance(data, dict) else None
+    return f" ({name})" if name else ""
 
 
 def _or_nan(best: float | None) -> float:

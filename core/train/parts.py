@@ -4,7 +4,8 @@ A split is known again by its hash. What a model was trained on is scored only w
 by name.
 """
 
-from collections.abc import Collection, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -77,6 +78,16 @@ def check_part(asked: str | None) -> None:
     """Raise UsageError unless `asked` is one of `PARTS` or None."""
     if asked is not None:
         one_of(PARTS).ask(asked, "part")
+
+
+def train_hash(examples: Iterable[str | bytes]) -> str:
+    """By which a run that is gone on with knows again what it is trained on."""
+    digest = hashlib.sha256()
+    for each in examples:
+        data = each.encode(errors="surrogatepass") if isinstance(each, str) else each
+        digest.update(len(data).to_bytes(8))
+        digest.update(data)
+    return digest.hexdigest()[:16]
 
 
 def _own(asked: str | None, present: Collection[str]) -> Part:

@@ -4,16 +4,16 @@ A recipe is named by an entry point of the group `dlcc.recipes`; naming them imp
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from importlib import import_module
 from importlib.metadata import entry_points
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_args, get_type_hints
 
-from dlcc.core.errors import UsageError
+from dlcc.core.errors import DataError, UsageError
 from dlcc.core.progress import Progress
 from dlcc.core.settings import name_of, one_of, settings_of
 from dlcc.core.train.config import FitConfig
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from dlcc.core.train.task import Task
 
 GROUP = "dlcc.recipes"
-_MAY_CHANGE = ("epochs", "minutes", "patience", "checkpoint_seconds", "data")  # data have a hash
+_SCHEDULE = ("epochs", "minutes")
+_STEPS = ("batch_size", "batch_tokens")
+_MAY_CHANGE = (*_SCHEDULE, *_STEPS, "patience", "checkpoint_seconds", "data")  # data have a hash
 _PATHS = ("data", "embeddings", "backbone")  # paths, or the names of something known
 
 
@@ -52,6 +54,39 @@ def without_folder(name: str, value: Any) -> Any:
     return Path(value).name if is_path else value
 
 
+def rooted(name: str, value: Any) -> Any:
+    """The value of a setting as JSON has it, of paths with all folders from the root on.
+
+    A path may have a share of the training behind it: data.csv=2.
+    """
+    if isinstance(value, list | tuple):
+        return [rooted(name, each) for each in value]
+    if isinstance(value, Path):
+        return str(value.absolute())
+    if name in _PATHS and isinstance(value, str):
+        path, _, share = value.rpartition("=")
+        if path and Path(path).exists() and not Path(value).exists():
+            return f"{Path(path).absolute()}={share}"
+        return str(Path(value).absolute()) if Path(value).exists() else value
+    return value
+
+
+def _gone(name: str, value: Any) -> Iterator[str]:
+    """The paths of a setting, as `rooted` has it, where nothing is any more."""
+    for each in value if isinstance(value, list) else [value]:
+        text = str(each) if isinstance(each, Path) or name in _PATHS else ""
+        there = [path for path in (text, text.rpartition("=")[0]) if Path(path).is_absolute()]
+        if there and not any(Path(path).exists() for path in there):
+            yield there[-1]
+
+
+def _revived(hint: Any, value: Any) -> Any:
+    """A value that JSON kept, as a setting of that type has it."""
+    if isinstance(value, str) and Path in (hint, *get_args(hint)):
+        return Path(value)
+    return tuple(value) if isinstance(value, list) and "tuple" in str(hint) else value
+
+
 @dataclass(frozen=True)
 class Chosen:
     """What was set for one training."""
@@ -66,6 +101,18 @@ class Chosen:
     """The run that is gone on with."""
     command: str = ""
     """How it was started, in words, for the checkpoint."""
+    preset: str = ""
+
+    def begun(self) -> dict[str, Any]:
+        """JSON values from which `Recipe.again` chooses the same."""
+        return {
+            "values": {name: rooted(name, value) for name, value in self.values.items()},
+            "given": sorted(self.given),
+            "preset": self.preset,
+            "seed": self.seed,
+            "device": self.device,
+            "command": self.command,
+        }
 
     def make(self, config: type, **known: Any) -> Any:
         """A settings dataclass from the values, with `known` before them.
@@ -93,7 +140,7 @@ class Chosen:
         that is gone on with was begun so, by an earlier version."""
         if self.resumed is None:
             return False
-        from dlcc.core.train.checkpoint import read_about
+        from dlcc.core.train.folders import read_about
 
         return "left_out" not in read_about(self.resumed / "last").get("data", {})
 
@@ -139,10 +186,64 @@ class Recipe:
             base = self.preset_of(preset, given)
         else:
             base = self.presets[preset or next(iter(self.presets))]
-        defaults = {
-            each.name: each.default for config in self.configs for each in settings_of(config)
-        }
-        return Chosen({**defaults, **base, **given}, given, **rest)
+        named = preset or next(iter(self.presets))
+        return Chosen({**self._defaults, **base, **given}, given, preset=named, **rest)
+
+    @property
+    def _defaults(self) -> dict[str, Any]:
+        return {each.name: each.default for each in chain(*map(settings_of, self.configs))}
+
+    def again(
+        self,
+        begun: Mapping[str, Any],
+        given: Mapping[str, Any],
+        preset: str | None = None,
+        **other: Any,
+    ) -> Chosen:
+        """What a run was begun with, and over it what may change.
+
+        Args:
+            begun: its `Chosen.begun`.
+            given: settings; those that are None are left as they were.
+            preset: None, or the one that it began with.
+            other: seed, device or command; None leaves it as it was. `resumed` is the run's folder
+                where there is a state to go on from.
+
+        Raises:
+            UsageError: a setting that would make it another training.
+            DataError: files that it needs are gone; the error's field says which.
+        """
+        if preset not in (None, begun["preset"]):
+            raise UsageError(f"the run has {begun['preset']}", "preset", preset)
+        before = self._before(begun)
+        given = {name: value for name, value in given.items() if value is not None}
+        chosen = replace(
+            before,
+            values={**before.values, **given},
+            given={**before.given, **given},
+            **{name: value for name, value in other.items() if value is not None},
+        )
+        self.check_resumable(chosen, before.settings())
+        for name, value in chosen.values.items():
+            for path in () if name in given else _gone(name, value):
+                raise DataError("is no longer there: say where it is now", self._called(name), path)
+        return chosen
+
+    def settings_before(self, begun: Mapping[str, Any]) -> dict[str, Any]:
+        """The `Chosen.settings` of a run that was begun so."""
+        return self._before(begun).settings()
+
+    def _before(self, begun: Mapping[str, Any]) -> Chosen:
+        hints = {name: hint for each in self.configs for name, hint in get_type_hints(each).items()}
+        kept = {name: _revived(hints.get(name), each) for name, each in begun["values"].items()}
+        return Chosen(
+            {**self._defaults, **kept},
+            {name: kept[name] for name in begun["given"]},
+            seed=int(begun["seed"]),
+            device=str(begun["device"]),
+            command=str(begun["command"]),
+            preset=str(begun["preset"]),
+        )
 
     def check_resumable(self, chosen: Chosen, before: Mapping[str, Any]) -> None:
         """Compare with the `Chosen.settings` that a run began with, as far as they make its result.
@@ -150,11 +251,28 @@ class Recipe:
         Raises:
             UsageError: one is another.
         """
-        called = {each.name: name_of(each) for each in chain(*map(settings_of, self.configs))}
         for name, value in chosen.settings().items():
             if name not in _MAY_CHANGE and before.get(name, value) != value:
                 has = "none" if before[name] is None else before[name]
-                raise UsageError(f"the run has {has}", called.get(name, name), value)
+                raise UsageError(f"the run has {has}", self._called(name), value)
+
+    def effects(self, chosen: Chosen, before: Mapping[str, Any]) -> list[UsageError]:
+        """What may change and does, against the `Chosen.settings` that a run began with, with what
+        comes of it: said as an error is, but none."""
+        what = {
+            **dict.fromkeys(_SCHEDULE, "its schedule is that of the new length from here on"),
+            **dict.fromkeys(_STEPS, "its weights will be those of no training with one size alone"),
+        }
+        return [
+            UsageError(f"the run had {before[name]}, {what[name]}", self._called(name), value)
+            for name, value in chosen.settings().items()
+            if name in what and before.get(name, value) != value
+        ]
+
+    def _called(self, name: str) -> str:
+        """What people call a setting."""
+        called = {each.name: name_of(each) for each in chain(*map(settings_of, self.configs))}
+        return called.get(name, name)
 
     def task(self, chosen: Chosen, narrator: Narrator) -> "Task":
         """Read the data and build the model: everything that `fit` needs."""

@@ -13,6 +13,7 @@ from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.vectors import look_up
 from dlcc.core.nn.batches import BOS, EOS, PAD, batches_by_length, pad
 from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core.train.parts import train_hash
 from dlcc.core.train.recipe import Chosen, Narrator
 from dlcc.core.train.runtime import choose_device, seeded_generator
 from dlcc.core.translate.codec import Codec
@@ -179,6 +180,7 @@ def build(chosen: Chosen, narrator: Narrator) -> TranslationTask:
             "validation": len(split.validation),
             "test": len(split.test),
             "test_hash": split.test_hash,
+            "train_hash": train_hash("\t".join((p.source, *p.targets)) for p in split.train),
         },
     }
     return TranslationTask(split, codec, config, model, about, chosen.seed)

@@ -16,6 +16,7 @@ from torch import Tensor
 from dlcc.core.errors import UsageError
 from dlcc.core.settings import name_of, settings_of
 from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core.train.parts import train_hash
 from dlcc.core.train.recipe import Chosen, Narrator
 from dlcc.core.train.runtime import choose_device, seeded_generator
 from dlcc.core.vit.augment import LEVELS, augment, cutmix, mixed_labels, mixup
@@ -163,6 +164,7 @@ def build(chosen: Chosen, narrator: Narrator) -> VisionTask:
         "validation": len(data.validation),
         "test": len(data.test),
         "split_hash": data.split_hash,
+        "train_hash": train_hash([*data.train.names, bytes(data.train.pixels.numpy().data)]),
     }
     return VisionTask(model.to(device), data, config, about, asked.compiled)
 

@@ -3,8 +3,9 @@
     python tests/bench/kill_drill.py --runs 10 --kills 3
 
 Each training runs once undisturbed. Then it is killed (SIGKILL) at random moments and gone on with
-until it ends; the weights of `last` and `best` have to be the same to the last bit. `vit compare`
-trains by the clock: it has to end with all its trainings and no epoch missing.
+by `dlcc resume RUN` alone until it ends; the weights of `last` and `best` have to be the same to
+the last bit. `vit compare` trains by the clock: it has to end with all its trainings and no epoch
+missing.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from sentiment_samples import write_csv
 from vision_samples import TINY_OPTIONS, write_pictures
 
 from dlcc.cli.app import app
-from dlcc.core.train.checkpoint import load_checkpoint, whole
+from dlcc.core.train.checkpoint import load_checkpoint
 
 FAMILIES = ("translate", "sentiment", "masked-words", "vit")
 
@@ -80,8 +81,8 @@ def kinds(folder: Path, length: int) -> list[Kind]:
 def start(kind: Kind, run: Path, log: Path) -> int:
     """Begin or go on with a training in a process of its own; its number."""
     options = [*kind.options, "--run", run]
-    if "train" in kind.options[1] and whole(run / "last").exists():
-        options.append("--resume")
+    if not kind.by_the_clock and (run / "run.json").exists():
+        options = ["resume", run]
     process = os.fork()
     if process:
         return process

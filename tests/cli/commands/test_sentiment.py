@@ -411,7 +411,7 @@ def test_sources_are_trained_together_and_scored_apart(run_dlcc, tmp_path: Path)
     )
     assert known.exit_code == 0
     assert "not the split" not in known.stderr
-    result = run_dlcc("sentiment", "train", *sources[:3], f"{more}=0", "--run", run)
+    result = run_dlcc("sentiment", "train", *sources[:3], f"{more}=0", "--run", tmp_path / "new")
     assert result.exit_code == 2
     assert result.stderr.endswith(f"--data {more}=0: give a share above 0\n"), result.stderr
     other = ["--data", table(), "--data", f"{more}=2", *SIZES, *QUICK, "--run", run, "--resume"]

@@ -129,7 +129,7 @@ def test_a_run_is_gone_on_with_as_it_was_begun(run_dlcc: Run, text: Path, tmp_pa
     assert run_dlcc(*options, "--words", 6).exit_code == 0
     for more, message in (
         (["--words", 7], "--words 7: the run has 6"),
-        ([], "--words 8: the run has 6"),
+        (["--words", 8], "--words 8: the run has 6"),
         (["--words", 6, "--seed", 1], "--seed 1: the run has 0"),
         (["--words", 6, "--learning-rate", 0.5], "--learning-rate 0.5: the run has 0.001"),
     ):

@@ -378,6 +378,6 @@ def test_ctrl_c_leaves_a_resumable_state(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, narration = process.communicate()
     assert process.returncode == 130
-    assert "--resume" in narration
+    assert f"stopped; go on with: dlcc resume {run}\n" in narration
     assert "Traceback" not in narration
     assert (run / "last" / "training_state.safetensors").exists()

@@ -11,7 +11,7 @@ from sentiment_samples import codec, corpus, trained, trained_run
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.sentiment.classifier import Classifier
 from dlcc.core.sentiment.source import SentimentSource
-from dlcc.core.train.checkpoint import best_of
+from dlcc.core.train.folders import best_of
 
 CPU = torch.device("cpu")
 

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from dlcc.core.errors import DataError
-from dlcc.core.train.checkpoint import load_checkpoint, load_weights, save_checkpoint, whole
+from dlcc.core.train.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from dlcc.core.train.folders import whole
 
 
 def save(folder: Path, half: bool = False) -> nn.Linear:

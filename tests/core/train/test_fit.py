@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.files.tensors import load_tensors
 from dlcc.core.trace.trace import AttentionTrace
-from dlcc.core.train.checkpoint import best_of, load_checkpoint, load_weights, save_checkpoint
+from dlcc.core.train.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from dlcc.core.train.config import OPTIMIZERS, FitConfig, learning_rate_at
 from dlcc.core.train.fit import fit
+from dlcc.core.train.folders import best_of
 from dlcc.core.train.optimizers import optimizers_of, rate_shares
 from dlcc.core.train.runtime import seeded_generator
 from dlcc.core.train.task import EpochEnded, Finished, Started, Stepped
@@ -426,3 +427,16 @@ def test_interrupted_writing_leaves_the_older_checkpoint(tmp_path: Path) -> None
     with pytest.raises(UsageError, match=r"run .*: holds a training: resume it"):
         list(fit(LineTask(), FitConfig(epochs=1), tmp_path))
     list(fit(LineTask(), FitConfig(epochs=2), tmp_path, resume=True))
+
+
+def test_batches_of_another_size_go_on_from_the_same_share_of_the_epoch(tmp_path: Path) -> None:
+    class Halves(LineTask):
+        def batches(self, epoch: int) -> list[Tensor]:
+            return [half for batch in super().batches(epoch) for half in batch.split(16)]
+
+    left = iter([False] * 7 + [True])  # 2 of 6 steps in the second epoch
+    list(fit(LineTask(), CONFIG, tmp_path, should_stop=lambda: next(left)))
+    second = Halves()
+    found = [e.step for e in fit(second, CONFIG, tmp_path, resume=True) if isinstance(e, Stepped)]
+    assert found == [*range(9, 9 + 8 + 36)]  # 8 of 12 are left in epoch 2
+    assert second.done == [step / 60 for step in range(16, 60)]
