@@ -83,7 +83,7 @@ class RootGroup(LazyGroup):
         ),
         "train": Door("train:Recipes", "Train any recipe that is installed."),
         "translate": Door(
-            help="Translate with a GRU and attention.",
+            help="Translate with attention.",
             doors={
                 "run": Door("translate:translate"),
                 "train": Door("train:train_command", recipe="translate"),

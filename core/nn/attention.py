@@ -236,24 +236,43 @@ class MultiHeadAttention(nn.Module):
         Returns:
             Output [B, Q, D], and the weights [B, H, Q, K] or None.
         """
-        q, k, v = self.project(query, key)
+        return self.mix(*self.project(query, key), mask, need_weights=need_weights)
+
+    def mix(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None = None,
+        *,
+        need_weights: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
+        """As `forward`, of what `project` gave, [B, H, Q, D/H] and [B, H, K, D/H]."""
+        dropped = self.dropout if self.training else 0.0
         output, weights = dot_product_attention(
-            q, k, v, mask, dropout=self.dropout if self.training else 0.0, need_weights=need_weights
+            query, key, value, mask, dropout=dropped, need_weights=need_weights
         )
         return self.out_proj(output.transpose(1, 2).flatten(2)), weights
 
     def project(self, query: Tensor, key: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries [B, H, Q, D/H], keys and values [B, H, K, D/H] of every head."""
         if key is None:
-            q, k, v = self.in_proj(query).chunk(3, -1)
-        else:
-            width = query.shape[-1]
-            bias = self.in_proj.bias
-            q = F.linear(query, self.in_proj.weight[:width], None if bias is None else bias[:width])
-            k, v = F.linear(
-                key, self.in_proj.weight[width:], None if bias is None else bias[width:]
-            ).chunk(2, -1)
-        return self._split(q), self._split(k), self._split(v)
+            q, k, v = map(self._split, self.in_proj(query).chunk(3, -1))
+            return q, k, v
+        return self.queries(query), *self.keys_and_values(key)
+
+    def queries(self, query: Tensor) -> Tensor:
+        """Queries [B, H, Q, D/H] of every head."""
+        width, bias = query.shape[-1], self.in_proj.bias
+        q = F.linear(query, self.in_proj.weight[:width], None if bias is None else bias[:width])
+        return self._split(q)
+
+    def keys_and_values(self, key: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values [B, H, K, D/H] of every head."""
+        width, bias = key.shape[-1], self.in_proj.bias
+        both = F.linear(key, self.in_proj.weight[width:], None if bias is None else bias[width:])
+        k, v = map(self._split, both.chunk(2, -1))
+        return k, v
 
     def _split(self, tensor: Tensor) -> Tensor:
         batch, length, width = tensor.shape

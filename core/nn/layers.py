@@ -123,6 +123,62 @@ class EncoderBlock(nn.Module):
         return added
 
 
+class DecoderBlock(nn.Module):
+    """Causal self-attention, attention to a memory and a feed-forward layer, normalised first.
+
+    Vaswani et al. 2017, section 3.1. `BlockConfig`'s drop_path, layer_scale and norm_first are an
+    encoder's.
+    """
+
+    def __init__(self, config: BlockConfig) -> None:
+        super().__init__()
+        width = config.embed_dim
+        inner = config.dropout if config.inner_dropout is None else config.inner_dropout
+        self.dropout = config.dropout
+        self.attention_norm = nn.LayerNorm(width, eps=config.norm_eps)
+        self.attention = MultiHeadAttention(width, config.num_heads, inner)
+        self.cross_norm = nn.LayerNorm(width, eps=config.norm_eps)
+        self.cross = MultiHeadAttention(width, config.num_heads, inner)
+        self.feed_forward_norm = nn.LayerNorm(width, eps=config.norm_eps)
+        self.feed_forward = FeedForward(width, config.hidden_dim, inner)
+
+    def forward(
+        self,
+        x: Tensor,
+        memory: tuple[Tensor, Tensor],
+        memory_mask: Tensor,
+        past: Tensor,
+        *,
+        need_weights: bool = False,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Go on over a batch of sequences.
+
+        Args:
+            x: [B, T, D]: what follows the past.
+            memory: keys and values of `cross`, [B, H, S, D/H] each.
+            memory_mask: boolean [B, S]; True means may attend.
+            past: [B, 2, H, P, D/H]: keys and values of the P tokens before.
+            need_weights: whether to return the weights on the memory.
+
+        Returns:
+            [B, T, D]; keys and values [B, 2, H, P + T, D/H]; what the memory was asked
+            [B, H, T, D/H]; and the weights on it [B, H, T, S] or None.
+        """
+        q, k, v = self.attention.project(self.attention_norm(x))
+        past = torch.cat((past.to(k.dtype), torch.stack((k, v), 1)), 3)
+        before, length = past.shape[3] - x.shape[1], past.shape[3]
+        causal = torch.ones(x.shape[1], length, dtype=torch.bool, device=x.device).tril(before)
+        added, _ = self.attention.mix(q, past[:, 0], past[:, 1], causal)
+        x = x + dropout(added, self.dropout, self.training)
+        asked = self.cross.queries(self.cross_norm(x))
+        added, weights = self.cross.mix(
+            asked, *memory, memory_mask[:, None, None], need_weights=need_weights
+        )
+        x = x + dropout(added, self.dropout, self.training)
+        added = self.feed_forward(self.feed_forward_norm(x))
+        return x + dropout(added, self.dropout, self.training), past, asked, weights
+
+
 def count_parameters(parameters: Iterable[Tensor]) -> int:
     """How many numbers they hold."""
     return sum(parameter.numel() for parameter in parameters)

@@ -12,6 +12,7 @@ from dlcc.core.files.tables import lines_of
 from dlcc.core.trace.maps import merge, word_groups
 from dlcc.core.translate.codec import clean, split_words
 from dlcc.core.translate.score import Links, alignment_error_rate
+from dlcc.core.translate.source import aligned
 from dlcc.core.translate.translator import Translator
 
 
@@ -93,7 +94,7 @@ def _read(translator: Translator, pair: AlignedPair) -> tuple[Links, Links]:
     _, decoded = translator.decode(source.ids, target.ids)
     if decoded.weights is None:
         raise DataError("this model has no attention to read an alignment from")
-    weights = decoded.weights[0].numpy(force=True)  # [target tokens + end, source tokens]
+    weights = aligned(decoded.weights[0].numpy(force=True))  # [target tokens + end, source tokens]
     targets = word_groups(target.words, len(target.ids))
     sources = word_groups(source.words, len(source.ids))
 

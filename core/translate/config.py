@@ -1,7 +1,9 @@
 """What can be set of a translator and its training, the presets, and its recipe."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dlcc.core.errors import UsageError
 from dlcc.core.settings import PROPER_SHARE, SHARE, Settings, at_least, given, one_of, setting
@@ -9,6 +11,7 @@ from dlcc.core.train.recipe import Recipe
 
 ATTENTIONS = ("dot-product", "trainable", "additive", "none")
 VOCABULARIES = ("subwords", "words")
+ARCHITECTURES = ("gru", "transformer")
 BUNDLED_VECTORS = "bundled"
 
 
@@ -21,23 +24,35 @@ class Seq2SeqConfig(Settings):
     vocab_size: int = given(at_least(1))
     """Tokens of both languages together."""
     embed_dim: int = setting(256, at_least(1))
-    """Width of a token's vector."""
+    """Width of a token's vector, and of a Transformer."""
     hidden_dim: int = setting(512, at_least(2))
-    """Width of an encoder state (half of it a direction) and of a decoder state."""
+    """Width of an encoder state (half of it a direction) and of a decoder state of GRUs; inside a
+    Transformer's feed-forward layers."""
     encoder_layers: int = setting(2, at_least(1))
-    """GRU layers that read the source, each in both directions."""
+    """Layers that read the source; a GRU's in both directions."""
     decoder_layers: int = setting(2, at_least(1))
-    """GRU layers that write the target."""
+    """Layers that write the target."""
     attention: str = setting("dot-product", one_of(ATTENTIONS))
-    """How the decoder looks at the source: dot-product, trainable, additive or none."""
+    """How a decoder of GRUs looks at the source: dot-product, trainable, additive or none."""
     dropout: float = setting(0.2, PROPER_SHARE)
     """Share of activations dropped between layers in training."""
     tied: bool = True
     """One table of token vectors for source, target and output; or one each."""
+    architecture: str = setting("gru", one_of(ARCHITECTURES), "model")
+    """gru or transformer."""
+    num_heads: int = setting(4, at_least(1), "heads")
+    """A Transformer's attention heads; a divisor of the width."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.hidden_dim % 2:
+        if self.architecture == "transformer":
+            if self.embed_dim % self.num_heads:
+                raise UsageError(
+                    f"does not divide the width {self.embed_dim}", "heads", self.num_heads
+                )
+            if self.attention != "dot-product":
+                raise UsageError("a Transformer's is dot-product", "attention", self.attention)
+        elif self.hidden_dim % 2:
             raise UsageError(
                 "half of it a direction: give an even one", "hidden_dim", self.hidden_dim
             )
@@ -90,34 +105,47 @@ class PairsConfig:
             raise UsageError("needs word vectors to begin with", "freeze_embeddings")
 
 
+_TRAINING = {"dropout": 0.25, "epochs": 20, "minutes": 88.0, "warmup": 0.03, "ema_decay": 0.999}
+PRESETS: dict[str, dict[str, Any]] = {
+    "best": {**_TRAINING, "hidden_dim": 448, "learning_rate": 2e-3},
+    "book": {
+        "vocabulary": "words",
+        "vocab_size": 30000,
+        "label_smoothing": 0.0,
+        "embed_dim": 300,
+        "hidden_dim": 128,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+        "dropout": 0.1,
+        "tied": False,
+        "epochs": 25,
+        "schedule": "constant",
+        "warmup": 0.0,
+    },
+}
+_TRANSFORMER = {
+    **_TRAINING,
+    "hidden_dim": 1024,
+    "encoder_layers": 4,
+    "decoder_layers": 3,
+    "dropout": 0.2,
+    "batch_tokens": 4000,
+    "epochs": 30,
+    "learning_rate": 2e-3,
+}
+
+
+def _preset(name: str | None, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A Transformer has sizes and a rate of its own."""
+    is_transformer = given.get("architecture") == "transformer"
+    return _TRANSFORMER if is_transformer and name != "book" else PRESETS[name or "best"]
+
+
 RECIPE = Recipe(
     "Train a translator on sentence pairs.",
     "tokens",
     (PairsConfig, TranslationConfig, Seq2SeqConfig),
     "dlcc.core.translate.task:build",
-    {
-        "best": {
-            "hidden_dim": 448,
-            "dropout": 0.25,
-            "epochs": 20,
-            "minutes": 88.0,
-            "learning_rate": 2e-3,
-            "warmup": 0.03,
-            "ema_decay": 0.999,
-        },
-        "book": {
-            "vocabulary": "words",
-            "vocab_size": 30000,
-            "label_smoothing": 0.0,
-            "embed_dim": 300,
-            "hidden_dim": 128,
-            "encoder_layers": 1,
-            "decoder_layers": 1,
-            "dropout": 0.1,
-            "tied": False,
-            "epochs": 25,
-            "schedule": "constant",
-            "warmup": 0.0,
-        },
-    },
+    PRESETS,
+    _preset,
 )

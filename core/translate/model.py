@@ -9,7 +9,8 @@ V vocabulary.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -32,8 +33,10 @@ class Memory:
     """[B, S, D]: one a source token; what attention looks at."""
     mask: Tensor
     """[B, S] boolean: True where there is a token."""
-    summary: Tensor
-    """[B, D]: both ends of the last layer; all that a decoder without attention knows."""
+    summary: Tensor | None = None
+    """[B, D]: both ends of the last layer; all that a decoder of GRUs without attention knows."""
+    projected: Tensor | None = None
+    """[B, L, 2, H, S, D/H]: keys and values of the states for each layer of a Transformer."""
 
     def repeat(self, times: int) -> "Memory":
         """Each source `times` times in a row, for `times` hypotheses of it."""
@@ -41,7 +44,16 @@ class Memory:
 
     def select(self, rows: Tensor) -> "Memory":
         """The sources with these numbers."""
-        return Memory(self.states[rows], self.mask[rows], self.summary[rows])
+        parts = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Memory(**{name: part[rows] for name, part in parts.items() if part is not None})
+
+    def compared(self, row: int) -> Tensor:
+        """What queries are compared with in one source: its states [S, D], or the keys and values
+        [L, 2, H, S, D/H] of every layer and head."""
+        length = int(self.mask[row].sum())
+        if self.projected is not None:
+            return self.projected[row, ..., :length, :]
+        return self.states[row, :length]
 
 
 @dataclass(frozen=True)
@@ -51,11 +63,34 @@ class Decoded:
     logits: Tensor
     """[B, T, V]: of the token after each target token."""
     state: Tensor
-    """[L, B, D]: after the last token."""
+    """[L, B, ...]: after the last token."""
     query: Tensor
-    """[B, T, D]: what each step asked the source."""
+    """[B, T, D]: what each step asked the source; [B, T, L, H, D/H] of a Transformer."""
     weights: Tensor | None
-    """[B, T, S]: what it looked at; None without attention."""
+    """[B, T, S]: what it looked at; [B, T, L, H, S] of a Transformer; None without attention."""
+
+
+class Model(Protocol):
+    """What a search asks of a translator."""
+
+    def encode(self, source: Tensor) -> Memory:
+        """Read sources [B, S]."""
+        ...
+
+    def start(self, memory: Memory) -> Tensor:
+        """The decoder's first state [L, B, ...]."""
+        ...
+
+    def decode(
+        self,
+        memory: Memory,
+        target: Tensor,
+        state: Tensor | None = None,
+        *,
+        need_weights: bool = True,
+    ) -> Decoded:
+        """Go on from `state` over targets [B, T]."""
+        ...
 
 
 class Seq2Seq(nn.Module):
@@ -69,8 +104,8 @@ class Seq2Seq(nn.Module):
         super().__init__()
         E, D = config.embed_dim, config.hidden_dim
         self.config, self.padding = config, padding
-        self.source_embedding = _embedding(config)
-        self.target_embedding = self.source_embedding if config.tied else _embedding(config)
+        self.source_embedding = embedding(config)
+        self.target_embedding = self.source_embedding if config.tied else embedding(config)
         self.encoder = nn.ModuleList(
             BidirectionalGRU(D if layer else E, D) for layer in range(config.encoder_layers)
         )
@@ -100,13 +135,21 @@ class Seq2Seq(nn.Module):
             states = states + outputs if layer else outputs  # [B, S, D]
         return Memory(states, mask, summary)
 
-    def decode(self, memory: Memory, target: Tensor, state: Tensor | None = None) -> Decoded:
+    def decode(
+        self,
+        memory: Memory,
+        target: Tensor,
+        state: Tensor | None = None,
+        *,
+        need_weights: bool = True,
+    ) -> Decoded:
         """Go on from `state` over `target` [B, T].
 
         Args:
             memory: from `encode`.
             target: tokens [B, T]; the first ever is the start token.
             state: [L, B, D]; None starts from the memory's summary.
+            need_weights: they are there in any case.
         """
         if state is None:
             state = self.start(memory)
@@ -127,6 +170,7 @@ class Seq2Seq(nn.Module):
 
     def start(self, memory: Memory) -> Tensor:
         """The decoder's first state [L, B, D]."""
+        assert memory.summary is not None  # `encode` made it
         states = self.bridge(memory.summary).tanh()
         return torch.stack(states.chunk(self.config.decoder_layers, -1))
 
@@ -134,6 +178,7 @@ class Seq2Seq(nn.Module):
         """What `query` [B, T, D] finds in the memory: context [B, T, D], weights [B, T, S]."""
         mask = memory.mask.unsqueeze(1)  # [B, 1, S]
         if self.config.attention == "none":
+            assert memory.summary is not None  # `encode` made it
             return memory.summary.unsqueeze(1).expand(-1, query.shape[1], -1), None
         if self.attention is None:
             return dot_product_attention(query, memory.states, memory.states, mask)
@@ -147,7 +192,8 @@ class Seq2Seq(nn.Module):
         return dropout(x, self.config.dropout, self.training)
 
 
-def _embedding(config: Seq2SeqConfig) -> nn.Embedding:
+def embedding(config: Seq2SeqConfig) -> nn.Embedding:
+    """A table of token vectors [V, E] whose rows have a norm of about 1."""
     table = nn.Embedding(config.vocab_size, config.embed_dim)
     nn.init.normal_(table.weight, std=config.embed_dim**-0.5)
     return table

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dlcc.core.nn.batches import BOS, EOS, PAD
-from dlcc.core.translate.model import Decoded, Memory, Seq2Seq
+from dlcc.core.translate.model import Decoded, Memory, Model
 
 _ALTERNATIVES = 8
 Length = TypeVar("Length", int, Tensor)
@@ -22,12 +22,12 @@ Length = TypeVar("Length", int, Tensor)
 class Steps:
     """What the decoder looked at and weighed as it wrote one hypothesis."""
 
-    states: Tensor
-    """[S, D]: what there was to look at."""
+    compared: Tensor
+    """What there was to look at: see `Memory.compared`."""
     query: Tensor
-    """[T, D]: what each step asked."""
+    """What each step asked: [T, D], or of a Transformer [T, L, H, D/H]."""
     weights: Tensor | None
-    """[T, S]: what it looked at; None without attention."""
+    """What it looked at: [T, S], or of a Transformer [T, L, H, S]; None without attention."""
     probabilities: Tensor
     """[T, A] of its most probable tokens, best first."""
     tokens: Tensor
@@ -55,7 +55,7 @@ def longest_target(source_length: Length) -> Length:
 
 @torch.no_grad()
 def greedy_search(
-    model: Seq2Seq, source: Tensor, prefix: Tensor | None = None, keep_steps: bool = False
+    model: Model, source: Tensor, prefix: Tensor | None = None, keep_steps: bool = False
 ) -> list[Hypothesis]:
     """Take the most probable token at each step.
 
@@ -78,7 +78,7 @@ def greedy_search(
     score = torch.zeros(size, device=source.device)
     ended, over = (torch.zeros(size, dtype=torch.bool, device=source.device) for _ in range(2))
     for length in itertools.count(1):
-        decoded = model.decode(memory, token, state)
+        decoded = model.decode(memory, token, state, need_weights=keep_steps)
         record.add(decoded)
         state = decoded.state
         best, token = _log_probabilities(decoded.logits[:, -1]).max(-1, keepdim=True)
@@ -99,7 +99,7 @@ def greedy_search(
 
 @torch.no_grad()
 def beam_search(
-    model: Seq2Seq, source: Tensor, beam: int, length_penalty: float, keep_steps: bool = False
+    model: Model, source: Tensor, beam: int, length_penalty: float, keep_steps: bool = False
 ) -> list[list[Hypothesis]]:
     """Keep the `beam` most probable beginnings at each step (Sutskever et al. 2014, 3.2).
 
@@ -133,7 +133,7 @@ def beam_search(
     length = 0
     while live:
         length += 1
-        decoded = model.decode(memory, tokens[:, -1:], state)
+        decoded = model.decode(memory, tokens[:, -1:], state, need_weights=keep_steps)
         record.add(decoded)
         steps = _log_probabilities(decoded.logits[:, -1]).view(len(live), beam, -1)
         totals = (scores.unsqueeze(-1) + steps).flatten(1)  # [B, N·V]
@@ -201,10 +201,10 @@ class _Record:
         if not self._kept:
             return None
         length = int(self._memory.mask[row].sum())
-        parts = [self._memory.states[row, :length], *(part[row, :count] for part in self._parts)]
-        states, query, weights, probabilities, tokens = (part.clone() for part in parts)
-        looked = weights[:, :length] if weights.shape[1] else None
-        return Steps(states, query, looked, probabilities, tokens)
+        parts = [self._memory.compared(row), *(part[row, :count] for part in self._parts)]
+        compared, query, weights, probabilities, tokens = (part.clone() for part in parts)
+        looked = weights[..., :length] if weights.shape[-1] else None
+        return Steps(compared, query, looked, probabilities, tokens)
 
 
 def _log_probabilities(logits: Tensor) -> Tensor:

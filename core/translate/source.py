@@ -100,16 +100,17 @@ def trace_of(
     source, codec, steps = translation.source_tokens, translator.codec, translation.steps
     assert steps is not None, "translate it with keep_steps"
     weights = _weights(steps)
-    emitted = (*translation.tokens, EOS)[: len(weights)]  # one cut off has no end
+    weights = weights[None, None] if weights.ndim == 2 else weights.transpose(1, 2, 0, 3)
+    emitted = (*translation.tokens, EOS)[: weights.shape[2]]  # one cut off has no end
     words = codec.words(translation.tokens)
     tensors, scale, mechanism = translator.compared(steps)
     return AttentionTrace(
-        weights=weights[None, None],
+        weights=weights,
         query=tuple(codec.piece(token) for token in emitted),
         key=source.texts,
         kind="translate",
         title=f"{translation.source} → {translation.text}",
-        query_words=(*words, words[-1] + 1)[: len(weights)],
+        query_words=(*words, words[-1] + 1)[: len(emitted)],
         key_words=source.words,
         special=SPECIAL,
         tensors=tensors,
@@ -129,7 +130,7 @@ def steps_of(translator: "Translator", steps: "Steps") -> dict[str, Any]:
     """JSON values: the alternatives and, with attention, the weights of each step."""
     shown: dict[str, Any] = {"alternatives": _alternatives(translator, steps)}
     if steps.weights is not None:
-        rows = _weights(steps).tolist()
+        rows = aligned(_weights(steps)).tolist()
         shown["attention"] = [[round(value, 4) for value in row] for row in rows]
     return shown
 
@@ -152,10 +153,19 @@ def choose(translator: "Translator", trace: AttentionTrace, step: int, piece: st
 
 
 def _weights(steps: "Steps") -> np.ndarray:
-    """[T, S] float32."""
+    """[T, S] of GRUs or [T, L, H, S] of a Transformer, float32."""
     assert steps.weights is not None  # the model has attention
     weights: np.ndarray = steps.weights.float().cpu().numpy()
     return weights
+
+
+def aligned(weights: np.ndarray) -> np.ndarray:
+    """What each step looked at, [T, S]: of a Transformer's weights [T, L, H, S] the mean of the
+    heads of its last layer but one, which aligns best (Garg et al. 2019)."""
+    if weights.ndim == 2:
+        return weights
+    mean: np.ndarray = weights[:, max(weights.shape[1] - 2, 0)].mean(1)
+    return mean
 
 
 def _alternatives(translator: "Translator", steps: "Steps") -> list[list[list[Any]]]:

@@ -27,7 +27,8 @@ from dlcc.core.translate.data import Pair, Split, find_data, read_pairs, split_p
 from dlcc.core.translate.model import Seq2Seq
 from dlcc.core.translate.score import bleu
 from dlcc.core.translate.source import trace_of
-from dlcc.core.translate.translator import GREEDY, KIND, Translator
+from dlcc.core.translate.transformer import Transformer
+from dlcc.core.translate.translator import GREEDY, KIND, Translator, new_model
 
 
 class TranslationTask:
@@ -42,7 +43,7 @@ class TranslationTask:
         split: Split,
         codec: Codec,
         config: TranslationConfig,
-        model: Seq2Seq,
+        model: Seq2Seq | Transformer,
         about: Mapping[str, Any],
         seed: int,
     ) -> None:
@@ -193,10 +194,10 @@ def build_codec(split: Split, config: TranslationConfig) -> Codec:
     return Codec.learn(sources, targets, config.vocabulary, config.vocab_size)
 
 
-def build_model(config: Seq2SeqConfig, seed: int, device: torch.device) -> Seq2Seq:
+def build_model(config: Seq2SeqConfig, seed: int, device: torch.device) -> Seq2Seq | Transformer:
     """A model with fresh weights, the same for the same seed."""
     torch.manual_seed(seed)
-    return Seq2Seq(config, PAD).to(device)
+    return new_model(config).to(device)
 
 
 def word_vectors(codec: Codec, path: Path | None) -> Tensor:
@@ -210,7 +211,7 @@ def word_vectors(codec: Codec, path: Path | None) -> Tensor:
     return torch.from_numpy(look_up(words, path).vectors)
 
 
-def start_from(model: Seq2Seq, vectors: Tensor, freeze: bool) -> None:
+def start_from(model: Seq2Seq | Transformer, vectors: Tensor, freeze: bool) -> None:
     """Give the source tokens word vectors [V, E], scaled to a mean norm of 1.
 
     Rows of zeros stay as they are.

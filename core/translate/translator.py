@@ -17,6 +17,7 @@ from dlcc.core.translate.codec import Codec, Tokens, clean, split_sentences
 from dlcc.core.translate.config import Seq2SeqConfig
 from dlcc.core.translate.model import Decoded, Memory, Seq2Seq
 from dlcc.core.translate.search import Hypothesis, Steps, beam_search, greedy_search
+from dlcc.core.translate.transformer import Transformer
 
 KIND = "translate"
 _BATCH_TOKENS = 2048  # in a batch to translate, times the beam
@@ -71,7 +72,11 @@ class Translator:
     """
 
     def __init__(
-        self, model: Seq2Seq, codec: Codec, longest_source: int, about: Mapping[str, Any]
+        self,
+        model: Seq2Seq | Transformer,
+        codec: Codec,
+        longest_source: int,
+        about: Mapping[str, Any],
     ) -> None:
         self.model, self.codec, self.longest_source = model, codec, longest_source
         self.about = about
@@ -92,7 +97,7 @@ class Translator:
         checkpoint = load_checkpoint(folder, KIND)
         with checkpoint.being_read():
             return cls(
-                checkpoint.trained(lambda: Seq2Seq(model_config(checkpoint.config), PAD), device),
+                checkpoint.trained(lambda: new_model(model_config(checkpoint.config)), device),
                 Codec.from_files(checkpoint.files),
                 int(checkpoint.config["longest_source"]),
                 checkpoint.about,
@@ -139,25 +144,29 @@ class Translator:
 
     @torch.no_grad()
     def compared(self, steps: Steps) -> tuple[dict[str, np.ndarray], float, str]:
-        """What the weights of `steps` were computed from, of one layer and one head.
+        """What the weights of `steps` were computed from, of L layers and H heads (one of GRUs).
 
         Returns:
-            `query` [1, 1, T, D], `key` and `value` [1, 1, S, D] and, of additive attention, `score`
+            `query` [L, H, T, D], `key` and `value` [L, H, S, D] and, of additive attention, `score`
             [1, 1, D]; what scores are multiplied by; dot-product or additive.
         """
-        query, states, attention = steps.query.float(), steps.states.float(), self.model.attention
-        scale, mechanism, extra = states.shape[-1] ** -0.5, "dot-product", {}
-        key = value = states
-        if isinstance(attention, TrainableDotProductAttention):
-            query, key = attention.query_proj(query), attention.key_proj(key)
-            value = attention.value_proj(value)
-        elif isinstance(attention, AdditiveAttention):
-            query, key = attention.query_proj(query), attention.key_proj(key)
-            extra = {"score": attention.score_proj.weight[0]}
-            scale, mechanism = 1.0, "additive"
+        query, compared = steps.query.float(), steps.compared.float()
+        extra: dict[str, Tensor] = {}
+        scale, mechanism = query.shape[-1] ** -0.5, "dot-product"
+        if isinstance(self.model, Transformer):
+            query, key, value = query.permute(1, 2, 0, 3), compared[:, 0], compared[:, 1]
+        else:
+            attention, key, value = self.model.attention, compared, compared
+            if isinstance(attention, TrainableDotProductAttention):
+                query, key = attention.query_proj(query), attention.key_proj(key)
+                value = attention.value_proj(value)
+            elif isinstance(attention, AdditiveAttention):
+                query, key = attention.query_proj(query), attention.key_proj(key)
+                extra = {"score": attention.score_proj.weight[0][None, None]}
+                scale, mechanism = 1.0, "additive"
+            query, key, value = query[None, None], key[None, None], value[None, None]
         parts = extra | {"query": query, "key": key, "value": value}
-        tensors = {name: part.cpu().numpy()[None, None] for name, part in parts.items()}
-        return tensors, scale, mechanism
+        return {name: part.cpu().numpy() for name, part in parts.items()}, scale, mechanism
 
     @torch.no_grad()
     def decode(self, source: Sequence[int], target: Sequence[int]) -> tuple[Memory, Decoded]:
@@ -241,8 +250,15 @@ class Translator:
 
 
 def model_config(config: Mapping[str, Any]) -> Seq2SeqConfig:
-    """The sizes among a checkpoint's configuration."""
-    return Seq2SeqConfig(**{field.name: config[field.name] for field in fields(Seq2SeqConfig)})
+    """The sizes among a checkpoint's configuration; older ones know GRUs alone."""
+    new = "architecture", "num_heads"
+    names = [each.name for each in fields(Seq2SeqConfig)]
+    return Seq2SeqConfig(**{n: config[n] for n in names if n in config or n not in new})
+
+
+def new_model(config: Seq2SeqConfig) -> Seq2Seq | Transformer:
+    """A model of these sizes with fresh weights."""
+    return (Transformer if config.architecture == "transformer" else Seq2Seq)(config, PAD)
 
 
 def _joined(line: str, parts: Sequence[Translation]) -> Translation:

@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from dlcc.core.nn.layers import BlockConfig, EncoderBlock, FeedForward, sinusoidal_positions
+from dlcc.core.nn.layers import (
+    BlockConfig,
+    DecoderBlock,
+    EncoderBlock,
+    FeedForward,
+    sinusoidal_positions,
+)
 
 
 def reference_block(block: EncoderBlock) -> nn.TransformerEncoderLayer:
@@ -89,3 +95,51 @@ def test_feed_forward_looks_at_each_position_alone() -> None:
     layer = FeedForward(6, 9)
     x = torch.randn(2, 4, 6)
     torch.testing.assert_close(layer(x)[:, 2], layer(x[:, 2]))
+
+
+def test_a_decoder_block_is_pytorchs() -> None:
+    torch.manual_seed(0)
+    ours = DecoderBlock(BlockConfig(16, num_heads=4, hidden_dim=32)).eval()
+    theirs = nn.TransformerDecoderLayer(
+        16,
+        4,
+        32,
+        dropout=0,
+        activation="gelu",
+        batch_first=True,
+        norm_first=True,
+        layer_norm_eps=1e-6,
+    ).eval()
+    pairs = [
+        (ours.attention_norm, theirs.norm1),
+        (ours.cross_norm, theirs.norm2),
+        (ours.feed_forward_norm, theirs.norm3),
+        (ours.feed_forward.up, theirs.linear1),
+        (ours.feed_forward.down, theirs.linear2),
+        (ours.attention.out_proj, theirs.self_attn.out_proj),
+        (ours.cross.out_proj, theirs.multihead_attn.out_proj),
+    ]
+    with torch.no_grad():
+        for parameter in ours.parameters():
+            parameter.normal_(std=0.3)
+        for mine, other in pairs:
+            other.load_state_dict(mine.state_dict())
+        for mine, other in (
+            (ours.attention, theirs.self_attn),
+            (ours.cross, theirs.multihead_attn),
+        ):
+            other.in_proj_weight.copy_(mine.in_proj.weight)
+            other.in_proj_bias.copy_(mine.in_proj.bias)
+    x, memory = torch.randn(2, 5, 16), torch.randn(2, 3, 16)
+    mask = torch.tensor([[True, True, True], [True, False, False]])
+    causal = nn.Transformer.generate_square_subsequent_mask(5)
+    wanted = theirs(x, memory, tgt_mask=causal, memory_key_padding_mask=~mask)
+    pair = ours.cross.keys_and_values(memory)
+    whole, past, _, weights = ours(x, pair, mask, torch.zeros(2, 2, 4, 0, 4), need_weights=True)
+    torch.testing.assert_close(whole, wanted, atol=1e-5, rtol=1e-5)
+    assert past.shape == (2, 2, 4, 5, 4)
+    assert weights.shape == (2, 4, 5, 3)
+    assert weights[1, ..., 1:].eq(0).all()
+    first, past, _, _ = ours(x[:, :2], pair, mask, torch.zeros(2, 2, 4, 0, 4))
+    rest, _, _, _ = ours(x[:, 2:], pair, mask, past)
+    torch.testing.assert_close(torch.cat((first, rest), 1), wanted, atol=1e-5, rtol=1e-5)

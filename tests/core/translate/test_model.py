@@ -1,4 +1,5 @@
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -10,15 +11,19 @@ from dlcc.core.nn.batches import BOS, EOS, PAD, UNK, pad
 from dlcc.core.translate.config import ATTENTIONS, Seq2SeqConfig
 from dlcc.core.translate.model import Seq2Seq
 from dlcc.core.translate.search import beam_search, greedy_search, longest_target
+from dlcc.core.translate.translator import new_model
 
 SOURCES = [[5, 6, 7, 8], [9, 10], [11, 12, 13, 14, 15, 16]]
 TARGETS = [[20, 21], [22, 23, 24, 25, 26], [27]]
+MODELS = (*ATTENTIONS, "transformer")
 
 
-def _model(attention: str = "dot-product", **sizes: int) -> Seq2Seq:
+def _model(attention: str = "dot-product", **sizes: int) -> Any:
+    """GRUs with that attention, or a Transformer."""
     torch.manual_seed(0)
-    config = {"embed_dim": 16, "hidden_dim": 32, "dropout": 0.0} | sizes
-    return Seq2Seq(Seq2SeqConfig(40, attention=attention, **config), PAD)  # type: ignore[arg-type]
+    config: dict[str, Any] = {"embed_dim": 16, "hidden_dim": 32, "dropout": 0.0} | sizes
+    how = "architecture" if attention == "transformer" else "attention"
+    return new_model(Seq2SeqConfig(40, **{how: attention}, **config))
 
 
 def _overfit(model: Seq2Seq, steps: int = 80) -> float:
@@ -34,7 +39,7 @@ def _overfit(model: Seq2Seq, steps: int = 80) -> float:
     return loss.item()
 
 
-@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("attention", MODELS)
 def test_learns_one_batch_by_heart_and_finds_it_again(attention: str) -> None:
     model = _model(attention)
     assert _overfit(model) < 0.05
@@ -44,7 +49,7 @@ def test_learns_one_batch_by_heart_and_finds_it_again(attention: str) -> None:
     assert all(h.finished for h in best)
 
 
-@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("attention", MODELS)
 def test_padding_changes_nothing(attention: str) -> None:
     model = _model(attention).eval()
     target = torch.tensor([[BOS, 22, 23]])
@@ -71,8 +76,17 @@ def test_attention_none_has_the_same_sizes_and_no_weights() -> None:
     assert without.decode(memory, torch.full((3, 1), BOS)).weights is None
 
 
-def test_step_by_step_is_the_same_as_at_once() -> None:
-    model = _model().eval()
+def test_a_transformer_has_weights_of_every_layer_and_head() -> None:
+    model = _model("transformer", decoder_layers=3).eval()
+    weights = model.decode(model.encode(pad(SOURCES)), torch.full((3, 2), BOS)).weights
+    assert weights.shape == (3, 2, 3, 4, 6)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(3, 2, 3, 4))
+    assert weights[1, ..., 2:].eq(0).all()
+
+
+@pytest.mark.parametrize("attention", ["dot-product", "transformer"])
+def test_step_by_step_is_the_same_as_at_once(attention: str) -> None:
+    model = _model(attention).eval()
     memory, target = model.encode(pad(SOURCES)), torch.tensor([[BOS, 22, 23]] * 3)
     at_once, state, steps = model.decode(memory, target).logits, None, []
     for place in range(3):
@@ -92,8 +106,9 @@ def test_any_number_of_layers_and_untied_embeddings(layers: int) -> None:
     assert model.source_embedding is not model.target_embedding
 
 
-def test_tied_embeddings_are_one_table() -> None:
-    model = _model()
+@pytest.mark.parametrize("attention", ["dot-product", "transformer"])
+def test_tied_embeddings_are_one_table(attention: str) -> None:
+    model = _model(attention)
     assert model.output.weight is model.source_embedding.weight is model.target_embedding.weight
 
 
@@ -104,6 +119,8 @@ def test_tied_embeddings_are_one_table() -> None:
         ({"attention": "hard"}, "attention hard"),
         ({"dropout": 1.0}, "dropout 1.0"),
         ({"decoder_layers": 0}, "decoder_layers 0"),
+        ({"architecture": "transformer", "num_heads": 3}, "heads 3: does not divide"),
+        ({"architecture": "transformer", "attention": "none"}, "attention none"),
     ],
 )
 def test_impossible_sizes_are_refused(sizes: dict, message: str) -> None:
@@ -118,8 +135,9 @@ def _log_probability(model: Seq2Seq, source: Tensor, tokens: tuple[int, ...]) ->
     return -F.cross_entropy(logits, wanted, reduction="sum").item()
 
 
-def test_scores_are_the_models_own_and_a_wider_beam_is_no_worse() -> None:
-    model = _model()
+@pytest.mark.parametrize("attention", ["dot-product", "transformer"])
+def test_scores_are_the_models_own_and_a_wider_beam_is_no_worse(attention: str) -> None:
+    model = _model(attention)
     _overfit(model, 25)
     source = pad(SOURCES[:1])
     greedy = greedy_search(model, source)[0]

@@ -12,7 +12,7 @@ from dlcc.core.trace.maps import by_word
 from dlcc.core.trace.trace import load_traces, save_traces
 from dlcc.core.train.checkpoint import save_checkpoint
 from dlcc.core.translate.alignment import alignment_errors, read_alignments
-from dlcc.core.translate.config import Seq2SeqConfig, TranslationConfig
+from dlcc.core.translate.config import ARCHITECTURES, Seq2SeqConfig, TranslationConfig
 from dlcc.core.translate.data import Pair, Split
 from dlcc.core.translate.score import differences, score_translations
 from dlcc.core.translate.source import TranslateSource, choose, steps_of, trace_of
@@ -43,12 +43,12 @@ def _written(words: Sequence[str]) -> str:
     return " ".join(words).capitalize() + "."
 
 
-def _task(**config: object) -> TranslationTask:
+def _task(architecture: str = "gru", **config: object) -> TranslationTask:
     sentences = _sentences()
     split = Split(sentences[6:], sentences[3:6], sentences[:3])
     data = TranslationConfig(vocab_size=60, batch_tokens=120, **config)  # type: ignore[arg-type]
     codec = build_codec(split, data)
-    sizes = Seq2SeqConfig(codec.size, 16, 32, 1, 2, dropout=0.0)
+    sizes = Seq2SeqConfig(codec.size, 16, 32, 1, 2, dropout=0.0, architecture=architecture)
     model = build_model(sizes, 0, torch.device("cpu"))
     return TranslationTask(split, codec, data, model, {"seed": 0}, 0)
 
@@ -62,10 +62,10 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="module")
-def task() -> TranslationTask:
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def task(request: pytest.FixtureRequest) -> TranslationTask:
     """A task whose model has learned the toy language."""
-    task = _task()
+    task = _task(request.param)
     optimizer = torch.optim.AdamW(task.model.parameters(), 1e-2)
     steps = [batch for epoch in range(30) for batch in task.batches(epoch)]
     for number, batch in enumerate(steps):
@@ -202,9 +202,14 @@ def test_a_trace_shows_the_search_s_own_steps(
         assert count == len(result.tokens) + 1
         assert decoded.weights is not None
         close = partial(np.testing.assert_allclose, atol=1e-5)
-        close(trace.weights[0, 0], decoded.weights[0].numpy())
-        close(trace.tensors["query"][0, 0], decoded.query[0].numpy())
-        close(trace.tensors["key"][0, 0], memory.states[0].numpy())
+        if task.model.config.architecture == "gru":
+            close(trace.weights[0, 0], decoded.weights[0].numpy())
+            close(trace.tensors["query"][0, 0], decoded.query[0].numpy())
+            close(trace.tensors["key"][0, 0], memory.states[0].numpy())
+        else:
+            close(trace.weights, decoded.weights[0].permute(1, 2, 0, 3).numpy())
+            close(trace.tensors["query"], decoded.query[0].permute(1, 2, 0, 3).numpy())
+            close(trace.tensors["key"], memory.projected[0, :, 0].numpy())
         shares = decoded.logits[0].softmax(-1)
         for row, share in zip(trace.details["alternatives"], shares, strict=True):
             close([probability for _, probability in row], share.topk(8).values, atol=1e-4)
