@@ -71,6 +71,17 @@ class RootGroup(LazyGroup):
             "look:look", "Look at attention from any source, one of a package of yours too."
         ),
         "resume": Door("train:resume", "Go on with a training that was stopped or killed."),
+        "runs": Door(
+            help="List trainings, show and compare them.",
+            doors={
+                "run": Door("runs:list_runs"),
+                "show": Door("runs:show"),
+                "compare": Door("runs:compare"),
+                "rm": Door("runs:remove"),
+                "rename": Door("runs:rename"),
+                "export": Door("runs:export"),
+            },
+        ),
         "sentiment": Door(
             help="Classify texts with a Transformer, and see why.",
             doors={

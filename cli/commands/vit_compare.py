@@ -1,6 +1,5 @@
 """`dlcc vit compare`: without CutMix, with CutMix and pretrained, at equal minutes."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -94,6 +93,7 @@ def _outcome(
     from dlcc.core.files.paths import being_read
     from dlcc.core.nn.layers import count_parameters
     from dlcc.core.train import runs
+    from dlcc.core.train.metrics import METRICS, read_metrics
     from dlcc.core.train.runtime import choose_device
     from dlcc.core.vit.classifier import PictureClassifier
     from dlcc.core.vit.config import RECIPE
@@ -123,8 +123,8 @@ def _outcome(
         trained("vit", chosen, task, run)
     best = PictureClassifier.load(run, choose_device(options["device"]))
     test = score_pictures(best, task.data.test).accuracy
-    with being_read(run / "metrics.jsonl"):
-        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    lines = read_metrics(run)
+    with being_read(run / METRICS):
         curve = [(line["seconds"] / 60, line["accuracy"]) for line in lines]
         return Outcome(
             kind,

@@ -27,6 +27,7 @@ from dlcc.core.train.folders import (
     CONFIG,
     FORMAT_VERSION,
     best_of,
+    check_hashes,
     read_header,
     whole,
     write_folder,
@@ -128,9 +129,7 @@ def load_checkpoint(folder: Path, *kinds: str) -> Checkpoint:
         wanted = " or ".join(kinds)
         raise DataError(f"{folder} holds a {header['kind']} model, {wanted} was asked for")
     contents = {name: read_bytes(folder / name) for name in header["sha256"]}
-    for name, data in contents.items():
-        if hashlib.sha256(data).hexdigest() != header["sha256"][name]:
-            raise DataError(f"{folder / name} is damaged: its checksum differs from config.json")
+    check_hashes(folder, contents)
     with being_read(folder / _WEIGHTS):
         weights = load(contents.pop(_WEIGHTS))
     weights = {n: t.float() if t.is_floating_point() else t for n, t in weights.items()}

@@ -1,7 +1,7 @@
 """One training loop for all models. It yields events and knows neither Typer nor Rich.
 
 A run folder holds `last` (to resume from), `best` (the weights that validated best),
-`metrics.jsonl` (a line an epoch) and, where the task draws them, `traces/epoch-NNN.trace`.
+`metrics.jsonl` (see `metrics`) and, where the task draws them, `traces/epoch-NNN.trace`.
 
 Every step draws its random numbers from its own seed, so a run that was killed and resumed ends
 with the same weights as one that was not, on one machine with the same number of threads. A limit
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from dlcc.core.errors import DataError, DlccError, UsageError
-from dlcc.core.files.paths import being_read, write_atomically
+from dlcc.core.files.paths import being_read
 from dlcc.core.files.tensors import load_tensors
 from dlcc.core.nn.layers import count_parameters
 from dlcc.core.trace.trace import save_traces
@@ -35,11 +35,14 @@ from dlcc.core.train.checkpoint import (
 )
 from dlcc.core.train.config import FitConfig, learning_rate_at
 from dlcc.core.train.folders import whole
+from dlcc.core.train.metrics import add_line, read_metrics
 from dlcc.core.train.optimizers import optimizer_state, optimizers_of, restore_optimizers
-from dlcc.core.train.runtime import autocast, has_fast_bfloat16
+from dlcc.core.train.parts import check_same_data
+from dlcc.core.train.runtime import autocast, computing_as, has_fast_bfloat16
 from dlcc.core.train.task import EpochEnded, Event, Finished, Started, Stepped, Task
 
 _STATE, _PROGRESS = "training_state.safetensors", "progress"
+_TELLS = 10.0  # seconds of training between two lines about its steps
 _AVERAGE, _OPTIMIZER = "average.", "optimizer."  # what its tensors' names begin with
 
 
@@ -57,6 +60,8 @@ class _Progress:
     epochs_since_best: int = 0
     loss_sum: float = 0.0
     items: int = 0
+    bfloat16: bool | None = None
+    """Whether products are computed in it: a trial decides once, or a resumed run would differ."""
 
 
 def fit(
@@ -88,9 +93,11 @@ def fit(
     elif whole(run / "last").exists():
         raise UsageError("holds a training: resume it, or choose another", "run", run)
     trainer.check_start()
-    if not resume:
-        trainer.save_first()
-    yield from trainer.run_epochs(should_stop)
+    with computing_as(trainer.at.bfloat16):
+        trainer.at.bfloat16 = has_fast_bfloat16(trainer.device)
+        if not resume:
+            trainer.save_first()
+        yield from trainer.run_epochs(should_stop)
 
 
 class _Trainer:
@@ -106,6 +113,7 @@ class _Trainer:
         self.average = [t.detach().clone() for t in self.averaged] if config.ema_decay else []
         self.at = _Progress()
         self.saved_at = time.monotonic()
+        self.told_at, self.since = 0.0, (0.0, 0)  # training seconds of the last line; loss since
 
     def check_start(self) -> None:
         """Raise DataError where a weight is no number before anything was learned."""
@@ -160,9 +168,22 @@ class _Trainer:
             at.loss_sum += loss * items
             at.items += items
             at.seconds += time.monotonic() - begun
+            self._tell_step(loss, items, rate)
             if time.monotonic() - self.saved_at > self.config.checkpoint_seconds:
                 self.save_last()
             yield Stepped(at.epoch, at.step, done, loss, items, rate, at.seconds)
+
+    def _tell_step(self, loss: float, items: int, rate: float) -> None:
+        """Write a line about the steps since the last one, now and then."""
+        total, count = self.since
+        self.since = total, count = total + loss * items, count + items
+        if self.at.seconds - self.told_at >= _TELLS:
+            at = {"epoch": self.at.epoch + 1, "step": self.at.step, "seconds": self.at.seconds}
+            add_line(self.run, {**at, "step_loss": total / count, "learning_rate": rate})
+            self._told()
+
+    def _told(self) -> None:
+        self.told_at, self.since = self.at.seconds, (0.0, 0)
 
     def _step(self, batch: Any, done: float, rate: float) -> tuple[float, int]:
         torch.manual_seed(self.config.seed * 1_000_003 + self.at.step)
@@ -212,7 +233,9 @@ class _Trainer:
         at.seconds += time.monotonic() - begun
         at.epoch, at.step_in_epoch, at.steps_in_epoch = at.epoch + 1, 0, 0
         at.loss_sum, at.items = 0.0, 0
-        self._write_metrics({"epoch": at.epoch, "step": at.step, "seconds": at.seconds, **metrics})
+        line = {"epoch": at.epoch, "step": at.step, "seconds": at.seconds}
+        add_line(self.run, {**line, **metrics})
+        self._told()
         self.save_last()
         return ended
 
@@ -246,7 +269,17 @@ class _Trainer:
             raw.data, average.data = average.data, raw.data
 
     def _save(self, name: str, metrics: dict[str, float], state: bytes | None = None) -> None:
-        about = {**self.task.about, "fit": asdict(self.config), "seconds": round(self.at.seconds)}
+        at = self.at
+        about = {
+            **self.task.about,
+            "fit": asdict(self.config),
+            "seconds": round(at.seconds),
+            "metric": {"name": self.task.metric, "higher_is_better": self.task.higher_is_better},
+        }
+        if state:
+            over = "" if at.step_in_epoch else self._over()
+            about["progress"] = {"epoch": at.epoch, "best": at.best, "over": over}
+            about["progress"] |= {"step": at.step_in_epoch, "of_steps": at.steps_in_epoch}
         save_checkpoint(
             self.run / name,
             kind=self.task.kind,
@@ -283,14 +316,9 @@ class _Trainer:
             raise DataError(
                 f"{self.run} trains another model: resume with the data and options it began with"
             )
-        before, now = _hashes(checkpoint.about), _hashes(self.task.about)
-        if any(before[name] != now[name] for name in before.keys() & now.keys()):
-            raise DataError(
-                f"{self.run} learns from other data, or they are split otherwise: resume with the "
-                f"data it began with, called as they were{_called(checkpoint.about)}"
-            )
+        check_same_data(self.run, checkpoint.about, self.task.about)
         load_weights(self.model, checkpoint.weights, checkpoint.folder)
-        self._lines_before(0)  # complains of damage before the long work
+        read_metrics(self.run)  # complains of damage before the long work
         with being_read(checkpoint.folder, "cannot be resumed ({})"):
             self._restore_state(checkpoint)
 
@@ -309,39 +337,10 @@ class _Trainer:
         state = {name.removeprefix(_OPTIMIZER): tensor for name, tensor in tensors.items()}
         restore_optimizers(self.optimizers, state)
 
-    def _write_metrics(self, line: dict[str, float]) -> None:
-        """Append a line, dropping any that a killed run wrote after the state it resumed from."""
-        path = self.run / "metrics.jsonl"
-        lines = self._lines_before(line["epoch"])
-        numbers = {name: value if math.isfinite(value) else None for name, value in line.items()}
-        lines.append(json.dumps(numbers))  # JSON has no NaN
-        write_atomically(path, lambda temporary: temporary.write_text("\n".join(lines) + "\n"))
-
-    def _lines_before(self, epoch: float) -> list[str]:
-        """What `metrics.jsonl` says of the epochs before one."""
-        path = self.run / "metrics.jsonl"
-        with being_read(path):
-            lines = path.read_text().splitlines() if path.exists() else []
-            return [text for text in lines if json.loads(text)["epoch"] < epoch]
-
 
 def _can_be_averaged(buffer: Tensor) -> bool:
     """Running statistics can, counters and masks of infinities cannot."""
     return buffer.is_floating_point() and bool(buffer.isfinite().all())
-
-
-def _hashes(about: dict[str, Any]) -> dict[str, Any]:
-    """What tells one split of the data from another."""
-    data = about.get("data")
-    known = data if isinstance(data, dict) else {}
-    return {name: value for name, value in known.items() if name.endswith("_hash")}
-
-
-def _called(about: dict[str, Any]) -> str:
-    """The name of the data, as far as it is known."""
-    data = about.get("data")
-    name = data.get("file") if isinstance(data, dict) else None
-    return f" ({name})" if name else ""
 
 
 def _or_nan(best: float | None) -> float:

@@ -3,6 +3,7 @@
 A folder is written beside its place and renamed. What it holds says `checkpoint`.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -56,6 +57,30 @@ def best_of(folder: Path) -> Path:
     """The best checkpoint of a training run, or the folder itself where it is no run."""
     best = whole(folder / "best")
     return best if best.is_dir() else folder
+
+
+def copy_checkpoint(folder: Path, to: Path) -> None:
+    """Copy a checkpoint, every file checked against its hash.
+
+    Raises:
+        DataError: it is damaged, or something else lies there, or it cannot be written.
+    """
+    folder = whole(folder)
+    contents = {name: read_bytes(folder / name) for name in read_header(folder)["sha256"]}
+    check_hashes(folder, contents)
+    write_folder(to, {**contents, CONFIG: read_bytes(folder / CONFIG)})
+
+
+def check_hashes(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Compare files with what the config of their folder says of them.
+
+    Raises:
+        DataError: one is another.
+    """
+    expected = read_header(folder)["sha256"]
+    for name, data in contents.items():
+        if hashlib.sha256(data).hexdigest() != expected[name]:
+            raise DataError(f"{folder / name} is damaged: its checksum differs from {CONFIG}")
 
 
 def whole(folder: Path) -> Path:

@@ -5,9 +5,10 @@ by name.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.settings import one_of
@@ -88,6 +89,29 @@ def train_hash(examples: Iterable[str | bytes]) -> str:
         digest.update(len(data).to_bytes(8))
         digest.update(data)
     return digest.hexdigest()[:16]
+
+
+def check_same_data(run: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Compare the hashes of what a run is trained and scored on, as far as both are known.
+
+    Args:
+        run: its folder.
+        before: what its checkpoint says of how it was made.
+        now: what is said of the training that is to go on with it.
+
+    Raises:
+        DataError: the data are others, or split otherwise.
+    """
+    data, here = (about.get("data") for about in (before, now))
+    if not isinstance(data, dict) or not isinstance(here, dict):
+        return
+    hashes = [name for name in data.keys() & here.keys() if name.endswith("_hash")]
+    if any(data[name] != here[name] for name in hashes):
+        called = f" ({data['file']})" if data.get("file") else ""
+        raise DataError(
+            f"{run} learns from other data, or they are split otherwise: resume with the data it "
+            f"began with, called as they were{called}"
+        )
 
 
 def _own(asked: str | None, present: Collection[str]) -> Part:

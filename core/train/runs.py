@@ -8,7 +8,8 @@ traces          the attention of each epoch
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -18,10 +19,15 @@ from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.paths import being_read, read_bytes, runs_dir, write_atomically
 from dlcc.core.train.folders import read_header, whole
 
-RECORD, METRICS = "run.json", "metrics.jsonl"
+RECORD = "run.json"
 _LOCK = "lock"
+_KNOWN = "elsewhere.txt"  # the runs that lie in other places, a line each
 _PATIENCE = 1.0  # seconds; who only asks whether a run is written holds its lock for a moment
 _VERSION = 1
+_OURS = (
+    *(RECORD, _LOCK, "metrics.jsonl", "traces", "tensorboard"),
+    *(name for folder in ("last", "best") for name in (folder, f".{folder}.new", f".{folder}.old")),
+)
 
 
 def is_run(folder: Path) -> bool:
@@ -38,13 +44,60 @@ def find_run(name: str) -> Path:
     """A run by its path, by that of one of its checkpoints, or by its name among all runs.
 
     Raises:
-        DataError: there is none.
+        DataError: there is none, or there are several of that name.
     """
     for folder in (Path(name), Path(name).parent, runs_dir() / name):
         if is_run(folder):
             return folder
-    missing = not Path(name).exists()
-    raise DataError(f"{name} is no run: {'nothing is there' if missing else 'none began there'}")
+    if Path(name).exists():
+        raise DataError(f"{name} is no run: none began there")
+    alike = [run for run in all_runs() if run.name == name]
+    if len(alike) > 1:
+        raise DataError(f"{name} may be {' or '.join(map(str, alike))}: give its folder")
+    if not alike:
+        raise DataError(f"{name} is no run: nothing is there")
+    return alike[0]
+
+
+def all_runs(folders: Sequence[Path] = ()) -> list[Path]:
+    """The runs in some folders; by default those in the runs' own place, in `runs` here, and
+    wherever else one was begun."""
+    places = folders or (runs_dir(), Path("runs"))
+    found = [run for place in places for run in _below(place)]
+    if not folders:
+        found += [run for run in _elsewhere() if is_run(run)]
+    return [*{run.resolve(): run for run in reversed(found)}.values()][::-1]
+
+
+def _below(place: Path) -> list[Path]:
+    """A folder where it is a run, else the runs in it, and in folders of several (a comparison)."""
+    if is_run(place):
+        return [place]
+    try:
+        folders = sorted(each for each in place.iterdir() if each.is_dir())
+        deeper = [each if is_run(each) else [*each.iterdir()] for each in folders]
+    except OSError:  # none there, or not to be read
+        return []
+    runs = [each for found in deeper for each in (found if isinstance(found, list) else [found])]
+    return sorted(each for each in runs if is_run(each))
+
+
+def _elsewhere() -> list[Path]:
+    try:
+        return [Path(line) for line in (runs_dir() / _KNOWN).read_text().splitlines()]
+    except (OSError, UnicodeError):
+        return []
+
+
+def _remember(run: Path) -> None:
+    """Note where a run is that nobody would look for; one that cannot be noted is found by path."""
+    place = run.absolute()
+    if runs_dir().absolute() in place.parents or place in _elsewhere():
+        return
+    with suppress(OSError):
+        runs_dir().mkdir(parents=True, exist_ok=True)
+        with (runs_dir() / _KNOWN).open("a") as known:
+            known.write(f"{place}\n")
 
 
 def kind_of(run: Path) -> str:
@@ -91,6 +144,7 @@ def write_record(run: Path, recipe: str, begun: Mapping[str, Any]) -> None:
     record = {"format_version": _VERSION, "recipe": recipe, "started": before["started"], **begun}
     text = json.dumps(record, indent=2, ensure_ascii=False)
     write_atomically(run / RECORD, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    _remember(run)
 
 
 @contextmanager
@@ -141,3 +195,52 @@ def is_written(run: Path) -> bool:
         return False
     lock.release()
     return False
+
+
+def remove_run(run: Path) -> str:
+    """Delete what trainings write into a run folder, and the folder unless more lies in it.
+
+    Returns:
+        The names of what was left there, in words.
+
+    Raises:
+        UsageError: a process trains there.
+        DataError: it cannot be deleted.
+    """
+    _check_unwritten(run)
+    try:
+        for name in _OURS:
+            shutil.rmtree(run / name, ignore_errors=True)
+            with suppress(IsADirectoryError, PermissionError):
+                (run / name).unlink(missing_ok=True)
+        left = sorted(path.name for path in run.iterdir())
+        if not left:
+            run.rmdir()
+    except OSError as error:
+        raise DataError(f"cannot delete {run}: {error.strerror or error}") from error
+    return ", ".join(left)
+
+
+def move_run(run: Path, to: Path) -> Path:
+    """Give a run another name beside its own, or another place where `to` is a path.
+
+    Raises:
+        UsageError: something is there, or a process trains in the run.
+        DataError: it cannot be moved.
+    """
+    _check_unwritten(run)
+    to = run.parent / to if len(to.parts) == 1 else to
+    if to.exists():
+        raise UsageError(f"{to} exists: choose another name")
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(run, to)
+    except OSError as error:
+        raise DataError(f"cannot move {run}: {error.strerror or error}") from error
+    _remember(to)
+    return to
+
+
+def _check_unwritten(run: Path) -> None:
+    if is_written(run):
+        raise UsageError("a process trains there: stop it first", "run", run)

@@ -43,8 +43,24 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
-        return bool(torch.cpu._is_avx512_bf16_supported()) and _bfloat16_wins()
+        wins = _bfloat16_wins if _decided is None else lambda: _decided
+        return bool(torch.cpu._is_avx512_bf16_supported() and wins())
     return False
+
+
+_decided: bool | None = None
+
+
+@contextmanager
+def computing_as(bfloat16: bool | None) -> Iterator[None]:
+    """Within it a CPU that can computes in bfloat16 or not as was decided before, not by a trial;
+    None leaves it to one."""
+    global _decided
+    before, _decided = _decided, bfloat16
+    try:
+        yield
+    finally:
+        _decided = before
 
 
 @cache

@@ -39,7 +39,7 @@ def begun(run_dlcc: Run, texts: Path, tmp_path: Path) -> Path:
 
 
 def epochs(run: Path) -> list[int]:
-    return [json.loads(line)["epoch"] for line in (run / runs.METRICS).read_text().splitlines()]
+    return [json.loads(line)["epoch"] for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
 def start(*arguments: object, home: Path) -> subprocess.Popen[str]:
@@ -168,7 +168,7 @@ def test_damage_and_what_is_no_such_run_are_one_line(
         assert (result.exit_code in (2, 3), message in result.stderr) == (True, True), result.stderr
         assert len(result.stderr.splitlines()) == 1
     shutil.copy(begun / "run.json", damaged)
-    (damaged / runs.METRICS).write_text("{")
+    (damaged / "metrics.jsonl").write_text("{")
     result = run_dlcc("resume", damaged, "--epochs", 4)
     assert (result.exit_code, "metrics.jsonl is damaged" in result.stderr) == (3, True)
 

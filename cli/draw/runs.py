@@ -1,0 +1,153 @@
+"""What is printed of training runs: a list, one of them, several side by side."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from dlcc.cli.console import drawing_width
+from dlcc.cli.draw.curves import draw_curves
+from dlcc.core.train.summary import Summary
+
+_HEIGHT = 10  # rows of a plot
+_COLUMNS = ("run", "kind", "data", "epochs", "best (valid.)", "min", "date", "size", "state")
+_GAP = 1
+_LEAST = 8  # columns of a name
+_STYLES = {"running": "green", "damaged": "red", "stopped": "yellow"}
+
+
+def list_of(summaries: Sequence[Summary], width: int) -> Table:
+    """A row a run; names of runs and data are cut where the width does not do for them."""
+    rows = [_row(each) for each in summaries]
+    longest = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
+    rest = width - sum(longest) + longest[0] + longest[2] - _GAP * len(_COLUMNS)
+    longest[0] = min(longest[0], max(_LEAST, rest - min(longest[2], rest // 3)))
+    longest[2] = min(longest[2], max(_LEAST, rest - longest[0]))
+    table = _table(_GAP)
+    for name, most in zip(_COLUMNS, longest, strict=True):
+        side: Any = "left" if name in ("run", "kind", "data", "state") else "right"
+        table.add_column(name, justify=side, no_wrap=True, overflow="ellipsis", max_width=most)
+    for each, row in zip(summaries, rows, strict=True):
+        table.add_row(*map(Text, row[:-1]), Text(row[-1], _STYLES.get(each.state, "")))
+    return table
+
+
+def _row(each: Summary) -> tuple[str, ...]:
+    if each.state == "damaged":
+        return each.name, each.kind, "", "", "", "", "", size(each.size), each.state
+    best = "" if each.best is None else f"{called(each.metric)} {each.best:.3g}"
+    minutes, begun = f"{each.minutes:.1f}", date(each.started)
+    return (
+        *(each.name, each.kind, each.data, epochs(each), best),
+        *(minutes, begun, size(each.size), each.state),
+    )
+
+
+def page_of(summary: Summary) -> list[Text]:
+    """What became of a run: how it was made, its curves, its figures."""
+    trained = f"{epochs(summary, ' of ')} epochs in {summary.minutes:.1f} minutes"
+    about = f", {trained}, begun {date(summary.started)}, {size(summary.size)}"
+    lines = [
+        Text.assemble((summary.name, "bold"), f": {summary.kind}, {summary.state}{about}"),
+        Text(summary.command, style="dim"),
+    ]
+    given = {name: summary.settings[name] for name in summary.given if name in summary.settings}
+    if given:
+        shown = ", ".join(f"{called(name)} {plain(value)}" for name, value in given.items())
+        lines.append(Text(f"set for it: {shown}"))
+    if summary.best is not None:
+        others = {n: v for n, v in summary.figures.items() if n != summary.metric}
+        lines.append(
+            Text.assemble(
+                "best ",
+                (f"{called(summary.metric)} {summary.best:.4g}", "bold"),
+                f" on the validation part, epoch {summary.best_epoch}",
+            )
+        )
+        lines.append(Text("  " + ", ".join(f"{called(n)} {v:.4g}" for n, v in others.items())))
+        lines += [Text(), *plot({summary.metric: summary}, summary.metric)]
+    return lines
+
+
+def plot(runs: Mapping[str, Summary], metric: str, by: str = "epochs") -> list[Text]:
+    """One curve a run, of a figure on the validation part."""
+    curves = {
+        name if len(runs) > 1 else called(metric): summary.curve(metric, by)
+        for name, summary in runs.items()
+    }
+    heading = Text(f"{called(metric)} on the validation part", style="dim")
+    drawn = draw_curves(curves, drawing_width(100), _HEIGHT, by)
+    return [heading, *drawn] if drawn else []
+
+
+def differences(summaries: Sequence[Summary]) -> Table:
+    """What was set otherwise, and what came of it: a column a run."""
+    table = _table()
+    table.add_column("")
+    for each in summaries:
+        table.add_column(Text(each.name), justify="right", overflow="fold")
+    names = dict.fromkeys(name for each in summaries for name in each.settings)
+    for name in names:
+        values = [plain(each.settings.get(name)) for each in summaries]
+        if len({*values}) > 1:
+            table.add_row(called(name), *map(Text, values))
+    table.add_section()
+    figures = dict.fromkeys(name for each in summaries for name in each.figures)
+    for name in figures:
+        found = [each.figures.get(name) for each in summaries]
+        best = _best([f for f in found if f is not None], summaries[0], name)
+        table.add_row(
+            called(name),
+            *(Text("" if f is None else f"{f:.4g}", "bold" if f == best else "") for f in found),
+        )
+    table.add_row("of epoch", *(str(each.best_epoch or "") for each in summaries))
+    table.add_row("trained", *map(epochs, summaries))
+    table.add_row("minutes", *(f"{each.minutes:.1f}" for each in summaries))
+    return table
+
+
+def _best(found: Sequence[float], summary: Summary, name: str) -> float | None:
+    if name != summary.metric:
+        return None
+    return (max if summary.higher_is_better else min)(found)
+
+
+def _table(gap: int = 2) -> Table:
+    return Table(box=None, pad_edge=False, header_style="dim", padding=(0, gap, 0, 0))
+
+
+def called(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def plain(value: Any) -> str:
+    """A setting's value in words."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return {None: "none", True: "yes", False: "no"}.get(value, str(value))
+
+
+def epochs(summary: Summary, of: str = "/") -> str:
+    return f"{round(summary.epochs, 1):g}{of}{summary.of_epochs}"
+
+
+def date(started: str) -> str:
+    """A day, of this day the time, of another year the year."""
+    try:
+        then, now = datetime.fromisoformat(started), datetime.now().astimezone()
+    except ValueError:
+        return ""
+    if then.date() == now.date():
+        return f"{then:%H:%M}"
+    return f"{then.day} {then:%b}" if then.year == now.year else f"{then:%Y-%m-%d}"
+
+
+def size(number: float) -> str:
+    """Bytes in words."""
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}"
+        number = number / 1000
+    return f"{number:.1f} GB"
