@@ -155,6 +155,26 @@ Embeddings = Annotated[
 ]
 
 
+Format = Annotated[
+    str | None,
+    typer.Option(
+        help="What --file or stdin is: csv, tsv, json, jsonl, parquet or lines; by the name's "
+        "ending when left out.",
+        metavar="FORMAT",
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(help="Of text: utf-8, utf-16, cp1252, ...; found when left out.", metavar="NAME"),
+]
+SkipBadRows = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad-rows", help="Leave rows out that do not fit the table, and count them."
+    ),
+]
+
+
 def flag_of(each: Field[Any]) -> str:
     """The option of a setting, such as --learning-rate."""
     return flag(name_of(each))
@@ -191,7 +211,7 @@ def _option(each: Field[Any], hint: Any, words: dict[str, str], config: type) ->
     flags = flag_of(each)
     if each.type == "bool | None" or each.type == (bool | None):
         flags += f"/--no-{flags[2:]}"
-    names = {Path: "PATH", str: "NAME", tuple[int, ...]: "N,N", list[str]: "PATH"}
+    names = {Path: "PATH", str: "NAME", tuple[int, ...]: "N,N", list[str]: "TEXT"}
     return typer.Option(
         flags,
         help=words[each.name].replace("`", ""),

@@ -10,15 +10,19 @@ import typer
 from dlcc.cli.options import (
     Checkpoint,
     Device,
+    Encoding,
     Export,
+    Format,
     Json,
     Model,
     Save,
+    SkipBadRows,
     at_most_one,
     check_map,
 )
 
 if TYPE_CHECKING:
+    from dlcc.core.files.tables import TableConfig
     from dlcc.core.sentiment.classifier import Answer, Classifier
     from dlcc.core.sentiment.explain import Explained
     from dlcc.core.trace.trace import AttentionTrace
@@ -37,13 +41,17 @@ def sentiment(
         Path | None,
         typer.Option(
             "--file",
-            help="A text a line, a folder of .txt files, or a .csv, .tsv or .jsonl file.",
+            help="A text a line, a folder of .txt files, or a table: CSV, TSV, JSON, JSON lines or "
+            "Parquet, packed or not.",
             metavar="PATH",
         ),
     ] = None,
     column: Annotated[
         str | None, typer.Option(help="The table's column with the text.", metavar="NAME")
     ] = None,
+    format: Format = None,
+    encoding: Encoding = None,
+    skip_bad_rows: SkipBadRows = False,
     checkpoint: Checkpoint = None,
     model: Model = None,
     faithful: Annotated[
@@ -91,10 +99,12 @@ def sentiment(
     from dlcc.cli.draw.export import check_ending, export, keep
     from dlcc.cli.draw.grid import print_grids
     from dlcc.core.errors import UsageError
+    from dlcc.core.files.tables import TableConfig
     from dlcc.core.sentiment.source import NO_ATTENTION, SentimentSource
 
     at_most_one(json=json_output, csv=csv, tui=tui)
-    given, names = _texts(texts or [], file, column)
+    how = TableConfig(format=format, encoding=encoding, skip_bad_rows=skip_bad_rows)
+    given, names = _texts(texts or [], file, column, how)
     if (layer or head) and not (attention or tui or export_to is not None):
         raise UsageError("--layer and --head choose the grid: add --attention, --export or --tui")
     if export_to is not None:
@@ -164,28 +174,34 @@ def _measure(classifier: "Classifier", texts: list[str], as_json: bool) -> None:
 
 
 def _texts(
-    texts: list[str], file: Path | None, column: str | None
+    texts: list[str], file: Path | None, column: str | None, how: "TableConfig"
 ) -> tuple[list[str], list[str] | None]:
     """The texts to answer, and the names of the files that they come from one by one."""
+    from dlcc.cli.console import note
     from dlcc.core.errors import UsageError
-    from dlcc.core.files.tables import decode, lines_of, readable
-    from dlcc.core.sentiment.data import read_texts, text_files
+    from dlcc.core.files.encodings import decode, readable
+    from dlcc.core.files.tables import open_table
+    from dlcc.core.sentiment.data import plain_lines, read_texts, table_texts, text_files
 
     if file is not None:
         if texts:
             raise UsageError(f"--file {file} and a text: give one of them")
-        found = read_texts(file, column)
+        found = read_texts(file, column, how, note)
         if not found:
             raise UsageError(f"--file {file} holds no text")
         if not file.is_dir():
             return found, None
         return found, [str(each.relative_to(file)) for each in text_files(file)]
-    if column:
+    as_table = how.format not in (None, "lines")
+    if column and not as_table:
         raise UsageError(f"--column {column} needs --file with a .csv, .tsv or .jsonl file")
     if not texts and sys.stdin.isatty():
         raise UsageError('give a text, such as dlcc sentiment "I could not stop smiling."')
     if not texts:
-        found = lines_of(sys.stdin.buffer.read(), "stdin")
+        if as_table:
+            found = table_texts(open_table(sys.stdin.buffer, "stdin", how), column, note)
+        else:
+            found = plain_lines(sys.stdin.buffer.read(), "stdin", how)
         if not any(line.strip() for line in found):
             raise UsageError("stdin is empty: give a text a line, or a text as an argument")
         return found, None

@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Checkpoint, Device, Json, Part, Seed, Worst
+from dlcc.cli.options import (
+    Checkpoint,
+    Device,
+    Encoding,
+    Json,
+    Part,
+    Seed,
+    SkipBadRows,
+    Worst,
+)
 
 if TYPE_CHECKING:
     from dlcc.core.sentiment.classifier import Classifier
+    from dlcc.core.sentiment.config import SplitConfig
     from dlcc.core.sentiment.data import Review
     from dlcc.core.sentiment.model import SentimentModel
     from dlcc.core.train import parts
@@ -28,7 +38,13 @@ Data = Annotated[
     ),
 ]
 Column = Annotated[str | None, typer.Option(help="A table's column with the text.", metavar="NAME")]
-LabelColumn = Annotated[str, typer.Option(help="A table's column with the class.", metavar="NAME")]
+LabelColumn = Annotated[
+    str | None, typer.Option(help="A table's column with the class.", metavar="NAME")
+]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(help="Read a label as another class; again for more.", metavar="NAME=CLASS"),
+]
 Long = Annotated[
     str, typer.Option(help="How long texts are read: windows (all of it) or ends.", metavar="HOW")
 ]
@@ -41,7 +57,10 @@ def evaluate(
     checkpoint: Checkpoint = None,
     data: Data = None,
     column: Column = None,
-    label_column: LabelColumn = "label",
+    label_column: LabelColumn = None,
+    labels: Labels = None,
+    encoding: Encoding = None,
+    skip_bad_rows: SkipBadRows = False,
     part: Part = None,
     limit: Limit = None,
     long: Long = "windows",
@@ -61,11 +80,20 @@ def evaluate(
     """Score a classifier on labelled texts."""
     from dlcc.cli.console import counting, print_json, stdout
     from dlcc.cli.draw import scores as draw
+    from dlcc.core.sentiment.config import SplitConfig
     from dlcc.core.sentiment.score import score_texts
     from dlcc.core.sentiment.source import SentimentSource
 
     classifier = SentimentSource(checkpoint, device, long).classifier
-    chosen, reviews = _texts([classifier], data, column, label_column, part, seed)
+    columns = SplitConfig(
+        column,
+        label_column,
+        seed=seed,
+        labels=labels,
+        encoding=encoding,
+        skip_bad_rows=skip_bad_rows,
+    )
+    chosen, reviews = _texts([classifier], data, columns, part)
     reviews = _sample(reviews, limit or _EXPLAINED if faithfulness else limit, seed)
     if faithfulness:
         _measure_faithfulness(classifier, chosen.name, reviews, seed, json_output)
@@ -120,7 +148,10 @@ def compare(
     ] = None,
     data: Data = None,
     column: Column = None,
-    label_column: LabelColumn = "label",
+    label_column: LabelColumn = None,
+    labels: Labels = None,
+    encoding: Encoding = None,
+    skip_bad_rows: SkipBadRows = False,
     limit: Limit = None,
     batch_tokens: Annotated[int, typer.Option(help="Tokens of a timed batch.")] = 8192,
     seconds: Annotated[float, typer.Option(help="Least time of each measurement.")] = 2.0,
@@ -153,7 +184,17 @@ def compare(
     lengths = [length for length in LENGTHS if length <= longest] or [longest]
     rows: list[dict[str, Any]] = [{"length": length} for length in lengths]
     if trained:
-        _, reviews = _texts(trained, data, column, label_column, None, seed)
+        from dlcc.core.sentiment.config import SplitConfig
+
+        columns = SplitConfig(
+            column,
+            label_column,
+            seed=seed,
+            labels=labels,
+            encoding=encoding,
+            skip_bad_rows=skip_bad_rows,
+        )
+        _, reviews = _texts(trained, data, columns, None)
         reviews = _sample(reviews, limit, seed)
     for name, each in zip(names, trained, strict=False):
         for row in rows:
@@ -176,20 +217,17 @@ def compare(
 def _texts(
     classifiers: "list[Classifier]",
     data: Path | None,
-    column: str | None,
-    label_column: str,
+    columns: "SplitConfig",
     part: str | None,
-    seed: int,
 ) -> "tuple[parts.Part, Sequence[Review]]":
     """The part that all classifiers are scored on, and its labelled texts."""
-    from dlcc.cli.console import transferring, warn
-    from dlcc.core.sentiment.config import SplitConfig
+    from dlcc.cli.console import note, transferring, warn
     from dlcc.core.sentiment.data import find_data
     from dlcc.core.sentiment.score import texts_to_score
 
-    columns = SplitConfig(column, label_column, seed=seed)
     abouts = [classifier.about for classifier in classifiers]
-    chosen, reviews = texts_to_score(data or find_data(transferring), columns, part, abouts)
+    where = data or find_data(transferring)
+    chosen, reviews = texts_to_score(where, columns, part, abouts, note)
     if chosen.remark:
         warn(chosen.remark)
     return chosen, reviews

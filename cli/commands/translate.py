@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Checkpoint, Device, Export, Json, Model, Save, at_most_one
+from dlcc.cli.options import (
+    Checkpoint,
+    Device,
+    Encoding,
+    Export,
+    Json,
+    Model,
+    Save,
+    at_most_one,
+)
 
 if TYPE_CHECKING:
     from dlcc.core.translate.source import TranslateSource
@@ -30,6 +39,7 @@ def translate(
     file: Annotated[
         Path | None, typer.Option("--file", help="Translate each line of a file.", metavar="FILE")
     ] = None,
+    encoding: Encoding = None,
     checkpoint: Checkpoint = None,
     model: Model = None,
     beam: Annotated[int, typer.Option("--beam", help="Beam width; 1 is greedy search.")] = 5,
@@ -72,7 +82,7 @@ def translate(
     colours = chosen_palette(palette)
     if export_to is not None:
         check_ending(export_to)
-    lines = _lines(text, file)
+    lines = _lines(text, file, encoding)
     if model is not None:
         if checkpoint is not None or n_best != 1:
             raise UsageError("--model goes neither with --checkpoint nor with --n-best")
@@ -167,11 +177,11 @@ def _by_model(
         view_traces(traces, source, layer=traces[0].num_layers)
 
 
-def _lines(text: list[str] | None, file: Path | None) -> list[str]:
+def _lines(text: list[str] | None, file: Path | None, encoding: str | None) -> list[str]:
     """The sentences to translate, one a line."""
     from dlcc.core.errors import UsageError
+    from dlcc.core.files.encodings import lines_of, readable
     from dlcc.core.files.paths import read_bytes
-    from dlcc.core.files.tables import lines_of, readable
 
     if file is not None and text:
         raise UsageError("give TEXT or --file, not both")
@@ -180,7 +190,7 @@ def _lines(text: list[str] | None, file: Path | None) -> list[str]:
     if file is None and sys.stdin.isatty() and not text:
         raise UsageError("give TEXT, or --file FILE, or lines on stdin")
     data = sys.stdin.buffer.read() if file is None else read_bytes(file)
-    lines = lines_of(data, str(file or "stdin"))
+    lines = lines_of(data, str(file or "stdin"), encoding)
     if not lines:
         raise UsageError(f"{file or 'stdin'} is empty: give a sentence a line")
     return lines

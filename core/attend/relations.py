@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from dlcc.core.errors import DataError
+from dlcc.core.files.encodings import lines_of
 from dlcc.core.files.paths import asset
-from dlcc.core.files.tables import lines_of
 from dlcc.core.files.vectors import look_up
 from dlcc.core.progress import Progress
 from dlcc.core.settings import Settings, at_least, setting

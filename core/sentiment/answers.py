@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dlcc.core.errors import DataError
-from dlcc.core.files.tables import read_rows
+from dlcc.core.files.tables import open_table, read_rows
 from dlcc.core.sentiment.data import Corpus, Review
 from dlcc.core.sentiment.mixture import letters
 
@@ -27,7 +27,8 @@ def with_answers(corpus: Corpus, path: Path) -> Corpus:
     spelling = letters if len(corpus.sources) > 1 else str
     known = {spelling(review.text) for review in (*corpus.validation, *corpus.test)}
     answers = []
-    for line, _, (text, label, probability) in read_rows(path, "text", dict.fromkeys(_COLUMNS, "")):
+    rows = read_rows(open_table(path), "text", dict.fromkeys(_COLUMNS, ""))
+    for line, _, (text, label, probability) in rows:
         where = f"{path}, line {line}"
         if not label:
             continue

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlcc.core.errors import UsageError
+from dlcc.core.files.tables import TableConfig
 from dlcc.core.settings import PART, PROPER_SHARE, Settings, at_least, given, one_of, setting
 from dlcc.core.train.recipe import Recipe
 
@@ -114,25 +115,38 @@ class SourcesConfig:
 
 
 @dataclass(frozen=True)
-class ColumnConfig:
+class ColumnConfig(TableConfig):
     """How texts are read."""
-
-    title = "Data"
 
     text_column: str | None = setting(None, name="column")
     """A table's column with the text; found by its name when left out."""
 
 
 @dataclass(frozen=True)
-class SplitConfig(ColumnConfig, Settings):
+class SplitConfig(ColumnConfig):
     """How labelled texts are read, and validation is set apart."""
 
-    label_column: str = setting("label")
-    """A table's column with the class."""
+    label_column: str | None = setting(None)
+    """A table's column with the class; found by its name when left out."""
     validation_share: float = setting(0.1, PART, "validation")
     """Share of the training texts to validate on."""
     seed: int = 0
     """Draws the groups that validate."""
+    labels: list[str] | None = setting(None)
+    """NAME=CLASS reads a label as another class, such as positive=pos; give it again for more."""
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """The class that a label is read as.
+
+        Raises:
+            UsageError: one that is not NAME=CLASS.
+        """
+        pairs = [each.rpartition("=") for each in self.labels or ()]
+        for name, sign, label in pairs:
+            if not (name and sign and label):
+                raise UsageError("give NAME=CLASS", "labels", f"{name}{sign}{label}")
+        return {name: label for name, _, label in pairs}
 
 
 @dataclass(frozen=True)

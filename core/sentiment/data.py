@@ -13,11 +13,22 @@ from pathlib import Path, PurePosixPath
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.archives import each_file
+from dlcc.core.files.delimited import looks_like_table
 from dlcc.core.files.download import RemoteFile, fetch
+from dlcc.core.files.encodings import decode, lines_of
 from dlcc.core.files.paths import read_bytes
-from dlcc.core.files.tables import TABLES, decode, lines_of, read_rows
+from dlcc.core.files.tables import (
+    TABLES,
+    Table,
+    TableConfig,
+    is_table,
+    label_column,
+    open_table,
+    read_rows,
+    text_column,
+)
 from dlcc.core.progress import Progress
-from dlcc.core.sentiment.config import SplitConfig
+from dlcc.core.sentiment.config import ColumnConfig, SplitConfig
 from dlcc.core.train.parts import PART_OF
 
 OFFICIAL = RemoteFile(
@@ -104,20 +115,28 @@ def find_data(transferring: Callable[[str], AbstractContextManager[Progress]]) -
         return fetch(OFFICIAL, progress)
 
 
-def load_corpus(path: Path, config: SplitConfig) -> Corpus:
+def unsaid(message: str) -> None:
+    """For whom nobody listens: what reading would say of what it found."""
+
+
+Say = Callable[[str], None]
+
+
+def load_corpus(path: Path, config: SplitConfig, say: Say = unsaid) -> Corpus:
     """Read and split labelled texts.
 
     Args:
         path: the official archive or folder, class folders of .txt files (also in train/,
-            val/ and test/, also as .tar.gz or .zip), a .csv, .tsv or .jsonl file, or a
-            folder with such files named train, val and test.
+            val/ and test/, also as .tar.gz or .zip), a table, or a folder with tables named
+            train, val and test.
         config: columns and split; the split is not needed where there is a validation part.
+        say: is told what was found and what was left out.
 
     Raises:
         DataError: nothing there, fewer than two classes, a class without examples, a text that is
             not UTF-8, or a damaged file; the message names it.
     """
-    return corpus_of(*read_parts(path, config), path, config)
+    return corpus_of(*read_parts(path, config, say), path, config)
 
 
 def corpus_of(
@@ -159,23 +178,26 @@ def split_hash(validation: Sequence[Review]) -> str:
     return hashlib.sha256(names.encode()).hexdigest()[:16]
 
 
-def read_parts(path: Path, config: SplitConfig) -> tuple[dict[str, list[Review]], str]:
+def read_parts(
+    path: Path, config: SplitConfig, say: Say = unsaid
+) -> tuple[dict[str, list[Review]], str]:
     """Labelled texts as they stand: the parts `train`, `validation`, `test` and `unsup`, as far as
     there are any, and in words what a split keeps together.
 
     Raises:
         DataError: as of `load_corpus`, but for what concerns the classes.
     """
-    if path.suffix.lower() in TABLES:
-        return {"train": _from_table(path, config)}, _BY_TEXT
+    if path.is_file() and is_table(path, config):
+        return {"train": _from_table(path, config, say)}, _BY_TEXT
     tables = {part: table for name, part in PART_OF.items() if (table := _table_of(path, name))}
     if "train" in tables:
-        return {name: _from_table(table, config) for name, table in tables.items()}, _BY_TEXT
+        return {name: _from_table(table, config, say) for name, table in tables.items()}, _BY_TEXT
     return _from_files(path)
 
 
 def _table_of(folder: Path, name: str) -> Path | None:
-    found = (folder / f"{name}{suffix}" for suffix in TABLES)
+    endings = (f"{suffix}{packed}" for packed in ("", ".gz") for suffix in TABLES)
+    found = (folder / f"{name}{ending}" for ending in endings)
     return next((table for table in found if table.is_file()), None)
 
 
@@ -184,45 +206,138 @@ def text_files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*.txt") if file.is_file())
 
 
-def read_texts(path: Path, column: str | None = None) -> list[str]:
+def read_texts(
+    path: Path, column: str | None = None, how: TableConfig | None = None, say: Say = unsaid
+) -> list[str]:
     """Texts without labels, in their order: a folder's .txt files by name, the rows of a table,
     or a text a line.
 
+    Args:
+        path: a file or folder.
+        column: a table's column with the text.
+        how: what is known of a table or of lines.
+        say: is told what was found and what was left out.
+
     Raises:
-        DataError: nothing there, a column that is missing, or a text that is not UTF-8.
+        DataError: nothing there, a column that is missing, or a text in another encoding.
     """
     if path.is_dir():
         files = text_files(path)
         if not files:
             raise DataError(f"{path} holds no .txt files")
         return [decode(read_bytes(file), str(file)) for file in files]
-    if path.suffix.lower() in TABLES:
-        return [text for _, text, _ in read_rows(path, column)]
+    if is_table(path, how):
+        return table_texts(open_table(path, how=how), column, say)
     if column:
         raise UsageError(f"{path.name} is no .csv, .tsv or .jsonl file", "column", column)
-    return lines_of(read_bytes(path), str(path))
+    data = read_bytes(path)
+    return plain_lines(data, str(path), how)
 
 
-def untested_texts(path: Path, column: str | None = None) -> list[str]:
+def plain_lines(data: bytes, name: str, how: TableConfig | None = None) -> list[str]:
+    """A text a line.
+
+    Raises:
+        DataError: another encoding, or what looks like a table.
+    """
+    lines = lines_of(data, name, how.encoding if how else None)
+    if lines and not (how and how.format) and looks_like_table(lines[0]):
+        raise UsageError(
+            f"{name} looks like a table, with {lines[0][:60]!r} on top: name csv, tsv or lines",
+            "format",
+        )
+    return lines
+
+
+def table_texts(table: Table, column: str | None, say: Say) -> list[str]:
+    """The texts of a table that was just opened.
+
+    Raises:
+        DataError: a column that is missing, a row that does not fit.
+    """
+    name = column or (text_column(table) if table.columns else "text")
+    texts = [text for _, text, _ in read_rows(table, name)]
+    _tell(say, table, len(texts), name)
+    return texts
+
+
+def _tell(say: Say, table: Table, count: int, text: str, label: str = "") -> None:
+    """Say what a table was found to be."""
+    columns = f"text = {text}" + (f", label = {label}" if label else "")
+    say(f"{Path(table.name).name}: {count:,} rows; {columns}; {table.form}")
+    for line in table.left_out():
+        say(f"{Path(table.name).name}: {line}")
+
+
+def untested_texts(path: Path, config: ColumnConfig | None = None, say: Say = unsaid) -> list[str]:
     """All texts outside the test part, labelled or not: what masked words are learned from.
 
     Raises:
         DataError: as of `load_corpus` and `read_texts`.
     """
-    if path.is_file() and path.suffix.lower() in (*TABLES, ".txt"):
-        return read_texts(path, column)
+    if path.is_file() and (is_table(path, config) or path.suffix.lower() == ".txt"):
+        return read_texts(path, config.text_column if config else None, config, say)
     parts, _ = _from_files(path)
     return [review.text for name in ("train", UNLABELLED) for review in parts.get(name, ())]
 
 
-def _from_table(path: Path, config: SplitConfig) -> list[Review]:
-    reviews = []
-    columns = {config.label_column: "label_column"}
-    for line, text, (label,) in read_rows(path, config.text_column, columns):
-        if not label:
-            raise DataError(f"{path}, line {line}: no label in the column {config.label_column}")
-        reviews.append(Review(text, label, f"{path.name}:{line}", text))
+def _from_table(path: Path, config: SplitConfig, say: Say) -> list[Review]:
+    table = open_table(path, how=config)
+    if not table.columns:
+        next(table.rows(), None)  # none, or the first says why it does not fit
+        return []
+    text = config.text_column or text_column(table)
+    label = label_column(table, config.label_column)
+    classes, reviews = _Classes(config.renamed), []
+    for line, value, (given,) in read_rows(table, text, {label: "label_column"}):
+        name = classes.of(given)
+        if not name:
+            where = f"{path}, line {line}"
+            table.leave_out(DataError(f"{where}: no label in the column {label}"))
+            continue
+        reviews.append(Review(value, name, f"{path.name}:{line}", value))
+    _tell(say, table, len(reviews), text, label)
+    for message in classes.merged():
+        say(f"{path.name}: {message}")
     return reviews
+
+
+class _Classes:
+    """Labels as values: trimmed, numbers by what they are worth, and as they were asked to be read.
+
+    Args:
+        renamed: the class that a label is read as.
+    """
+
+    def __init__(self, renamed: Mapping[str, str]) -> None:
+        self._renamed = renamed
+        self._found: dict[str, Counter[str]] = {}
+
+    def of(self, given: str) -> str:
+        """The class of a label; nothing where there is none."""
+        name = given.strip()
+        if re.fullmatch(r"[+-]?\d+\.0*", name):
+            name = name.partition(".")[0]
+        name = self._renamed.get(name, name)
+        self._found.setdefault(name, Counter())[given] += 1
+        return name
+
+    def merged(self) -> list[str]:
+        """Lines that say which labels were read as another, and which differ in case alone."""
+        lines = [
+            f"{count:,} labels {given!r} read as {name!r}"
+            for name, spellings in sorted(self._found.items())
+            for given, count in sorted(spellings.items())
+            if given != name and name
+        ]
+        folded: dict[str, list[str]] = {}
+        for name in sorted(self._found):
+            folded.setdefault(name.casefold(), []).append(name)
+        return lines + [
+            f"the classes {' and '.join(names)} differ in case alone, and are kept apart"
+            for names in folded.values()
+            if len(names) > 1
+        ]
 
 
 def _from_files(path: Path) -> tuple[dict[str, list[Review]], str]:

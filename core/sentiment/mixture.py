@@ -10,7 +10,7 @@ from typing import Any
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.sentiment.config import SplitConfig
-from dlcc.core.sentiment.data import Corpus, Source, load_corpus
+from dlcc.core.sentiment.data import Corpus, Say, Source, load_corpus, unsaid
 
 
 def path_and_share(given: str) -> tuple[Path, float]:
@@ -23,7 +23,10 @@ def path_and_share(given: str) -> tuple[Path, float]:
 
 
 def load_corpora(
-    given: Sequence[tuple[Path, float]], config: SplitConfig, keep_copies: bool = False
+    given: Sequence[tuple[Path, float]],
+    config: SplitConfig,
+    keep_copies: bool = False,
+    say: Say = unsaid,
 ) -> Corpus:
     """Read and split the texts of several sources, to be learned together.
 
@@ -34,6 +37,7 @@ def load_corpora(
             its texts. 0.5 draws half of them anew each epoch.
         config: columns and split.
         keep_copies: whether a single source keeps training texts that also validate or test.
+        say: is told what was found and what was left out.
 
     Raises:
         UsageError: a share of 0 or less, or two sources of one name.
@@ -45,7 +49,7 @@ def load_corpora(
             raise UsageError("give a share above 0", "data", f"{path}={share:g}")
         if names.count(name) > 1:
             raise UsageError(f"another source is called {name} too: rename one", "data", path)
-    found = [load_corpus(path, config) for path, _ in given]
+    found = [load_corpus(path, config, say) for path, _ in given]
     if any(corpus.labels != found[0].labels for corpus in found):
         shown = "; ".join(
             f"{name} has {', '.join(corpus.labels)}"

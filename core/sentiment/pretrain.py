@@ -145,7 +145,7 @@ def build(chosen: Chosen, narrator: Narrator) -> MaskedWordTask:
     sizes["embed_dim"] = sizes["width"]
     EncoderConfig(vocab_size=1, **sizes)  # complains before the long work
     path = chosen.make(TextsConfig).data or find_data(narrator.transferring)
-    texts, validation = held_out(untested_texts(path, chosen.make(ColumnConfig).text_column))
+    texts, validation = held_out(untested_texts(path, chosen.make(ColumnConfig), narrator.note))
     narrator.note(
         f"{path.name}: masked words of {len(texts):,} texts outside the test part, validated "
         f"on {len(validation):,} others"

@@ -18,7 +18,15 @@ from dlcc.core.progress import Progress
 from dlcc.core.sentiment.classifier import Classifier
 from dlcc.core.sentiment.codec import ends
 from dlcc.core.sentiment.config import SplitConfig
-from dlcc.core.sentiment.data import Corpus, Review, corpus_of, read_parts, split_hash
+from dlcc.core.sentiment.data import (
+    Corpus,
+    Review,
+    Say,
+    corpus_of,
+    read_parts,
+    split_hash,
+    unsaid,
+)
 from dlcc.core.sentiment.task import label_numbers
 from dlcc.core.train.classify import Scores, score
 from dlcc.core.train.parts import Part, alike, part_to_score
@@ -47,7 +55,11 @@ class TextScores:
 
 
 def texts_to_score(
-    path: Path, columns: SplitConfig, asked: str | None, models: Sequence[Mapping[str, Any]]
+    path: Path,
+    columns: SplitConfig,
+    asked: str | None,
+    models: Sequence[Mapping[str, Any]],
+    say: Say = unsaid,
 ) -> tuple[Part, Sequence[Review]]:
     """The labelled texts of a part, the same for all models.
 
@@ -55,12 +67,13 @@ def texts_to_score(
         path: as `load_corpus` takes it.
         columns: of a table; the split itself is each model's own.
         models: what each model says of how it was made.
+        say: is told what was found and what was left out.
 
     Raises:
         DataError: as of `read_parts`, `part_to_score` and `alike`.
         UsageError: as of `part_to_score`.
     """
-    given, grouping = read_parts(path, columns)
+    given, grouping = read_parts(path, columns, say)
     chosen = []
     for about in models:
         trained = about.get("data", {})

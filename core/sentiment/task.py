@@ -202,7 +202,7 @@ def _read(
 ) -> tuple[Corpus, dict[str, Any]]:
     """The texts, and what a checkpoint says of them."""
     split: SplitConfig = chosen.make(SplitConfig)
-    corpus = load_corpora(given, split, chosen.keeps_copies)
+    corpus = load_corpora(given, split, chosen.keeps_copies, narrator.note)
     files = ", ".join(path.name for path, _ in given)
     counts = Counter(review.label for review in (*corpus.train, *corpus.validation))
     classes = ", ".join(f"{label} {counts[label]:,}" for label in corpus.labels)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from dlcc.core.errors import DataError
+from dlcc.core.files.encodings import lines_of
 from dlcc.core.files.paths import read_bytes
-from dlcc.core.files.tables import lines_of
 from dlcc.core.trace.maps import merge, word_groups
 from dlcc.core.translate.codec import clean, split_words
 from dlcc.core.translate.score import Links, alignment_error_rate

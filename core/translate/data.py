@@ -18,8 +18,8 @@ import torch
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.archives import each_file
 from dlcc.core.files.download import RemoteFile, fetch
+from dlcc.core.files.encodings import lines_of
 from dlcc.core.files.paths import cache_dir, read_bytes
-from dlcc.core.files.tables import lines_of
 from dlcc.core.progress import Progress
 from dlcc.core.train.runtime import seeded_generator
 from dlcc.core.translate.codec import clean

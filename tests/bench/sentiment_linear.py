@@ -23,7 +23,7 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from dlcc.core.files.tables import read_rows
+from dlcc.core.files.tables import open_table, read_rows
 from dlcc.core.sentiment.config import SplitConfig
 from dlcc.core.sentiment.data import Corpus, Review, load_corpus, read_parts
 from dlcc.core.sentiment.mixture import load_corpora, path_and_share
@@ -103,7 +103,7 @@ def count_ratio(features: csr_matrix, truth: np.ndarray) -> np.ndarray:
 
 def join(corpus: Corpus, answers: Path) -> None:
     """Print the texts of `answers` with the labels that both models give them together."""
-    rows = list(read_rows(answers, "text", {f"p_{corpus.labels[1]}": ""}))
+    rows = list(read_rows(open_table(answers), "text", {f"p_{corpus.labels[1]}": ""}))
     texts = [text for _, text, _ in rows]
     second = np.array([float(probability) for *_, (probability,) in rows]).clip(1e-4, 1 - 1e-4)
     _, scaled = log_odds(corpus, texts)

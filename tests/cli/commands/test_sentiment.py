@@ -78,13 +78,13 @@ def test_json_has_every_word_in_its_place(ask) -> None:  # type: ignore[no-untyp
 
 def test_a_table_with_and_without_the_column(ask, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "mine.csv"
-    path.write_text('id,comment\n1,very lovely\n2,"so dull, so\nboring"\n')
-    result = json.loads(ask("--file", path, "--column", "comment", "--json").stdout)
+    path.write_text('id,remark\n1,very lovely\n2,"so dull, so\nboring"\n')
+    result = json.loads(ask("--file", path, "--column", "remark", "--json").stdout)
     assert [(r["label"], r["text"]) for r in result["results"]] == [
         ("good", "very lovely"),
         ("bad", "so dull, so\nboring"),
     ]
-    for args, message in ((["--column", "text"], "no column 'text'"), ([], "id, comment")):
+    for args, message in ((["--column", "text"], "no column 'text'"), ([], "id, remark")):
         failed = ask("--file", path, *args)
         assert failed.exit_code == 3
         assert message in failed.stderr

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.files.tables import read_rows
+from dlcc.core.files.tables import TableConfig, open_table, read_rows
 from dlcc.core.sentiment.answers import with_answers
 from dlcc.core.sentiment.config import SplitConfig
 from dlcc.core.sentiment.data import load_corpus, read_texts, untested_texts
@@ -312,7 +312,7 @@ def test_what_is_wrong_is_named(
     if content is not None:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     if message is None:
-        assert [row[1] for row in read_rows(path, None)] == ["x", "y"]
+        assert [row[1] for row in read_rows(open_table(path), "review")] == ["x", "y"]
         return
     with pytest.raises(DataError, match=message):
         load_corpus(path, SPLIT)
@@ -355,3 +355,39 @@ def test_an_archive_cut_short_is_damaged(tmp_path: Path) -> None:
 def test_a_share_to_validate_on_is_between_0_and_1(share: float) -> None:
     with pytest.raises(UsageError, match="validation"):
         SplitConfig(validation_share=share)
+
+
+def test_labels_are_read_as_values_and_what_was_merged_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    values = ["1", "1.0", '"1 "', '" 0"', "0", '"Neg"', '"neg"']
+    lines = (f'{{"text": "film {n}", "label": {v}}}' for n, v in enumerate(values * 2))
+    path.write_text("\n".join(lines))
+    said: list[str] = []
+    config = SplitConfig(validation_share=0.3, labels=["0=neg"])
+    corpus = load_corpus(path, config, said.append)
+    assert corpus.labels == ("1", "Neg", "neg")
+    assert said[0] == "a.jsonl: 14 rows; text = text, label = label; an object a line, UTF-8"
+    assert "a.jsonl: 2 labels '1.0' read as '1'" in said
+    assert "a.jsonl: 2 labels '0' read as 'neg'" in said
+    assert "a.jsonl: the classes Neg and neg differ in case alone, and are kept apart" in said
+    with pytest.raises(UsageError, match="give NAME=CLASS"):
+        load_corpus(path, SplitConfig(labels=["0"]))
+
+
+def test_the_columns_are_found_by_their_names(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = "".join(f"{n},A film of {n} minutes,{n % 2}\n" for n in range(12))
+    path.write_text("id,review,sentiment\n" + rows)
+    assert load_corpus(path, SPLIT).labels == ("0", "1")
+    path.write_text("id,review,sentiment,rating\n" + rows.replace("\n", ",5\n"))
+    with pytest.raises(DataError, match="several columns may hold the class"):
+        load_corpus(path, SPLIT)
+
+
+def test_lines_that_look_like_a_table_are_asked_about(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    path.write_text("text,label\nA film,pos\n")
+    with pytest.raises(UsageError, match="looks like a table"):
+        read_texts(path)
+    assert read_texts(path, how=TableConfig(format="csv")) == ["A film"]
+    assert read_texts(path, how=TableConfig(format="lines")) == ["text,label", "A film,pos"]
