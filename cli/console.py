@@ -103,9 +103,22 @@ def drawing_width(most: int | None = None) -> int:
     return width if most is None else min(width, most)
 
 
+_live: list[Console] = []  # with a bar on them, which others would write over
+
+
 def stderr() -> Console:
     """The console for progress, notes and warnings."""
-    return CleanConsole(stderr=True)
+    return _live[-1] if _live else CleanConsole(stderr=True)
+
+
+@contextmanager
+def living(console: Console) -> Iterator[None]:
+    """Within it, what is said is written above the bar that `console` has."""
+    _live.append(console)
+    try:
+        yield
+    finally:
+        _live.pop()
 
 
 def note(message: str) -> None:
@@ -130,6 +143,17 @@ def _bounded(message: str) -> str:
     if len(message) <= _LONGEST:
         return message
     return f"{message[: _LONGEST // 2]} … {message[-_LONGEST // 2 :]}"
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Say on a terminal's stderr what is going on, while it goes on."""
+    console = stderr()
+    if settings.quiet or not console.is_terminal:
+        yield
+        return
+    with console.status(Text(what)), living(console):
+        yield
 
 
 @contextmanager
@@ -169,7 +193,8 @@ def _bar(what: str, amount: "ProgressColumn", total: int | None) -> Iterator[Pro
     columns = (name, progress.BarColumn(20), amount, progress.TimeRemainingColumn())
     console = stderr()
     silent = settings.quiet or not console.is_terminal
-    with progress.Progress(*columns, console=console, transient=True, disable=silent) as bar:
+    shown = progress.Progress(*columns, console=console, transient=True, disable=silent)
+    with shown as bar, living(console):
         task = bar.add_task(what, total=total)
 
         def update(done: int, of: int | None) -> None:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlcc.cli import console
+from dlcc.cli.commands.runs import uses
 from dlcc.cli.groups import LazyGroup, command_of
-from dlcc.cli.options import Device, Seed, in_words, options_of, with_parameters
+from dlcc.cli.options import Device, Seed, in_words, options_of, settings, with_parameters
 from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.files.paths import being_read, runs_dir
 from dlcc.core.train import runs
 from dlcc.core.train.config import FitConfig
 from dlcc.core.train.folders import read_about
 from dlcc.core.train.recipe import Chosen, Recipe, names, recipe, without_folder
+from dlcc.core.train.summary import Summary, summary_of
 
 if TYPE_CHECKING:
     from dlcc.core.train.task import Event, Finished, Task
@@ -218,16 +220,42 @@ def new_run_folder(kind: str) -> Path:
 
 
 def train_here(name: str, chosen: Chosen, task: "Task", run: Path) -> "Finished":
-    """As `trained`; then print the best checkpoint's folder, or how to go on after Ctrl-C."""
+    """As `trained`; then say what was reached and what comes next, and print the best checkpoint's
+    folder; or how to go on after Ctrl-C."""
     try:
         finished = trained(name, chosen, task, run)
     except KeyboardInterrupt:
         console.note(f"stopped; go on with: {resume_line(run)}")
         raise
-    metric = task.metric.replace("_", " ")
-    console.note(f"best {metric} {finished.best:.4g} after {finished.seconds / 60:.1f} minutes")
+    _say_end(name, chosen, summary_of(run))
     console.put(str(run / "best"))
     return finished
+
+
+def _say_end(name: str, chosen: Chosen, reached: Summary) -> None:
+    """How far a training came and how good it is, and commands to paste."""
+    from dlcc.cli.draw.runs import called, plot
+
+    share, minutes = reached.epochs, f"{reached.minutes:.1f} minutes"
+    trained = f"{share:.2g}" if share < 10 else f"{share:.1f}".removesuffix(".0")
+    why = {
+        "minutes": ": the time was over",
+        "patience": f": {chosen['patience']} of them without a better one",
+    }.get(reached.over, "")
+    console.note(f"trained {trained} of {reached.of_epochs} epochs in {minutes}{why}")
+    if share < 1:
+        console.warn(f"only {share:.0%} of the data was learned from: give it more minutes")
+    if reached.best is not None:
+        figure = f"{called(reached.metric)} {reached.best:.4g}"
+        console.note(f"best: {figure} on the validation part, epoch {reached.best_epoch}")
+    if usual := recipe(name).usual_of(chosen):
+        console.note(f"preset {chosen.preset}, usually: {usual}")
+    shown = console.stderr()
+    if shown.is_terminal and not settings.quiet and len(reached.curve(reached.metric)) > 1:
+        for line in plot({reached.metric: reached}, reached.metric, height=6, width=shown.width):
+            shown.print(line, no_wrap=True, crop=False)
+    for said in ("next:", *(f"  {use}" for use in uses(reached))):
+        console.note(said)
 
 
 def trained(name: str, chosen: Chosen, task: "Task", run: Path) -> "Finished":
@@ -242,7 +270,7 @@ def trained(name: str, chosen: Chosen, task: "Task", run: Path) -> "Finished":
     Raises:
         KeyboardInterrupt: Ctrl-C, after a resumable state was saved.
     """
-    from dlcc.cli.progress import follow, stop_on_interrupt
+    from dlcc.cli.progress import Watch, stop_on_interrupt
     from dlcc.core.train.fit import fit
 
     resume = chosen.resumed is not None
@@ -250,9 +278,13 @@ def trained(name: str, chosen: Chosen, task: "Task", run: Path) -> "Finished":
     console.note(f"run folder: {run}")
     if not resume:
         runs.write_record(run, name, chosen.begun())
+    watch = Watch(recipe(name).unit)
+    how: Any = {"resume": resume, "progress": watch.validating}
     with stop_on_interrupt() as should_stop:
-        events = fit(task, chosen.make(FitConfig), run, resume=resume, should_stop=should_stop)
-        finished = follow(_recorded(events, run, name, chosen), recipe(name).unit)
+        events = fit(task, chosen.make(FitConfig), run, should_stop=should_stop, **how)
+        finished = watch.follow(_recorded(events, run, name, chosen))
+    if resume and not watch.begun:
+        console.note("nothing was left to train: give more epochs or minutes")
     if finished.reason == "stopped":
         raise KeyboardInterrupt
     return finished

@@ -71,14 +71,20 @@ def page_of(summary: Summary) -> list[Text]:
     return lines
 
 
-def plot(runs: Mapping[str, Summary], metric: str, by: str = "epochs") -> list[Text]:
+def plot(
+    runs: Mapping[str, Summary],
+    metric: str,
+    by: str = "epochs",
+    height: int = _HEIGHT,
+    width: int | None = None,
+) -> list[Text]:
     """One curve a run, of a figure on the validation part."""
     curves = {
         name if len(runs) > 1 else called(metric): summary.curve(metric, by)
         for name, summary in runs.items()
     }
     heading = Text(f"{called(metric)} on the validation part", style="dim")
-    drawn = draw_curves(curves, drawing_width(100), _HEIGHT, by)
+    drawn = draw_curves(curves, min(width or drawing_width(), 100), height, by)
     return [heading, *drawn] if drawn else []
 
 

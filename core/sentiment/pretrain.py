@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.nn.batches import EOS, SPECIAL
+from dlcc.core.progress import Progress
 from dlcc.core.sentiment.codec import MASK, ReviewCodec
 from dlcc.core.sentiment.config import (
     ColumnConfig,
@@ -49,6 +50,7 @@ class MaskedWordTask:
         about: dict[str, Any],
     ) -> None:
         self.model, self.codec, self.settings, self.about = model, codec, config, about
+        self.progress: Progress | None = None
         if config.length > model.encoder.config.max_length:
             most = model.encoder.config.max_length
             raise UsageError(f"the model takes {most}", "stretch", config.length)
@@ -89,6 +91,8 @@ class MaskedWordTask:
             lost += F.cross_entropy(logits, targets, reduction="sum").item()
             right += int((logits.argmax(-1) == targets).sum())
             count += len(targets)
+            if self.progress:
+                self.progress(int(batch[-1]), len(self.validation))
         return {"loss": lost / count, "accuracy": right / count}
 
     def sample(self) -> str:
@@ -145,7 +149,8 @@ def build(chosen: Chosen, narrator: Narrator) -> MaskedWordTask:
     sizes["embed_dim"] = sizes["width"]
     EncoderConfig(vocab_size=1, **sizes)  # complains before the long work
     path = chosen.make(TextsConfig).data or find_data(narrator.transferring)
-    texts, validation = held_out(untested_texts(path, chosen.make(ColumnConfig), narrator.note))
+    with narrator.working(f"reading {path.name}"):
+        texts, validation = held_out(untested_texts(path, chosen.make(ColumnConfig), narrator.note))
     narrator.note(
         f"{path.name}: masked words of {len(texts):,} texts outside the test part, validated "
         f"on {len(validation):,} others"
@@ -163,10 +168,12 @@ def build(chosen: Chosen, narrator: Narrator) -> MaskedWordTask:
     if chosen.resumed:
         codec = ReviewCodec.of_run(chosen.resumed, KIND)
     else:
-        codec = ReviewCodec.learn(texts, words.vocabulary, words.vocab_size)
+        with narrator.working("learning the tokenizer"):
+            codec = ReviewCodec.learn(texts, words.vocabulary, words.vocab_size)
     torch.manual_seed(chosen.seed)
     model = MaskedWordModel(EncoderConfig(vocab_size=codec.size, **sizes))
-    return MaskedWordTask(model.to(device), codec, texts, validation, config, about)
+    with narrator.working("cutting texts into tokens"):
+        return MaskedWordTask(model.to(device), codec, texts, validation, config, about)
 
 
 def held_out(texts: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dlcc.core.errors import UsageError
 from dlcc.core.nn.batches import PAD, PAD_STEP, batches_by_length, pad
+from dlcc.core.progress import Progress
 from dlcc.core.sentiment.answers import with_answers
 from dlcc.core.sentiment.classifier import KIND, Classifier
 from dlcc.core.sentiment.codec import MASK, ReviewCodec, ends
@@ -65,6 +66,7 @@ class ClassifyTask:
         about: dict[str, Any],
     ) -> None:
         self.model, self.settings, self.about = model, config, about
+        self.progress: Progress | None = None
         self.classifier = Classifier(model, codec, corpus.labels)
         self.config = {"encoder": asdict(model.encoder.config), "labels": list(corpus.labels)}
         self.files = codec.files()
@@ -123,7 +125,7 @@ class ClassifyTask:
         return F.cross_entropy(logits, targets, label_smoothing=self.settings.label_smoothing)
 
     def validate(self) -> dict[str, float]:
-        logits = self.classifier.logits(self.validation)
+        logits = self.classifier.logits(self.validation, self.progress)
         scores = self.classifier.calibrate(logits, self.validation_labels)
         self.about["temperature"] = self.classifier.temperature
         if len(self.sources) < 2:
@@ -187,7 +189,8 @@ def build(chosen: Chosen, narrator: Narrator) -> ClassifyTask:
         model, codec, start = _anew(corpus, chosen, asked.embeddings, narrator)
     about["start"] = start
     narrator.note(f"starts from {start}")
-    return ClassifyTask(model.to(device), codec, corpus, config, about)
+    with narrator.working("cutting texts into tokens"):
+        return ClassifyTask(model.to(device), codec, corpus, config, about)
 
 
 def _check_shares(given: Sequence[tuple[Path, float]], before: Mapping[str, Any]) -> None:
@@ -202,8 +205,9 @@ def _read(
 ) -> tuple[Corpus, dict[str, Any]]:
     """The texts, and what a checkpoint says of them."""
     split: SplitConfig = chosen.make(SplitConfig)
-    corpus = load_corpora(given, split, chosen.keeps_copies, narrator.note)
     files = ", ".join(path.name for path, _ in given)
+    with narrator.working(f"reading {files}"):
+        corpus = load_corpora(given, split, chosen.keeps_copies, narrator.note)
     counts = Counter(review.label for review in (*corpus.train, *corpus.validation))
     classes = ", ".join(f"{label} {counts[label]:,}" for label in corpus.labels)
     narrator.note(
@@ -259,7 +263,9 @@ def _anew(
     if chosen.resumed:
         codec = ReviewCodec.of_run(chosen.resumed, KIND)
     else:
-        codec = ReviewCodec.learn([each.text for each in corpus.train], kind, words.vocab_size)
+        with narrator.working("learning the tokenizer"):
+            texts = [each.text for each in corpus.train]
+            codec = ReviewCodec.learn(texts, kind, words.vocab_size)
     sizes, classes = chosen.part(EncoderConfig), len(corpus.labels)
     if embeddings == NO_VECTORS:
         sizes["embed_dim"] = sizes["width"]

@@ -26,6 +26,7 @@ from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.files.paths import being_read
 from dlcc.core.files.tensors import load_tensors
 from dlcc.core.nn.layers import count_parameters
+from dlcc.core.progress import Progress
 from dlcc.core.trace.trace import save_traces
 from dlcc.core.train.checkpoint import (
     Checkpoint,
@@ -39,7 +40,7 @@ from dlcc.core.train.metrics import add_line, read_metrics
 from dlcc.core.train.optimizers import optimizer_state, optimizers_of, restore_optimizers
 from dlcc.core.train.parts import check_same_data
 from dlcc.core.train.runtime import autocast, computing_as, has_fast_bfloat16
-from dlcc.core.train.task import EpochEnded, Event, Finished, Started, Stepped, Task
+from dlcc.core.train.task import EpochEnded, Event, Finished, Started, Stepped, Task, Validating
 
 _STATE, _PROGRESS = "training_state.safetensors", "progress"
 _TELLS = 10.0  # seconds of training between two lines about its steps
@@ -58,6 +59,8 @@ class _Progress:
     seconds: float = 0.0
     best: float | None = None
     epochs_since_best: int = 0
+    missing: float = 0.0
+    """Epochs of those ended that were not trained, since the time was over before."""
     loss_sum: float = 0.0
     items: int = 0
     bfloat16: bool | None = None
@@ -71,6 +74,7 @@ def fit(
     *,
     resume: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
+    progress: Progress | None = None,
 ) -> Iterator[Event]:
     """Train `task.model`, yielding what happens.
 
@@ -80,6 +84,7 @@ def fit(
         run: the run folder.
         resume: go on from `run/last`; without it a folder that has one is refused.
         should_stop: asked after every step; True saves a resumable state and ends.
+        progress: told how far a validation is, by tasks that know.
 
     Raises:
         UsageError: the run folder holds a training and `resume` is False.
@@ -87,6 +92,8 @@ def fit(
             weights to begin with are no numbers.
         DlccError: the loss or a weight is no longer a number.
     """
+    if hasattr(task, "progress"):
+        task.progress = progress
     trainer = _Trainer(task, config, run)
     if resume:
         trainer.restore()
@@ -144,6 +151,7 @@ class _Trainer:
                     yield Finished("stopped", _or_nan(at.best), at.seconds)
                     return
             self.save_last()  # before a validation that may take long
+            yield Validating(at.epoch)
             yield self._end_epoch()
             reason = self._over()
             if not reason:
@@ -171,7 +179,8 @@ class _Trainer:
             self._tell_step(loss, items, rate)
             if time.monotonic() - self.saved_at > self.config.checkpoint_seconds:
                 self.save_last()
-            yield Stepped(at.epoch, at.step, done, loss, items, rate, at.seconds)
+            place = at.step_in_epoch, at.steps_in_epoch
+            yield Stepped(at.epoch, at.step, done, loss, items, rate, at.seconds, *place)
 
     def _tell_step(self, loss: float, items: int, rate: float) -> None:
         """Write a line about the steps since the last one, now and then."""
@@ -231,6 +240,7 @@ class _Trainer:
             save_traces(self.run / "traces" / f"epoch-{at.epoch + 1:03}.trace", traces)
         ended = EpochEnded(at.epoch, metrics, is_best, sample)
         at.seconds += time.monotonic() - begun
+        at.missing += 1 - at.step_in_epoch / (at.steps_in_epoch or 1)
         at.epoch, at.step_in_epoch, at.steps_in_epoch = at.epoch + 1, 0, 0
         at.loss_sum, at.items = 0.0, 0
         line = {"epoch": at.epoch, "step": at.step, "seconds": at.seconds}
@@ -278,8 +288,8 @@ class _Trainer:
         }
         if state:
             over = "" if at.step_in_epoch else self._over()
-            about["progress"] = {"epoch": at.epoch, "best": at.best, "over": over}
-            about["progress"] |= {"step": at.step_in_epoch, "of_steps": at.steps_in_epoch}
+            trained = at.epoch - at.missing + at.step_in_epoch / (at.steps_in_epoch or 1)
+            about["progress"] = {"epochs": trained, "over": over}
         save_checkpoint(
             self.run / name,
             kind=self.task.kind,

@@ -37,6 +37,10 @@ class Narrator(Protocol):
     def warn(self, message: str) -> None:
         """Say what a person should know of the result."""
 
+    def working(self, what: str) -> AbstractContextManager[None]:
+        """Within it, what is done takes a while, and nobody knows how long."""
+        ...
+
     def counting(self, what: str, total: int | None = None) -> AbstractContextManager[Progress]:
         """Within it, tell the given function how much is done."""
         ...
@@ -166,6 +170,8 @@ class Recipe:
     preset_of: Callable[[str | None, Mapping[str, Any]], Mapping[str, Any]] | None = None
     """(the preset's name if one was given, what else was given) -> the preset that is meant, where
     not its name alone decides."""
+    usual: Mapping[str, str] = field(default_factory=dict)
+    """By preset what it reached, on which part of which data, after how long: in words."""
 
     @property
     def configs(self) -> tuple[type, ...]:
@@ -228,6 +234,12 @@ class Recipe:
             for path in () if name in given else _gone(name, value):
                 raise DataError("is no longer there: say where it is now", self._called(name), path)
         return chosen
+
+    def usual_of(self, chosen: Chosen) -> str:
+        """What the chosen preset usually reaches; nothing where that is not known."""
+        preset = self.presets.get(chosen.preset)
+        is_meant = self.preset_of is None or self.preset_of(chosen.preset, chosen.given) is preset
+        return self.usual.get(chosen.preset, "") if is_meant else ""
 
     def settings_before(self, begun: Mapping[str, Any]) -> dict[str, Any]:
         """The `Chosen.settings` of a run that was begun so."""

@@ -18,6 +18,7 @@ from typing import Any
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.paths import being_read, read_bytes, runs_dir, write_atomically
 from dlcc.core.train.folders import read_header, whole
+from dlcc.core.train.metrics import METRICS
 
 RECORD = "run.json"
 _LOCK = "lock"
@@ -25,7 +26,7 @@ _KNOWN = "elsewhere.txt"  # the runs that lie in other places, a line each
 _PATIENCE = 1.0  # seconds; who only asks whether a run is written holds its lock for a moment
 _VERSION = 1
 _OURS = (
-    *(RECORD, _LOCK, "metrics.jsonl", "traces", "tensorboard"),
+    *(RECORD, _LOCK, METRICS, "traces", "tensorboard"),
     *(name for folder in ("last", "best") for name in (folder, f".{folder}.new", f".{folder}.old")),
 )
 
@@ -169,6 +170,9 @@ def alone_in(run: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise DataError(f"cannot write {run}: {error.strerror or error}") from error
+    for name in (RECORD, METRICS):  # what a killed process did not come to rename
+        for cut_off in run.glob(f".{name}.*"):
+            cut_off.unlink(missing_ok=True)
     try:
         yield
     finally:

@@ -1,5 +1,6 @@
 """Where and how tensors are computed: device, number format, seeds."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,6 +82,19 @@ def product_seconds(dtype: torch.dtype) -> float:
 def autocast(device: torch.device, enabled: bool = True) -> torch.autocast:
     """A context that computes products in bfloat16 where `device` is faster with it."""
     return torch.autocast(device.type, torch.bfloat16, enabled and has_fast_bfloat16(device))
+
+
+def memory_in_use() -> int:
+    """Bytes that the process took at most, of the GPU's memory where there is one; 0 where nobody
+    knows."""
+    if torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated()
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 @contextmanager

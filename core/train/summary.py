@@ -29,11 +29,13 @@ class Summary:
     """The recipe it was begun with."""
     state: str = "damaged"
     """One of `STATES`; stopped also when it was killed."""
+    over: str = ""
+    """Why a run that is done ended: epochs, minutes or patience."""
     why: str = ""
     """What is damaged."""
     data: str = ""
     epochs: float = 0.0
-    """Trained, with the share of the one that is not whole."""
+    """Trained, with the shares of those that are not whole."""
     of_epochs: int = 0
     metric: str = ""
     """What decides which epoch is best, on the validation part."""
@@ -112,14 +114,15 @@ def _summary(run: Path, size: int) -> Summary:
     lines, progress, fit = read_metrics(run), about.get("progress", {}), about.get("fit", {})
     figures = {**made.get("metrics", {})}
     metric = about.get("metric") or {"name": next((m for m in _METRICS if m in figures), "")}
-    epochs = progress.get("epoch", len(lines))
+    epochs = progress.get("epochs", len(lines))
     over = progress.get("over", "epochs" if epochs >= fit.get("epochs", 0) else "")
     best_epoch = figures.pop("epoch", None)
     return Summary(
         **known,
         state="running" if is_written else "done" if over else "stopped",
+        over=over,
         data=str(about.get("data", {}).get("file", "")),
-        epochs=epochs + progress.get("step", 0) / (progress.get("of_steps") or 1),
+        epochs=epochs,
         of_epochs=fit.get("epochs", 0),
         metric=metric["name"],
         higher_is_better=metric.get("higher_is_better", metric["name"] != "loss"),

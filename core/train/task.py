@@ -11,7 +11,10 @@ from dlcc.core.trace.trace import AttentionTrace
 
 
 class Task(Protocol):
-    """A model, its data and what a good one is."""
+    """A model, its data and what a good one is.
+
+    One with an attribute `progress` finds the function there that is told how far a validation is.
+    """
 
     kind: str
     """The model family, as checkpoints name it."""
@@ -79,6 +82,15 @@ class Stepped:
     learning_rate: float
     seconds: float
     """Training time so far, over all resumed parts."""
+    step_in_epoch: int = 0
+    steps_in_epoch: int = 0
+
+
+@dataclass(frozen=True)
+class Validating:
+    """An epoch's steps are done; it is validated now."""
+
+    epoch: int
 
 
 @dataclass(frozen=True)
@@ -100,4 +112,4 @@ class Finished:
     seconds: float
 
 
-Event = Started | Stepped | EpochEnded | Finished
+Event = Started | Stepped | Validating | EpochEnded | Finished

@@ -12,6 +12,7 @@ from torch import Tensor
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.vectors import look_up
 from dlcc.core.nn.batches import BOS, EOS, PAD, batches_by_length, pad
+from dlcc.core.progress import Progress
 from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.parts import train_hash
 from dlcc.core.train.recipe import Chosen, Narrator
@@ -48,6 +49,7 @@ class TranslationTask:
         seed: int,
     ) -> None:
         self.settings, self.model, self.seed = config, model, seed
+        self.progress: Progress | None = None
         self.validation: Sequence[Pair] = split.validation
         self.examples = _examples(split.train, codec, config.max_tokens)
         self.device = next(model.parameters()).device
@@ -91,7 +93,8 @@ class TranslationTask:
 
     def validate(self) -> dict[str, float]:
         """BLEU of greedy translations of the validation part, against the first reference."""
-        results = self.translator.translate([s.source for s in self.validation], GREEDY)
+        sources = [s.source for s in self.validation]
+        results = self.translator.translate(sources, GREEDY, progress=self.progress)
         references = [s.targets[:1] for s in self.validation]
         return {"bleu": bleu([result.text for result in results], references).value}
 
@@ -147,7 +150,8 @@ def build(chosen: Chosen, narrator: Narrator) -> TranslationTask:
     english_last = asked.data is None and asked.target_lang == "eng"  # in the archive it is first
     reverse = asked.reverse or english_last
     source_lang, target_lang = languages if english_last or not reverse else languages[::-1]
-    whole = split_pairs(read_pairs(path, reverse), chosen.seed)
+    with narrator.working(f"reading {path.name}"):
+        whole = split_pairs(read_pairs(path, reverse), chosen.seed)
     split = whole if chosen.keeps_copies else whole.apart()
     left_out = whole.num_pairs - split.num_pairs
     narrator.note(
@@ -155,7 +159,8 @@ def build(chosen: Chosen, narrator: Narrator) -> TranslationTask:
         f"train on, {len(split.validation):,} to validate, {len(split.test):,} to test; "
         f"{left_out:,} pairs left out of training, since their target validates or tests"
     )
-    codec = build_codec(split, config)
+    with narrator.working("learning the tokenizer"):
+        codec = build_codec(split, config)
     vectors = None
     if asked.embeddings is not None:
         bundled = asked.embeddings == BUNDLED_VECTORS
@@ -184,7 +189,8 @@ def build(chosen: Chosen, narrator: Narrator) -> TranslationTask:
             "train_hash": train_hash("\t".join((p.source, *p.targets)) for p in split.train),
         },
     }
-    return TranslationTask(split, codec, config, model, about, chosen.seed)
+    with narrator.working("cutting sentences into tokens"):
+        return TranslationTask(split, codec, config, model, about, chosen.seed)
 
 
 def build_codec(split: Split, config: TranslationConfig) -> Codec:

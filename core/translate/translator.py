@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dlcc.core.nn.attention import AdditiveAttention, TrainableDotProductAttention
 from dlcc.core.nn.batches import BOS, PAD, batches_by_length, pad
+from dlcc.core.progress import Progress
 from dlcc.core.settings import Bound, Settings, setting
 from dlcc.core.train.checkpoint import load_checkpoint
 from dlcc.core.translate.codec import Codec, Tokens, clean, split_sentences
@@ -108,6 +109,7 @@ class Translator:
         texts: Sequence[str],
         options: SearchOptions | None = None,
         keep_steps: bool = False,
+        progress: Progress | None = None,
     ) -> list[Translation]:
         """Translate lines of text, in their order, batched by length: what becomes of one does not
         depend on the others.
@@ -119,11 +121,12 @@ class Translator:
             texts: the lines.
             options: how to search.
             keep_steps: whether the translations say what the search looked at and weighed.
+            progress: told how many sentences are done.
         """
         lines = [clean(text) for text in texts]
         cut = [split_sentences(x) if len(x.split()) > _LONG_LINE else [x] for x in lines]
         sentences = [sentence for parts in cut for sentence in parts]
-        done = iter(self._translate(sentences, options or SearchOptions(), keep_steps))
+        done = iter(self._translate(sentences, options or SearchOptions(), keep_steps, progress))
         return [
             _joined(line, [next(done) for _ in parts])
             for line, parts in zip(lines, cut, strict=True)
@@ -176,7 +179,11 @@ class Translator:
         return memory, self.model.decode(memory, given)
 
     def _translate(
-        self, sources: Sequence[str], options: SearchOptions, keep_steps: bool
+        self,
+        sources: Sequence[str],
+        options: SearchOptions,
+        keep_steps: bool,
+        progress: Progress | None = None,
     ) -> list[Translation]:
         cut_up = self._encode(sources)
         readable = [n for n, tokens in enumerate(cut_up) if self.codec.can_read(tokens)]
@@ -187,6 +194,8 @@ class Translator:
             source = pad([cut_up[n].ids for n in batch]).to(self.device)
             hypotheses = self._search(source, options, keep_steps)
             results.update(zip(batch, hypotheses, strict=True))
+            if progress:
+                progress(len(results), len(readable))
         return [
             self._translation(source, tokens, results.get(n, []))
             for n, (source, tokens) in enumerate(zip(sources, cut_up, strict=True))

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlcc.core.errors import UsageError
+from dlcc.core.progress import Progress
 from dlcc.core.settings import name_of, settings_of
 from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.parts import train_hash
@@ -60,6 +61,7 @@ class VisionTask:
         compiled: bool = False,
     ) -> None:
         self.model, self.data, self.settings = model, data, config
+        self.progress: Progress | None = None
         self.classifier = PictureClassifier(model, data.classes)
         self.config = json.loads(json.dumps(asdict(model.config)))  # tuples become lists
         self.files = {CLASSES: json.dumps(data.classes, ensure_ascii=False).encode()}
@@ -104,7 +106,7 @@ class VisionTask:
         return images, targets
 
     def validate(self) -> dict[str, float]:
-        logits = self.classifier.logits(self.data.validation.pixels)
+        logits = self.classifier.logits(self.data.validation.pixels, progress=self.progress)
         scores = self.classifier.calibrate(logits, self.data.validation.labels)
         self.about["temperature"] = self.classifier.temperature
         return scores

@@ -194,8 +194,10 @@ def test_a_lock_goes_with_its_process(run_dlcc: Run, texts: Path, tmp_path: Path
         process.kill()
         process.communicate()
     assert ((run / "lock").exists(), runs.is_written(run)) == (True, False)
+    (run / ".metrics.jsonl.abcd").write_text("{")  # killed before it was renamed
     assert run_dlcc("resume", run, "--epochs", 1).exit_code == 0
     assert not (run / "lock").exists()
+    assert not [*run.glob(".*")]
 
 
 def test_a_training_that_never_began_leaves_nothing(run_dlcc: Run, tmp_path: Path) -> None:

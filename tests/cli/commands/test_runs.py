@@ -67,7 +67,7 @@ def test_states_are_told_apart(run_dlcc: Run, folder: Path) -> None:
     for name in ("unfinished", "damaged", "unread", "begun"):
         shutil.copytree("runs/a", f"runs/{name}")
     stopped = json.loads(Path("runs/unfinished/last/config.json").read_text())
-    stopped["about"]["progress"] |= {"over": "", "epoch": 1, "step": 3, "of_steps": 12}
+    stopped["about"]["progress"] |= {"over": "", "epochs": 1.25}
     Path("runs/unfinished/last/config.json").write_text(json.dumps(stopped))
     Path("runs/damaged/metrics.jsonl").write_text("{")
     Path("runs/unread/last/model.safetensors").unlink()
