@@ -1,27 +1,33 @@
-"""Word vectors: the bundled GloVe subset, or any GloVe or word2vec text file.
+"""Word vectors: the bundled GloVe subset, or a file as GloVe, word2vec, fastText or numpy write it.
 
 Only the words that are asked for are kept, so a file of several GB needs little memory.
 """
 
+import codecs
 import gzip
 import io
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from dlcc.core.errors import DataError, DlccError, UsageError
+from dlcc.core.files.matrices import MATRICES, read_matrix
 from dlcc.core.files.paths import asset
 from dlcc.core.files.tensors import load_tensors
 from dlcc.core.progress import Progress
 
 BUNDLED = "glove-6b-50d.safetensors"
 _LINES_A_REPORT = 5000
+_HEAD = 2**16  # bytes by which a layout is found
+_SAMPLE = 50  # lines, likewise
+_FASTTEXT = (793712314).to_bytes(4, "little")
 _MAX_LINE = 2**20  # bytes of a word and its numbers
 _MAX_WIDTH = 2**16  # numbers of a word
 
@@ -45,8 +51,9 @@ def look_up(
 
     Args:
         tokens: N of them.
-        path: a GloVe or word2vec text file, plain, .gz or .zip; also the way to a file inside a
-            .zip, such as glove.6B.zip/glove.6B.300d.txt. None: the bundled GloVe 6B 50d subset.
+        path: a word and its numbers a line, or word2vec's binary format, plain, gzipped or zipped;
+            a table as .npy or .safetensors with its words beside it; also the way to a file inside
+            a zip, such as glove.6B.zip/glove.6B.300d.txt. None: the bundled GloVe 6B 50d subset.
         progress: told how far reading `path` has come.
 
     Raises:
@@ -54,7 +61,7 @@ def look_up(
         UsageError: a .zip that holds several files of vectors.
     """
     wanted = {form for token in tokens for form in (token, token.lower())}
-    found, width = _bundled(wanted) if path is None else _read_text(path, tokens, wanted, progress)
+    found, width = _bundled(wanted) if path is None else _read(path, tokens, wanted, progress)
     vectors = np.zeros((len(tokens), width), np.float32)
     missing: dict[str, None] = {}
     for row, token in enumerate(tokens):
@@ -77,33 +84,31 @@ def _bundled(wanted: set[str]) -> tuple[dict[str, np.ndarray], int]:
     return found, vectors.shape[1]
 
 
-def _read_text(
+def _read(
     path: Path, tokens: list[str], wanted: set[str], progress: Progress | None
 ) -> tuple[dict[str, np.ndarray], int]:
+    """The vectors of the wanted words, as far as they are in a file, and their width."""
     forms = {form.encode(errors="replace"): form for form in wanted}
     exact = len(set(tokens))  # when all are found as written, the rest need not be read
     found: dict[str, np.ndarray] = {}
-    number, width = 0, 0
+    if path.suffix.lower() in MATRICES and path.is_file():
+        words, matrix = read_matrix(path)
+        places = {word: place for place, word in reversed(list(enumerate(words)))}
+        known = {form: matrix[places[form]] for form in wanted if form in places}
+        return {form: np.asarray(row, np.float32) for form, row in known.items()}, matrix.shape[1]
+    number = 0
     try:
         with _open(path) as (file, report):
-            lines = _lines(file, path)
-            first = next(lines, b"")
-            separator, width, promised = _layout(path, first)
-            number = 1 if promised is not None else 0
-            for line in lines if promised is not None else chain([first], lines):
-                number += 1
+            head = file.peek(_HEAD)[:_HEAD]  # type: ignore[attr-defined]
+            layout = _layout(path, head)
+            each = _binary_words if layout.binary else _text_words
+            for number, word, vector in each(file, path, layout):
                 if number % _LINES_A_REPORT == 0 and progress is not None:
                     progress(*report())
-                line = line.rstrip()
-                count = line.count(separator)
-                if count != width:
-                    _check_count(path, number, line.split(separator), width, line)
-                    continue  # a word with blanks in it, as a few GloVe files have
-                word = line[: line.index(separator)]
                 if word in forms and forms[word] not in found:
-                    found[forms[word]] = _numbers(path, number, line, separator)
+                    found[forms[word]] = vector()
                     if len(found) >= exact and all(token in found for token in tokens):
-                        return found, width
+                        return found, layout.width
     except FileNotFoundError as error:
         raise DataError("there is no such file", "embeddings", path) from error
     except IsADirectoryError as error:
@@ -112,26 +117,119 @@ def _read_text(
         raise
     except Exception as error:  # whatever gzip and zipfile raise of damage
         raise DataError(f"cannot read {path} after line {number}: {error}") from error
-    if promised is not None and number - 1 < promised:
+    if layout.promised is not None and number - 1 < layout.promised:
         raise DataError(
-            f"{path} ends after line {number}, its first line promises {promised} words: "
+            f"{path} ends after line {number}, its first line promises {layout.promised} words: "
             "download it again"
         )
-    return found, width
+    return found, layout.width
 
 
-def _layout(path: Path, first: bytes) -> tuple[bytes, int, int | None]:
-    """Separator, numbers a line, and the number of words where a word2vec header tells it."""
-    separator = b"\t" if b"\t" in first else b" "
-    parts = first.split()
+@dataclass(frozen=True)
+class _Layout:
+    """What the first lines of a file tell."""
+
+    separator: bytes
+    """What stands between the numbers of most lines."""
+    width: int
+    """Numbers a word."""
+    promised: int | None
+    """How many words a word2vec header tells of."""
+    binary: bool
+    """Whether numbers are written as float32 bytes."""
+
+
+_Word = tuple[int, bytes, Callable[[], np.ndarray]]  # line, word, its vector
+
+
+def _layout(path: Path, head: bytes) -> _Layout:
+    """Decided by the first lines together: one may hold a word with blanks in it."""
+    head = head.removeprefix(codecs.BOM_UTF8)
+    if head.startswith(_FASTTEXT):
+        raise DataError(f"{path} is fastText's own binary file: take its .vec file")
+    lines = [line.rstrip() for line in head.split(b"\n")]
+    whole = lines[:-1] or lines  # the last may be cut
+    first, rest = lines[0], [line for line in whole[1:] if line.strip()]
+    parts, width, promised = first.split(), 0, None
     if len(parts) == 2 and parts[0].isdigit() and parts[1].isdigit():
         if not max(map(len, parts)) < 10 or not 0 < int(parts[1]) <= _MAX_WIDTH:
             raise _damaged(path, 1, "a word2vec header that no file has", first)
-        return separator, int(parts[1]), int(parts[0])
-    if len(parts) < 3:
-        raise _damaged(path, 1, "neither a word with its numbers nor a word2vec header", first)
-    _numbers(path, 1, separator.join(parts), separator)
-    return separator, len(parts) - 1, None
+        promised, width = int(parts[0]), int(parts[1])
+        if _is_binary(head[len(lines[0]) : _HEAD // 2]):
+            return _Layout(b" ", width, promised, True)
+    else:
+        rest = [line for line in whole if line.strip()]
+        widths = Counter(filter(None, map(_trailing_numbers, rest[:_SAMPLE])))
+        if not widths:
+            what = "neither a word with its numbers nor a word2vec header"
+            if len(parts) > 2:
+                _numbers(path, 1, b" ".join(parts), b" ")
+            raise _damaged(path, 1, what, first)
+        width = widths.most_common(1)[0][0]
+    tabs = sum(line.count(b"\t") >= width for line in rest[:_SAMPLE])
+    return _Layout(b"\t" if 2 * tabs > len(rest[:_SAMPLE]) else b" ", width, promised, False)
+
+
+def _is_binary(data: bytes) -> bool:
+    return sum(byte < 9 or 13 < byte < 32 for byte in data[:4096]) > len(data[:4096]) / 50
+
+
+def _trailing_numbers(line: bytes) -> int:
+    """How many numbers stand at the end of a line, behind a word."""
+    count = 0
+    for part in reversed(line.split()[1:]):
+        try:
+            float(part)
+        except ValueError:
+            break
+        count += 1
+    return count
+
+
+def _text_words(file: IO[bytes], path: Path, layout: _Layout) -> Iterator[_Word]:
+    separator, width = layout.separator, layout.width
+    for number, line in enumerate(_lines(file, path), 1):
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)
+            if layout.promised is not None:
+                continue
+        stripped = line.rstrip()
+        if stripped.count(separator) == width and separator * 2 not in stripped:
+            word = stripped[: stripped.index(separator)]
+            yield number, word, partial(_numbers, path, number, stripped, separator)
+            continue
+        parts = stripped.split()
+        if not parts or (len(parts) == width and line[:1].isspace()):
+            continue  # the word is a line feed or a blank
+        if len(parts) == width + 1:
+            yield number, parts[0], partial(_numbers, path, number, b" ".join(parts), b" ")
+        else:
+            _check_count(path, number, parts, width, stripped)  # a word with blanks in it
+
+
+def _binary_words(file: IO[bytes], path: Path, layout: _Layout) -> Iterator[_Word]:
+    """word2vec's binary format: a word, a blank and its numbers as float32, maybe a line feed."""
+    file.readline(_MAX_LINE)
+    for number in range(2, 2 + (layout.promised or 0)):
+        word = b""
+        while (byte := file.read(1)) not in (b" ", b""):
+            word += byte
+            if len(word) > _MAX_LINE:
+                raise _damaged(path, number, "a word without an end", word)
+        data = file.read(4 * layout.width)
+        if len(data) < 4 * layout.width:
+            raise DataError(
+                f"{path} ends after {number - 2} of the {layout.promised} words that its first "
+                "line promises: download it again"
+            )
+        yield number, word.lstrip(b"\n"), partial(_floats, path, number, data)
+
+
+def _floats(path: Path, number: int, data: bytes) -> np.ndarray:
+    vector = np.frombuffer(data, "<f4")
+    if not np.all(np.isfinite(vector)):
+        raise _damaged(path, number, "NaN or infinity", b"")
+    return vector
 
 
 def _numbers(path: Path, number: int, line: bytes, separator: bytes) -> np.ndarray:
@@ -158,8 +256,8 @@ def _check_count(path: Path, number: int, parts: list[bytes], width: int, line: 
 def _damaged(path: Path, number: int, what: str, line: bytes) -> DataError:
     start = line[:40].decode(errors="replace").strip()
     return DataError(
-        f"{path}, line {number}: {what}, at {start!r}; this reads GloVe and word2vec text files "
-        "(a word and its numbers a line), not binary ones"
+        f"{path}, line {number}: {what}, at {start!r}; this reads a word and its numbers a line, "
+        "as GloVe, word2vec and fastText write them, and word2vec's binary ones"
     )
 
 
@@ -175,25 +273,30 @@ def _lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
 
 @contextmanager
 def _open(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], tuple[int, int]]]]:
-    """The lines of a plain, .gz or .zip file, and a function that says how far they are read."""
-    archive = next((p for p in (path, *path.parents) if p.suffix == ".zip" and p.is_file()), None)
-    if archive is not None:
+    """The bytes of a plain, gzipped or zipped file, and a function that says how far they are
+    read."""
+    archive = next((p for p in (path, *path.parents) if p.is_file()), None)
+    named = archive is not None and (archive != path or path.suffix.lower() == ".zip")
+    if archive is not None and (named or zipfile.is_zipfile(path)):
         with zipfile.ZipFile(archive) as packed:
             member = packed.getinfo(_member(packed, path, archive))
-            with packed.open(member) as file, io.BufferedReader(file) as lines:  # type: ignore[type-var]
+            with packed.open(member) as file, io.BufferedReader(file, _HEAD) as lines:  # type: ignore[type-var]
                 yield lines, lambda: (file.tell(), member.file_size)
         return
     size = path.stat().st_size
     with path.open("rb") as raw:
-        if path.suffix == ".gz":
-            with gzip.GzipFile(fileobj=raw) as unpacked:
-                yield unpacked, lambda: (raw.tell(), size)  # type: ignore[misc]
+        if raw.peek(2).startswith(b"\x1f\x8b") or path.suffix == ".gz":
+            unpacked = gzip.GzipFile(fileobj=raw)
+            with unpacked, io.BufferedReader(unpacked, _HEAD) as lines:
+                yield lines, lambda: (raw.tell(), size)
         else:
-            yield raw, lambda: (raw.tell(), size)
+            with io.BufferedReader(raw, _HEAD) as lines:
+                yield lines, lambda: (raw.tell(), size)
 
 
 def _member(packed: zipfile.ZipFile, path: Path, archive: Path) -> str:
-    names = [item.filename for item in packed.infolist() if not item.is_dir()]
+    visible = (item.filename for item in packed.infolist() if not item.is_dir())
+    names = [name for name in visible if not name.startswith("__MACOSX/")]
     if path != archive:
         name = path.relative_to(archive).as_posix()
         if name not in names:

@@ -8,12 +8,14 @@ import zipfile
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files import vectors
 from dlcc.core.files.paths import asset
 from dlcc.core.files.vectors import BUNDLED, look_up
 
+VECTOR = np.array([1, 2, -3], "<f4")
 LINES = ["the 1 0 0.5", "cat 0 2 -1e-3", "Cat 9 9 9", "sat 0.25 1 3", "café 7 8 9"]
 
 
@@ -97,7 +99,6 @@ def test_words_with_blanks_in_them_are_passed_over(write):
         ([*LINES, "dog 1 2 3 sat 1 2 3"], "line 6: more than 3 numbers"),
         ([*LINES[:2], "dog 1 x 3"], "line 3: could not convert string to float: b'x'"),
         (["5 3", *LINES[:2], "dog 1 nan 3", LINES[3]], "line 4: NaN or infinity"),
-        ([LINES[0], ""], "line 2: fewer than 3 numbers"),
         (["hello"], "line 1: neither a word with its numbers nor a word2vec header"),
         ([], "line 1: neither a word"),
         (["the a b c"], "line 1: could not convert"),
@@ -112,8 +113,57 @@ def test_a_damaged_file_names_the_line(write, lines, message):
 def test_a_binary_file_is_told_from_a_text_file(write, tmp_path):
     path = tmp_path / "vectors.bin"
     path.write_bytes(b"2 3\nthe \x00\x01\x02\n\xff\xfe\x00 dog \x9a\x99")
-    with pytest.raises(DataError, match=r"line 2: .*not binary ones"):
+    with pytest.raises(DataError, match=r"ends after 1 of the 2 words"):
         look_up(["dog"], path)
+    path.write_bytes(b"2 3\nthe " + VECTOR.tobytes() + b"\ndog " + (2 * VECTOR).tobytes() + b"\n")
+    assert look_up(["dog", "the"], path).vectors.tolist() == [[2, 4, -6], [1, 2, -3]]
+    path.write_bytes(vectors._FASTTEXT + b"\x0c\0\0\0")
+    with pytest.raises(DataError, match=r"fastText's own binary file: take its \.vec file"):
+        look_up(["dog"], path)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["5 3", *(line.replace(" ", "\t") for line in LINES)],
+        [line.replace(" ", "  ") for line in LINES],
+        ["\ufeff" + LINES[0], *LINES[1:]],
+        ["\ufeff5 3", *LINES],
+        [". . . 9 9 9", *LINES],
+        [*LINES[:2], "", " 7 7 7", *LINES[2:], ""],
+        ["1 9 9 9", "2009 8 8 8", *LINES],
+    ],
+    ids=["tab rows", "two blanks", "mark", "mark and header", "blanks first", "feeds", "numbers"],
+)
+def test_odd_lines_do_not_change_what_is_read(write, lines):
+    found = look_up(["sat", "the", "none"], write(lines))
+    assert found.vectors.tolist() == [[0.25, 1, 3], [1, 0, 0.5], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("wrapping", ["gz", "zip"])
+def test_what_packs_a_file_is_found_whatever_its_name(write, tmp_path, wrapping):
+    plain, packed = write(LINES), tmp_path / "vectors.VEC"
+    if wrapping == "gz":
+        packed.write_bytes(gzip.compress(plain.read_bytes()))
+    else:
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.write(plain, "vectors.txt")
+    assert look_up(["the"], packed).vectors.tolist() == [[1, 0, 0.5]]
+
+
+def test_a_table_of_numbers_with_its_words_beside_it(tmp_path):
+    matrix = np.array([[1, 2], [3, 4]], np.float16)
+    np.save(tmp_path / "a.npy", matrix)
+    with pytest.raises(DataError, match=r"needs its words: put them beside it, in a\.txt"):
+        look_up(["dog"], tmp_path / "a.npy")
+    (tmp_path / "vocab.json").write_text('{"dog": 1, "the": 0}')
+    assert look_up(["dog"], tmp_path / "a.npy").vectors.tolist() == [[3, 4]]
+    (tmp_path / "a.txt").write_text("the\ndog\ncat\n")
+    with pytest.raises(DataError, match=r"a\.txt has 3 words, a\.npy 2 vectors"):
+        look_up(["dog"], tmp_path / "a.npy")
+    save_file({"embeddings": matrix}, tmp_path / "b.safetensors")
+    (tmp_path / "b.vocab").write_text("the\t99\ndog\t7\n")
+    assert look_up(["the"], tmp_path / "b.safetensors").vectors.tolist() == [[1, 2]]
 
 
 def test_a_cut_archive_says_how_far_it_was_read(write, tmp_path):
