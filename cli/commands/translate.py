@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1000  # lines that are translated before they are printed
 _NAMED = 5  # lines with unknown words, at most
+_ALIKE = str.maketrans("’‘´`ʼ′“”„", "''''''\"\"\"")  # not worth a word
 
 
 def translate(
@@ -113,6 +114,7 @@ def translate(
                 _print(each, n_best)
         done += chunk if shows else [replace(each, parts=(), steps=None) for each in chunk]
     _say_problems(done)
+    _say_read_as(lines, done)
     if json_output:
         print_json({"translations": results})
     if not shows or (alone and attention is None and not done[0].text):
@@ -240,6 +242,21 @@ def _say_problems(done: "list[Translation]") -> None:
         note(f"{len(strange) - _NAMED} further lines have words that were not in the training data")
     if empty:
         note(f"{empty} empty line{'s' if empty > 1 else ''} kept empty")
+
+
+def _say_read_as(lines: list[str], done: "list[Translation]") -> None:
+    """Say on stderr which lines were read otherwise than they were typed."""
+    from dlcc.cli.console import note
+
+    changed = [
+        f"{f'line {number}: ' if len(done) > 1 else ''}read as {each.source!r}"
+        for number, (line, each) in enumerate(zip(lines, done, strict=True), 1)
+        if each.source and each.source.translate(_ALIKE) != " ".join(line.translate(_ALIKE).split())
+    ]
+    for line in changed[:_NAMED]:
+        note(line if len(line) < 200 else f"{line[:199]}…")
+    if len(changed) > _NAMED:
+        note(f"{len(changed) - _NAMED} further lines were read otherwise than they were typed")
 
 
 def _as_json(translator: "Translator", translation: "Translation", n_best: int) -> dict[str, Any]:

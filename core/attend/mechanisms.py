@@ -17,6 +17,7 @@ import numpy as np
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.settings import Bound, Settings, at_least, one_of, setting
 from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core.typed import typed_letters
 
 BOOK_QUERY = "The teacher praised a student because she improved"
 BOOK_KEY = "A student asked the teacher to help her improve"
@@ -74,12 +75,13 @@ def tokenise(sentence: str) -> list[str]:
     Raises:
         UsageError: nothing is left.
     """
-    tokens = _TOKEN.findall(_UNSHOWN.sub(" ", unicodedata.normalize("NFC", sentence)))
+    shown = _UNSHOWN.sub(" ", unicodedata.normalize("NFC", sentence))
+    tokens = _TOKEN.findall(typed_letters(shown))
     if not tokens:
         raise UsageError(
             f'a sentence without a word: {sentence!r}; give one, such as "The cat sat on the mat"'
         )
-    return [token.replace("’", "'") for token in tokens]
+    return tokens
 
 
 @dataclass(frozen=True)

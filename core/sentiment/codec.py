@@ -19,6 +19,7 @@ from dlcc.core.nn.batches import SPECIAL, UNK
 from dlcc.core.sentiment.config import VOCABULARIES
 from dlcc.core.settings import one_of
 from dlcc.core.train.checkpoint import load_checkpoint
+from dlcc.core.typed import places_of, typed_letters
 
 MASK = len(SPECIAL)
 SPECIAL_TOKENS = (*SPECIAL, "<mask>")
@@ -102,12 +103,16 @@ class ReviewCodec:
 
     def encode(self, text: str) -> ReviewTokens:
         """Cut up one text."""
-        encoding = self.tokenizer.encode(text)
+        letters = typed_letters(text)
+        encoding = self.tokenizer.encode(letters)
         spans: dict[int, tuple[int, int]] = {}
         for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
             first, last = spans.get(word, (start, end))
             spans[word] = (min(first, start), max(last, end))
-        _widen(spans, text)
+        _widen(spans, letters)
+        if letters != text:
+            places = places_of(text)
+            spans = {n: (places[a], places[b - 1] + 1) for n, (a, b) in spans.items()}
         numbers = {word: number for number, word in enumerate(spans)}
         return ReviewTokens(
             tuple(encoding.ids),
@@ -120,7 +125,9 @@ class ReviewCodec:
         return [
             encoding.ids
             for start in range(0, len(texts), _AT_ONCE)  # an Encoding takes 100 bytes a token
-            for encoding in self.tokenizer.encode_batch_fast(texts[start : start + _AT_ONCE])
+            for encoding in self.tokenizer.encode_batch_fast(
+                [typed_letters(text) for text in texts[start : start + _AT_ONCE]]
+            )
         ]
 
     def mostly_unknown(self, ids: Sequence[int]) -> bool:

@@ -151,6 +151,23 @@ class Codec:
         """Cut up cleaned sentences to translate."""
         return self._encode([self.source.restore(text) for text in texts], self.source)
 
+    def plain_case(self, text: str) -> str:
+        """`text` without words in capitals that are usually written small: "I BOUGHT A BOOK." as
+        "I bought a book."; names that are known keep theirs."""
+        words = [word for word in _WORD.findall(text) if any(map(str.isalpha, word))]
+        if len(words) > 1 and text == text.upper() and any(len(word) > 2 for word in words):
+            return Casing.upper(self.source.restore(text.lower()))
+
+        def small(match: re.Match[str]) -> str:
+            word = match.group()
+            shouted = len(word) > 1 and word.isupper() and word not in self.source.keep
+            lower = word.lower()
+            if not shouted or lower not in self.known:
+                return word
+            return word.capitalize() if word.capitalize() in self.source.keep else lower
+
+        return _WORD.sub(small, text)
+
     def encode_target(self, texts: Sequence[str]) -> list[Tokens]:
         """Cut up cleaned translations."""
         return self._encode(texts, self.target)

@@ -19,6 +19,7 @@ from dlcc.core.translate.config import Seq2SeqConfig
 from dlcc.core.translate.model import Decoded, Memory, Seq2Seq
 from dlcc.core.translate.search import Hypothesis, Steps, beam_search, greedy_search
 from dlcc.core.translate.transformer import Transformer
+from dlcc.core.typed import typed
 
 KIND = "translate"
 _BATCH_TOKENS = 2048  # in a batch to translate, times the beam
@@ -123,7 +124,7 @@ class Translator:
             keep_steps: whether the translations say what the search looked at and weighed.
             progress: told how many sentences are done.
         """
-        lines = [clean(text) for text in texts]
+        lines = [self.read_as(text) for text in texts]
         cut = [split_sentences(x) if len(x.split()) > _LONG_LINE else [x] for x in lines]
         sentences = [sentence for parts in cut for sentence in parts]
         done = iter(self._translate(sentences, options or SearchOptions(), keep_steps, progress))
@@ -132,10 +133,14 @@ class Translator:
             for line, parts in zip(lines, cut, strict=True)
         ]
 
+    def read_as(self, text: str) -> str:
+        """What a line is read as: without markup, invisible letters and words in capitals."""
+        return self.codec.plain_case(clean(typed(text)))
+
     def continue_from(self, source: str, prefix: Sequence[int]) -> Translation:
         """Translate `source` with a translation that begins with the tokens `prefix`; its steps are
         kept."""
-        source = clean(source)
+        source = self.read_as(source)
         tokens = self._encode([source])[0]
         hypotheses = greedy_search(
             self.model,
@@ -274,14 +279,21 @@ def _joined(line: str, parts: Sequence[Translation]) -> Translation:
     """The translation of a line that was cut into sentences."""
     if len(parts) == 1:
         return parts[0]
-    text, score = " ".join(part.text for part in parts), sum(part.score for part in parts)
+    score = sum(part.score for part in parts)
+    others: list[tuple[str, float]] = [("", 0.0)]
+    for part in parts:  # the best ways to choose one translation of each
+        found = part.others or ((part.text, part.score),)
+        joined = [(f"{a} {b}".strip(), x + y) for a, x in others for b, y in found]
+        most = max(len(others), len(found))
+        others = sorted(joined, key=lambda pair: -pair[1])[:most]
+    text = others[0][0]
     return Translation(
         source=line,
         source_tokens=Tokens((), (), ()),
         text=text,
         tokens=(),
         score=score,
-        others=((text, score),),
+        others=tuple(others),
         unknown=tuple(dict.fromkeys(word for part in parts for word in part.unknown)),
         problem="; ".join(part.problem for part in parts if part.problem),
         parts=tuple(parts),
