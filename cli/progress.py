@@ -63,8 +63,8 @@ class Watch:
         """Show all events; the last one is returned."""
         from rich.progress import BarColumn, Progress, TextColumn
 
-        from dlcc.cli.console import living, stderr
-        from dlcc.core.train.task import EpochEnded, Finished, Started, Stepped, Validating
+        from dlcc.cli.console import living, note, stderr
+        from dlcc.core.train.task import EpochEnded, Finished, Started
 
         console = stderr()
         columns = (
@@ -77,14 +77,11 @@ class Watch:
         with self.bar, living(console):
             self.bar.add_task("starting", total=1.0, rest="")
             for event in events:
+                self.take(event)
                 match event:
                     case Started():
-                        self._start(event)
-                    case Stepped():
-                        self._step(event)
-                    case Validating():
-                        self.text = f"epoch {event.epoch + 1}/{self.epochs}  validating"
-                        self._show()
+                        for said in self._begin(event):
+                            note(said)
                     case EpochEnded() if not settings.quiet:
                         for line in self._lines(event):
                             self.bar.console.print(line, no_wrap=True, overflow="ellipsis")
@@ -92,15 +89,29 @@ class Watch:
                         return event
         raise RuntimeError("the training ended without saying so")
 
-    def _start(self, event: "Started") -> None:
-        from dlcc.cli.console import note
+    @property
+    def now(self) -> str:
+        """What is going on, in a line."""
+        return "  ".join(part for part in (self.text, self.left, self.speed) if part)
 
-        self.epochs = event.epochs
+    def take(self, event: "Event") -> None:
+        """Learn what is going on."""
+        from dlcc.core.train.task import Started, Stepped, Validating
+
+        match event:
+            case Started():
+                self.epochs = event.epochs
+            case Stepped():
+                self._step(event)
+            case Validating():
+                self.text = f"epoch {event.epoch + 1}/{self.epochs}  validating"
+                self._show()
+
+    def _begin(self, event: "Started") -> list[str]:
         where = f"{event.device}{', bfloat16' if event.bfloat16 else ''}"
         steps = counted(event.steps_per_epoch, "step")
-        note(f"{event.num_parameters:,} parameters on {where}, {steps} an epoch")
-        if event.step:
-            note(f"going on from step {event.step:,}")
+        going_on = [f"going on from step {event.step:,}"] if event.step else []
+        return [f"{event.num_parameters:,} parameters on {where}, {steps} an epoch", *going_on]
 
     def _step(self, event: "Stepped") -> None:
         now = time.monotonic()

@@ -20,6 +20,8 @@ from dlcc.core.train.recipe import Chosen, Recipe, names, recipe, without_folder
 from dlcc.core.train.summary import Summary, summary_of
 
 if TYPE_CHECKING:
+    from dlcc.cli.progress import Watch
+    from dlcc.core.trace.trace import AttentionTrace
     from dlcc.core.train.task import Event, Finished, Task
 
 Run = Annotated[
@@ -29,7 +31,12 @@ Resumed = Annotated[
     bool, typer.Option("--resume", help="Go on with the run in --run, as it was begun.")
 ]
 
-_SILENT = ("run", "resume", "quiet", "debug")  # these do not change the result
+Tui = Annotated[
+    bool,
+    typer.Option("--tui", help="Watch it on the whole screen: curves, and the sample's attention."),
+]
+
+_SILENT = ("tui", "run", "resume", "quiet", "debug")  # these do not change the result
 
 
 def train_command(name: str) -> Callable[..., None]:
@@ -43,13 +50,14 @@ def train_command(name: str) -> Callable[..., None]:
         preset: Annotated[str, _preset_option(found)] = next(iter(found.presets)),
         seed: Seed = 0,
         device: Device = "auto",
+        tui: Tui = False,
         **given: Any,
     ) -> None:
         if resume and run is None:
             raise UsageError("--resume needs --run FOLDER: the run to go on with")
         if resume:
             others = {"preset": preset, "seed": seed, "device": device}
-            _go_on(context, name, runs.find_run(str(run)), given, others)
+            _go_on(context, name, runs.find_run(str(run)), given, others, tui)
             return
         if run and runs.is_trained(run):
             raise UsageError(
@@ -60,7 +68,7 @@ def train_command(name: str) -> Callable[..., None]:
         chosen.make(FitConfig)  # complains before the long work
         task = found.task(chosen, console)
         with runs.alone_in(run := run or new_run_folder(name)):
-            train_here(name, chosen, task, run)
+            train_here(name, chosen, task, run, tui)
 
     train.__doc__ = found.help
     return with_parameters(train, options_of(found.configs))
@@ -98,16 +106,22 @@ def _resume_command(run: Path) -> Callable[..., None]:
         preset: Annotated[str, _preset_option(found)] = next(iter(found.presets)),
         seed: Seed = 0,
         device: Device = "auto",
+        tui: Tui = False,
         **given: Any,
     ) -> None:
         others = {"preset": preset, "seed": seed, "device": device}
-        _go_on(context, name, run, given, others)
+        _go_on(context, name, run, given, others, tui)
 
     return with_parameters(go_on, options_of(found.configs))
 
 
 def _go_on(
-    context: typer.Context, name: str, run: Path, given: dict[str, Any], others: dict[str, Any]
+    context: typer.Context,
+    name: str,
+    run: Path,
+    given: dict[str, Any],
+    others: dict[str, Any],
+    tui: bool,
 ) -> None:
     """Train on from where a run was stopped or killed, with what it was begun with."""
     found = recipe(name)
@@ -132,7 +146,7 @@ def _go_on(
         chosen.make(FitConfig)  # complains before the long work
         for effect in found.effects(chosen, before):
             console.warn(in_words(effect))
-        train_here(name, chosen, found.task(chosen, console), run)
+        train_here(name, chosen, found.task(chosen, console), run, tui)
 
 
 def _resumed_by(command: str, options: str) -> str:
@@ -219,11 +233,11 @@ def new_run_folder(kind: str) -> Path:
             raise DataError(f"cannot write {folder}: {error.strerror}") from error
 
 
-def train_here(name: str, chosen: Chosen, task: "Task", run: Path) -> "Finished":
+def train_here(name: str, chosen: Chosen, task: "Task", run: Path, tui: bool = False) -> "Finished":
     """As `trained`; then say what was reached and what comes next, and print the best checkpoint's
     folder; or how to go on after Ctrl-C."""
     try:
-        finished = trained(name, chosen, task, run)
+        finished = trained(name, chosen, task, run, tui)
     except KeyboardInterrupt:
         console.note(f"stopped; go on with: {resume_line(run)}")
         raise
@@ -258,7 +272,7 @@ def _say_end(name: str, chosen: Chosen, reached: Summary) -> None:
         console.note(said)
 
 
-def trained(name: str, chosen: Chosen, task: "Task", run: Path) -> "Finished":
+def trained(name: str, chosen: Chosen, task: "Task", run: Path, tui: bool = False) -> "Finished":
     """Train with progress on stderr, in a folder that no other process writes into.
 
     Args:
@@ -266,6 +280,7 @@ def trained(name: str, chosen: Chosen, task: "Task", run: Path) -> "Finished":
         chosen: what was set; whether the run is gone on with.
         task: what to learn.
         run: the run's folder.
+        tui: whether to show it on the whole screen, where there is one.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, after a resumable state was saved.
@@ -280,9 +295,12 @@ def trained(name: str, chosen: Chosen, task: "Task", run: Path) -> "Finished":
         runs.write_record(run, name, chosen.begun())
     watch = Watch(recipe(name).unit)
     how: Any = {"resume": resume, "progress": watch.validating}
-    with stop_on_interrupt() as should_stop:
-        events = fit(task, chosen.make(FitConfig), run, should_stop=should_stop, **how)
-        finished = watch.follow(_recorded(events, run, name, chosen))
+    with stop_on_interrupt() as interrupted:
+        stops = [interrupted]
+        events = fit(task, chosen.make(FitConfig), run, should_stop=lambda: _any(stops), **how)
+        events = _recorded(events, run, name, chosen)
+        finished = _watched(task, events, watch, run, stops) if tui else None
+        finished = finished or watch.follow(events)
     if resume and not watch.begun:
         console.note("nothing was left to train: give more epochs or minutes")
     if finished.reason == "stopped":
@@ -295,3 +313,39 @@ def _recorded(events: "Iterator[Event]", run: Path, name: str, chosen: Chosen) -
     yield next(events)
     runs.write_record(run, name, chosen.begun())
     yield from events
+
+
+def _any(asked: "list[Callable[[], bool]]") -> bool:
+    return any(each() for each in asked)
+
+
+def _watched(
+    task: "Task",
+    events: "Iterator[Event]",
+    watch: "Watch",
+    run: Path,
+    stops: "list[Callable[[], bool]]",
+) -> "Finished | None":
+    """Show a training on the whole screen; None where it was left, or where there is no screen."""
+    import torch
+
+    from dlcc.cli.tui.app import is_interactive
+    from dlcc.cli.tui.training import TrainingApp
+
+    if not is_interactive():
+        console.warn("--tui: no terminal to draw on; it is told in lines")
+        return None
+
+    def traces() -> "list[AttentionTrace]":
+        task.model.eval()
+        with torch.no_grad():
+            found = task.traces()
+        task.model.train()
+        return found
+
+    app = TrainingApp(events, watch, run, task.metric, traces)
+    stops.append(lambda: app.stopping)
+    app.run()
+    if app.failure:
+        raise app.failure
+    return app.finished

@@ -7,9 +7,13 @@ import typer
 
 
 def view(
-    trace: Annotated[
-        Path | None,
-        typer.Argument(help="A trace saved with --save, or a run folder.", metavar="TRACE"),
+    traces: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="A trace saved with --save, a run folder, or several runs.",
+            metavar="TRACE",
+            show_default=False,
+        ),
     ] = None,
     map_name: Annotated[
         str,
@@ -23,7 +27,10 @@ def view(
     minus: Annotated[
         str | None, typer.Option(help="A map to subtract, as in --map.", metavar="T.L.H")
     ] = None,
-    epoch: Annotated[int, typer.Option(help="Which saved epoch, from 1.", min=1)] = 1,
+    epoch: Annotated[
+        int | None,
+        typer.Option(help="Which saved epoch, from 1; a run's best when left out.", min=1),
+    ] = None,
     words: Annotated[bool, typer.Option("--words", help="Merge subwords into words.")] = False,
     hide_special: Annotated[
         bool, typer.Option("--hide-special", help="Hide special tokens, renormalise the rest.")
@@ -33,17 +40,25 @@ def view(
 ) -> None:
     """Look at attention in the terminal, with the keyboard.
 
-    Without TRACE a start screen offers sentences, files and demos. In a pipe the map is printed.
+    Runs open on their curves, the best epoch chosen. Without TRACE a start screen offers sentences,
+    files, runs and demos. In a pipe the map is printed.
     """
     from dlcc.cli.tui import app as viewer
-    from dlcc.cli.tui.opening import state_of
+    from dlcc.cli.tui.opening import best_frame, has_curves, state_of
     from dlcc.core.errors import UsageError
 
-    if trace is None:
+    if not traces:
         if not viewer.is_interactive():
             raise UsageError("no terminal to draw on: name a trace, as in dlcc view FILE.trace")
         viewer.view(None)
         return
-    state = state_of(trace, map_name, minus, epoch, scale, palette)
+    is_chosen = epoch is not None or minus is not None or map_name != "1.1.1"
+    if viewer.is_interactive() and not is_chosen and all(map(has_curves, traces)):
+        viewer.view(None, traces)
+        return
+    if len(traces) > 1:
+        raise UsageError("several are compared by their curves, on a terminal: give runs alone")
+    frame = best_frame(traces[0]) if epoch is None else epoch
+    state = state_of(traces[0], map_name, minus, frame, scale, palette)
     state.regroup(words, hide_special)
     viewer.view(state)

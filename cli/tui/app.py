@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -26,7 +26,7 @@ from dlcc.cli.options import settings
 from dlcc.cli.tui.export import print_state
 from dlcc.cli.tui.keys import APP_KEYS, Key, Keys, bindings
 from dlcc.cli.tui.messages import Compute, Failed, Opened
-from dlcc.cli.tui.opening import frames_of
+from dlcc.cli.tui.opening import frames_of, has_curves
 from dlcc.cli.tui.screens.dialogs import Read, help_text
 from dlcc.cli.tui.screens.map import MapScreen
 from dlcc.cli.tui.screens.start import StartScreen
@@ -66,7 +66,7 @@ class ViewerApp(App[None]):
     .dialog OptionList { height: auto; max-height: 16; }
     """
 
-    def __init__(self, state: ViewState | None) -> None:
+    def __init__(self, state: ViewState | None, runs: Sequence[Path] = ()) -> None:
         self.color_system = color_system(Console(force_terminal=True))
         few = self.color_system in _FEW_COLORS
         super().__init__(ansi_color=True if few else None)  # else shades of grey stand for colours
@@ -75,6 +75,8 @@ class ViewerApp(App[None]):
         self.fault: BaseException | None = None
         """What nobody caught."""
         self._state = state
+        self._runs = runs
+        """Runs whose curves are shown first, in place of a state."""
         self._source = None if state is None else state.source
         self._newest = 0
         """Number of the latest computation; older ones come too late."""
@@ -87,7 +89,9 @@ class ViewerApp(App[None]):
                 number = getattr(signal, name)
                 leave = partial(self.exit, return_code=128 + number)
                 asyncio.get_running_loop().add_signal_handler(number, leave)
-        if self._state is None:
+        if self._runs:
+            self.push_screen(_curves(self._runs))
+        elif self._state is None:
             self.action_open()
         else:
             self.push_screen(self._map(self._state))
@@ -117,25 +121,26 @@ class ViewerApp(App[None]):
 
     def open_traces(self, traces: list[AttentionTrace]) -> None:
         """Show traces in place of whatever is shown."""
-        self._show(ViewState([Frame("", traces)]))
+        self._show(self._map(ViewState([Frame("", traces)])))
 
     def open_path(self, path: Path) -> None:
-        """Show a trace file or a run folder, or say why not."""
+        """Show a trace file, the curves of a run or a folder of traces, or say why not."""
         try:
-            state = ViewState(frames_of(path), path=path)
+            if has_curves(path):
+                self._show(_curves([path]))
+            else:
+                self._show(self._map(ViewState(frames_of(path), path=path)))
         except DlccError as error:
             self.post_message(Failed(error))
-        else:
-            self._show(state)
 
     def on_opened(self, message: Opened) -> None:
         self.open_path(message.path)
 
-    def _show(self, state: ViewState) -> None:
+    def _show(self, screen: Screen[Any]) -> None:
         self._supersede()  # what is still computed belongs to what was shown
         while len(self.screen_stack) > 1:
             self.pop_screen()
-        self.push_screen(self._map(state))
+        self.push_screen(screen)
         self._fit(self.size)
 
     # Work behind the screen
@@ -228,6 +233,17 @@ class ViewerApp(App[None]):
         return self._owner(key, screen).check_action(key.name, ()) is not False
 
 
+def _curves(runs: Sequence[Path]) -> Screen[None]:
+    """The curves of runs; they are imported when they are asked for.
+
+    Raises:
+        DataError: a run is damaged.
+    """
+    from dlcc.cli.tui.screens.curves import CurvesScreen
+
+    return CurvesScreen([*runs])
+
+
 def is_interactive() -> bool:
     """Whether there is a screen to draw on and a keyboard: a terminal, or textual's web driver."""
     if "TEXTUAL_DRIVER" in os.environ:
@@ -251,10 +267,10 @@ def view_traces(
     view(ViewState([Frame("", traces)], choice=choice, source=source))
 
 
-def view(state: ViewState | None) -> None:
-    """Open the viewer on a state, or on the start screen."""
+def view(state: ViewState | None, runs: Sequence[Path] = ()) -> None:
+    """Open the viewer on a state, on the curves of runs, or on the start screen."""
     if is_interactive():
-        app = ViewerApp(state)
+        app = ViewerApp(state, runs)
         app.run()
         if (app.return_code or 0) > 128:
             raise SystemExit(app.return_code)

@@ -12,6 +12,8 @@ from dlcc.cli.tui.widgets.ink import PALETTE_NAMES
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.paths import asset
 from dlcc.core.trace import maps
+from dlcc.core.train.metrics import METRICS, read_metrics
+from dlcc.core.train.runs import all_runs, is_run
 
 _EPOCH = re.compile(r"(epoch|step)-(\d+)\.trace")
 _COMBINED = "|".join((*maps.REDUCTIONS, ROLLOUT))
@@ -54,6 +56,33 @@ def near() -> list[Path]:
     try:
         return sorted(Path().glob("*.trace"))[:_NEAR]
     except OSError:  # a folder that may not be read
+        return []
+
+
+def has_curves(path: Path) -> bool:
+    """Whether it is a run of which an epoch has ended.
+
+    Raises:
+        DataError: its metrics are damaged.
+    """
+    return path.is_dir() and is_run(path) and bool(read_metrics(path))
+
+
+def best_frame(path: Path) -> int:
+    """Of a run the number of its best epoch's frame, from 1; else the first."""
+    from dlcc.core.train.summary import summary_of  # nothing else here needs it
+
+    best = summary_of(path).best_epoch if path.is_dir() and is_run(path) else None
+    labels = [frame.label for frame in frames_of(path)] if best else []
+    return labels.index(f"epoch {best}") + 1 if f"epoch {best}" in labels else 1
+
+
+def runs_near() -> list[Path]:
+    """Training runs of which an epoch has ended, the latest first."""
+    try:
+        found = [run for run in all_runs() if (run / METRICS).is_file()]
+        return sorted(found, key=lambda run: (run / METRICS).stat().st_mtime, reverse=True)[:_NEAR]
+    except OSError:
         return []
 
 

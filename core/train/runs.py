@@ -60,6 +60,14 @@ def find_run(name: str) -> Path:
     return alike[0]
 
 
+def name_of_run(run: Path) -> str:
+    """What is typed for a run: its name where all runs are kept, else its path from here."""
+    place = run.absolute()
+    if place.is_relative_to(runs_dir().absolute()):
+        return str(place.relative_to(runs_dir().absolute()))
+    return str(place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place)
+
+
 def all_runs(folders: Sequence[Path] = ()) -> list[Path]:
     """The runs in some folders; by default those in the runs' own place, in `runs` here, and
     wherever else one was begun."""

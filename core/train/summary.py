@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from dlcc.core.errors import DlccError, UsageError
-from dlcc.core.files.paths import runs_dir
 from dlcc.core.settings import name_of, settings_of
 from dlcc.core.train import runs
 from dlcc.core.train.folders import read_header, whole
@@ -78,15 +77,7 @@ def summary_of(run: Path) -> Summary:
     try:
         return _summary(run, size)
     except (DlccError, KeyError, TypeError, ValueError, AttributeError) as error:
-        return Summary(run, name_of_run(run), why=str(error), size=size)
-
-
-def name_of_run(run: Path) -> str:
-    """What is typed for a run: its name where all runs are kept, else its path from here."""
-    place = run.absolute()
-    if place.is_relative_to(runs_dir().absolute()):
-        return str(place.relative_to(runs_dir().absolute()))
-    return str(place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place)
+        return Summary(run, runs.name_of_run(run), why=str(error), size=size)
 
 
 def _summary(run: Path, size: int) -> Summary:
@@ -95,7 +86,7 @@ def _summary(run: Path, size: int) -> Summary:
     names = _names_in(kind)
     known: dict[str, Any] = {
         "run": run,
-        "name": name_of_run(run),
+        "name": runs.name_of_run(run),
         "kind": kind,
         "size": size,
         "started": record.get("started") or _changed(run),
@@ -113,7 +104,7 @@ def _summary(run: Path, size: int) -> Summary:
     made = read_header(best)["about"] if best.is_dir() else about
     lines, progress, fit = read_metrics(run), about.get("progress", {}), about.get("fit", {})
     figures = {**made.get("metrics", {})}
-    metric = about.get("metric") or {"name": next((m for m in _METRICS if m in figures), "")}
+    metric = deciding(about if "metric" in about else made)
     epochs = progress.get("epochs", len(lines))
     over = progress.get("over", "epochs" if epochs >= fit.get("epochs", 0) else "")
     best_epoch = figures.pop("epoch", None)
@@ -124,9 +115,9 @@ def _summary(run: Path, size: int) -> Summary:
         data=str(about.get("data", {}).get("file", "")),
         epochs=epochs,
         of_epochs=fit.get("epochs", 0),
-        metric=metric["name"],
-        higher_is_better=metric.get("higher_is_better", metric["name"] != "loss"),
-        best=figures.get(metric["name"]),
+        metric=metric,
+        higher_is_better=about.get("metric", {}).get("higher_is_better", metric != "loss"),
+        best=figures.get(metric),
         best_epoch=best_epoch,
         minutes=about.get("seconds", 0) / 60,
         command=about.get("command", ""),
@@ -134,6 +125,12 @@ def _summary(run: Path, size: int) -> Summary:
         figures=figures,
         about=made,
     )
+
+
+def deciding(about: Mapping[str, Any]) -> str:
+    """The figure by which a checkpoint's epoch was chosen; nothing where there was none."""
+    known = about.get("metric", {}).get("name")
+    return str(known or next((each for each in _METRICS if each in about.get("metrics", {})), ""))
 
 
 def _names_in(kind: str) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """What the viewer's tests share: traces, an app on a given screen, and the text it draws."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -170,11 +171,13 @@ def view(
     steps: Steps,
     size: tuple[int, int] = (80, 24),
     colors: str | None = "truecolor",
+    runs: Sequence[Path] = (),
 ) -> None:
-    """Run `steps` on a viewer of `state`, in a terminal of `size` with `colors`."""
+    """Run `steps` on a viewer of `state`, or of the curves of runs, in a terminal of `size` with
+    `colors`."""
 
     async def run() -> None:
-        app = ViewerApp(state)
+        app = ViewerApp(state, runs)
         app.color_system = colors
         async with app.run_test(size=size) as pilot:
             viewed = Viewed(app, pilot)

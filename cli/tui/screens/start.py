@@ -18,6 +18,7 @@ from dlcc.cli.tui.screens.dialogs import Ask, Menu
 from dlcc.core import sources
 from dlcc.core.errors import DlccError
 from dlcc.core.sources import Source
+from dlcc.core.train.runs import name_of_run
 
 _BACK = Key("escape", "Esc", "back", "Back to the map", footer="back")
 
@@ -60,6 +61,8 @@ class StartScreen(Screen[None]):
         yield "Open a trace or a run folder ...", self._open
         for path in opening.demos():
             yield f"Demo: {display(path.stem.replace('-', ' '))}", path
+        for path in opening.runs_near():
+            yield f"Run: {display(name_of_run(path))}", path
         for path in opening.near():
             yield f"Here: {display(path.name)}", path
 
