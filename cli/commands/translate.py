@@ -234,14 +234,26 @@ def _say_problems(done: "list[Translation]") -> None:
             empty += 1
         elif translation.problem:
             warn(where + translation.problem)
-        if translation.unknown and translation.text:
-            strange.append(f"{where}not in the training data: {', '.join(translation.unknown)}")
+        if said := _strange(translation):
+            strange.append(where + said)
     for line in strange[:_NAMED]:
         note(line)
     if len(strange) > _NAMED:
-        note(f"{len(strange) - _NAMED} further lines have words that were not in the training data")
+        note(f"{len(strange) - _NAMED} further lines have words that were copied or are unknown")
     if empty:
         note(f"{empty} empty line{'s' if empty > 1 else ''} kept empty")
+
+
+def _strange(translation: "Translation") -> str:
+    """What a person should know of words that were not translated as others are."""
+    parts = translation.parts or (translation,)
+    words = [word for part in parts for word in part.source_tokens.copies]
+    kept = dict.fromkeys(word for word in words if word in translation.text)
+    unknown = [word for word in translation.unknown if not any(word in each for each in kept)]
+    said = [f"copied: {', '.join(kept)}"] if kept else []
+    if unknown and translation.text:
+        said.append(f"not in the training data: {', '.join(unknown)}")
+    return "; ".join(said)
 
 
 def _say_read_as(lines: list[str], done: "list[Translation]") -> None:
@@ -262,21 +274,23 @@ def _say_read_as(lines: list[str], done: "list[Translation]") -> None:
 def _as_json(translator: "Translator", translation: "Translation", n_best: int) -> dict[str, Any]:
     from dlcc.core.translate.source import steps_of
 
+    copies = translation.source_tokens.copies
     result: dict[str, Any] = {
         "source": translation.source,
         "translation": translation.text,
         "score": round(translation.score, 4),
         "source_tokens": translation.source_tokens.texts,
-        "tokens": [translator.codec.piece(token) for token in translation.tokens],
+        "tokens": [translator.codec.piece(token, copies) for token in translation.tokens],
         "n_best": [
             {"translation": text, "score": round(score, 4)}
             for text, score in translation.others[:n_best]
         ],
         "unknown": translation.unknown,
+        "copied": copies,
         "problem": translation.problem,
     }
     if translation.parts:
         result["parts"] = [_as_json(translator, part, n_best) for part in translation.parts]
     if translation.tokens and translation.steps is not None:
-        result |= steps_of(translator, translation.steps)
+        result |= steps_of(translator, translation.steps, copies)
     return result

@@ -4,17 +4,19 @@ One vocabulary serves both languages. It is built from the training part alone.
 """
 
 import json
+import random
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from dlcc.core.errors import DataError
 from dlcc.core.nn.batches import EOS, SPECIAL, UNK
 from dlcc.core.settings import one_of
+from dlcc.core.translate import copies
 from dlcc.core.translate.config import VOCABULARIES
 
 _SPACE = "▁"  # stands for the space before a token, as in sentencepiece
@@ -25,6 +27,7 @@ _SENTENCE_END = re.compile(
     r"(?<=[.!?…])(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bSt\.)\s+(?=\S)"
 )
 _STRAIGHT = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "\u200b": None})
+_STRAIGHT |= dict.fromkeys(map(ord, copies.MARKS))
 
 
 def clean(text: str) -> str:
@@ -51,6 +54,8 @@ class Tokens:
     """Each token as it stands in the sentence; ▁ for the space before a word that is spelled."""
     words: tuple[int, ...]
     """For each token the number of the word that it is a part of."""
+    copies: tuple[str, ...] = ()
+    """What its placeholders stand for, in their order."""
 
 
 class Casing:
@@ -102,13 +107,25 @@ class Codec:
     """Text to token numbers and back, for both languages of a translator."""
 
     def __init__(
-        self, tokenizer: Tokenizer, source: Casing, target: Casing, known: Iterable[str]
+        self,
+        tokenizer: Tokenizer,
+        source: Casing,
+        target: Casing,
+        known: Iterable[str],
+        names: Iterable[str] = (),
     ) -> None:
         self.tokenizer = tokenizer
         tokenizer.encode_special_tokens = True  # "<pad>" in a text is text
         self.source, self.target = source, target
         self.known = frozenset(known)
         """Words of the training sources, in lower case."""
+        self._letters = frozenset("".join(self.known))
+        self.names = frozenset(names)
+        """Rare words of the training sources that are copied."""
+        pieces = [[mark, _SPACE + mark] for mark in copies.MARKS]
+        ids = [[tokenizer.token_to_id(piece) for piece in both] for both in pieces]
+        self.marks: list[list[int]] = [both for both in ids if None not in both]
+        """The two tokens of each placeholder; none in a model that copies nothing."""
         self.space = tokenizer.token_to_id(_SPACE)
         """The token for a space before a word that no token begins with it."""
 
@@ -141,15 +158,50 @@ class Codec:
         texts = [*map(source.lower, sources), *map(target.lower, targets)]
         tokenizer.train_from_iterator(texts, trainer)
         known = {word.lower() for text in sources for word in _WORD.findall(text)}
-        return cls(tokenizer, source, target, known)
+        return cls(tokenizer, source, target, known).copying([*zip(sources, targets, strict=True)])
+
+    def copying(self, pairs: Sequence[tuple[str, str]]) -> "Codec":
+        """This codec with placeholders, if it has none and `pairs` to train on have words to copy;
+        it becomes larger by them."""
+        names = copies.copied_names(pairs)
+        if self.marks or not copies.can_be_learned(pairs, names):
+            return self
+        tokenizer = copies.with_marks(self.tokenizer, _SPACE)
+        return Codec(tokenizer, self.source, self.target, self.known, names)
 
     @property
     def size(self) -> int:
         return self.tokenizer.get_vocab_size()
 
     def encode_source(self, texts: Sequence[str]) -> list[Tokens]:
-        """Cut up cleaned sentences to translate."""
-        return self._encode([self.source.restore(text) for text in texts], self.source)
+        """Cut up cleaned sentences to translate; words to copy become placeholders."""
+        restored = [self.source.restore(text) for text in texts]
+        if not self.marks:
+            return self._encode(restored, self.source)
+        pairs = [copies.marked(x, self._copied(x)) for x in restored]
+        tokens = self._encode([text for text, _ in pairs], self.source)
+        return [
+            replace(each, texts=tuple(copies.unmarked(t, words) for t in each.texts), copies=words)
+            for each, (_, words) in zip(tokens, pairs, strict=True)
+        ]
+
+    def encode_pairs(
+        self, pairs: Sequence[tuple[str, str]], seed: int
+    ) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+        """Tokens of pairs to train on; words that both sides have may become placeholders."""
+        draw = random.Random(seed)
+        if self.marks:
+            known = self.source.keep & self.target.keep
+            pairs = [copies.marked_pair(*pair, self.names, known, draw) for pair in pairs]
+        sources = self._encode([self.source.restore(source) for source, _ in pairs], self.source)
+        targets = self._encode([target for _, target in pairs], self.target)
+        return [(a.ids, b.ids) for a, b in zip(sources, targets, strict=True)]
+
+    def _copied(self, text: str) -> list[tuple[int, int]]:
+        """Where the words to copy stand in `text`; nowhere if it is all of another script."""
+        if not any(letter.isdigit() or letter in self._letters for letter in text.lower()):
+            return []
+        return copies.places(text, lambda word: copies.is_strange(word, self.known, self.names))
 
     def plain_case(self, text: str) -> str:
         """`text` without words in capitals that are usually written small: "I BOUGHT A BOOK." as
@@ -172,13 +224,23 @@ class Codec:
         """Cut up cleaned translations."""
         return self._encode(texts, self.target)
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """The sentence that target tokens spell, with its capitals."""
-        return Casing.upper(self.tokenizer.decode([i for i in ids if i > EOS]))
+    def decode(self, ids: Sequence[int], words: Sequence[str] = ()) -> str:
+        """The sentence that target tokens spell, with its capitals; its placeholders stand for
+        `words`."""
+        text = Casing.upper(self.tokenizer.decode([i for i in ids if i > EOS]))
+        return copies.unmarked(text, words)
 
-    def piece(self, token: int) -> str:
-        """A token as text; the space before a word is shown as ▁."""
-        return self.tokenizer.id_to_token(token)
+    def piece(self, token: int, words: Sequence[str] = ()) -> str:
+        """A token as text; the space before a word is shown as ▁, a placeholder as its word."""
+        return copies.unmarked(self.tokenizer.id_to_token(token), words)
+
+    def token(self, piece: str, words: Sequence[str] = ()) -> int | None:
+        """The token that `piece` shows; None where there is none."""
+        for both in self.marks:
+            for token in both:
+                if self.piece(token, words) == piece:
+                    return token
+        return self.tokenizer.token_to_id(piece)
 
     def words(self, ids: Sequence[int]) -> tuple[int, ...]:
         """For each target token the number of the word that it is a part of."""
@@ -210,6 +272,7 @@ class Codec:
             "source_capitals": sorted(self.source.keep),
             "target_capitals": sorted(self.target.keep),
             "source_words": sorted(self.known),
+            "copied_names": sorted(self.names),
         }
         return {
             "tokenizer.json": self.tokenizer.to_str().encode(),
@@ -227,7 +290,8 @@ class Codec:
             tokenizer = Tokenizer.from_str(files["tokenizer.json"].decode())
             words = json.loads(files["words.json"])
             source, target = (Casing(words[f"{side}_capitals"]) for side in ("source", "target"))
-            return cls(tokenizer, source, target, words["source_words"])
+            names = words.get("copied_names", ())  # older ones copy nothing
+            return cls(tokenizer, source, target, words["source_words"], names)
         except Exception as error:  # tokenizers raises plain Exception
             raise DataError(f"the checkpoint's vocabulary is damaged ({error})") from error
 

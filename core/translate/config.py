@@ -95,6 +95,8 @@ class PairsConfig:
     embeddings: str | None = setting(None)
     """Begin with word vectors: a GloVe file, or bundled for the 50-d subset; for a vocabulary of
     words."""
+    start: Path | None = setting(None, name="from")
+    """Run or checkpoint to start from, with its vocabulary and sizes."""
     freeze_embeddings: bool = setting(False)
     """Do not train these word vectors."""
     no_attention: bool = setting(False)
@@ -103,6 +105,8 @@ class PairsConfig:
     def __post_init__(self) -> None:
         if self.freeze_embeddings and self.embeddings is None:
             raise UsageError("needs word vectors to begin with", "freeze_embeddings")
+        if self.start is not None and self.embeddings is not None:
+            raise UsageError("a checkpoint brings its own", "embeddings", self.embeddings)
 
 
 _TRAINING = {"dropout": 0.25, "epochs": 20, "minutes": 88.0, "warmup": 0.03, "ema_decay": 0.999}

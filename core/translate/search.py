@@ -5,6 +5,7 @@ token, and one for the end), D width of a state, V vocabulary, A alternatives.
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -15,7 +16,9 @@ from dlcc.core.nn.batches import BOS, EOS, PAD
 from dlcc.core.translate.model import Decoded, Memory, Model
 
 _ALTERNATIVES = 8
+_MISSING = 5.0  # nats that an end costs while a word to copy is missing
 Length = TypeVar("Length", int, Tensor)
+Marks = Sequence[Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,11 @@ def longest_target(source_length: Length) -> Length:
 
 @torch.no_grad()
 def greedy_search(
-    model: Model, source: Tensor, prefix: Tensor | None = None, keep_steps: bool = False
+    model: Model,
+    source: Tensor,
+    prefix: Tensor | None = None,
+    keep_steps: bool = False,
+    marks: Marks = (),
 ) -> list[Hypothesis]:
     """Take the most probable token at each step.
 
@@ -64,6 +71,7 @@ def greedy_search(
         source: tokens [B, S], padded on the right.
         prefix: target tokens [B, P] that every translation begins with.
         keep_steps: whether the hypotheses say how they were written.
+        marks: placeholders, see `_Copies`.
 
     Returns:
         One hypothesis a source.
@@ -74,14 +82,15 @@ def greedy_search(
     token = torch.full((size, 1), BOS, device=source.device)
     if prefix is not None and prefix.shape[1]:
         token = torch.cat([token, prefix], 1)
-    emitted = [token[:, 1:]]
+    emitted, copies = [token[:, 1:]], _Copies(source, marks)
     score = torch.zeros(size, device=source.device)
     ended, over = (torch.zeros(size, dtype=torch.bool, device=source.device) for _ in range(2))
     for length in itertools.count(1):
         decoded = model.decode(memory, token, state, need_weights=keep_steps)
         record.add(decoded)
         state = decoded.state
-        best, token = _log_probabilities(decoded.logits[:, -1]).max(-1, keepdim=True)
+        logits = copies.only(decoded.logits[:, -1], emitted)
+        best, token = _log_probabilities(logits).max(-1, keepdim=True)
         score += best.squeeze(1).masked_fill(over, 0.0)
         token = token.masked_fill(over.unsqueeze(1), PAD)
         emitted.append(token)
@@ -99,7 +108,12 @@ def greedy_search(
 
 @torch.no_grad()
 def beam_search(
-    model: Model, source: Tensor, beam: int, length_penalty: float, keep_steps: bool = False
+    model: Model,
+    source: Tensor,
+    beam: int,
+    length_penalty: float,
+    keep_steps: bool = False,
+    marks: Marks = (),
 ) -> list[list[Hypothesis]]:
     """Keep the `beam` most probable beginnings at each step (Sutskever et al. 2014, 3.2).
 
@@ -109,6 +123,7 @@ def beam_search(
         beam: hypotheses kept, N.
         length_penalty: the exponent of Wu et al. 2016, eq. 14; 0 prefers short translations.
         keep_steps: whether the best ones say how they were written.
+        marks: placeholders, see `_Copies`.
 
     Returns:
         For each source its up to N best finished hypotheses, best first.
@@ -117,7 +132,7 @@ def beam_search(
     memory = model.encode(source)
     limits = longest_target(memory.mask.sum(1)).tolist()
     state, memory = model.start(memory).repeat_interleave(beam, 1), memory.repeat(beam)
-    record = _Record(memory, keep_steps)
+    record, copies = _Record(memory, keep_steps), _Copies(source.repeat_interleave(beam, 0), marks)
     tokens = torch.full((len(live) * beam, 1), BOS, device=device)
     # All N beginnings are the same at first: only the first one may grow.
     scores = torch.full((len(live), beam), -torch.inf, device=device)
@@ -135,7 +150,8 @@ def beam_search(
         length += 1
         decoded = model.decode(memory, tokens[:, -1:], state, need_weights=keep_steps)
         record.add(decoded)
-        steps = _log_probabilities(decoded.logits[:, -1]).view(len(live), beam, -1)
+        logits = copies.only(decoded.logits[:, -1], [tokens])
+        steps = _log_probabilities(logits).view(len(live), beam, -1)
         totals = (scores.unsqueeze(-1) + steps).flatten(1)  # [B, N·V]
         # 2 N candidates: even if N of them end here, N go on.
         values, places = totals.topk(min(2 * beam, totals.shape[1]), dim=1)
@@ -166,7 +182,45 @@ def beam_search(
             scores, tokens, state = scores[going_on], tokens[kept], state[:, kept]
             memory = memory.select(kept)
             record.follow(kept, memory)
+            copies.select(kept)
     return [_ranked(hypotheses, beam) for hypotheses in found]
+
+
+class _Copies:
+    """Which placeholders may be written: those of the source, each once, and all before the end.
+
+    Args:
+        source: tokens [R, S] of each row to write.
+        marks: the tokens of each placeholder.
+    """
+
+    def __init__(self, source: Tensor, marks: Marks) -> None:
+        self._marks = torch.tensor(marks, dtype=torch.long, device=source.device)  # [K, 2]
+        self._asked = self._in(source) if marks else source[:, :0]
+
+    def only(self, logits: Tensor, tokens: Sequence[Tensor]) -> Tensor:
+        """`logits` [R, V] of what may follow `tokens`, parts of [R, T]."""
+        if not self._asked.any():
+            return self._without(logits, ~self._asked)
+        left = self._asked & ~self._in(torch.cat([*tokens], 1))
+        logits = self._without(logits, ~left)
+        logits[left.any(1), EOS] -= _MISSING
+        return logits
+
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows."""
+        self._asked = self._asked[rows]
+
+    def _in(self, tokens: Tensor) -> Tensor:
+        """[R, K]: whether `tokens` [R, T] have a placeholder."""
+        return (tokens[..., None, None] == self._marks).any(-1).any(1)
+
+    def _without(self, logits: Tensor, forbidden: Tensor) -> Tensor:
+        if self._marks.numel():
+            logits = logits.clone()
+            hidden = forbidden.unsqueeze(-1).expand(-1, -1, self._marks.shape[1])
+            logits[:, self._marks] = logits[:, self._marks].masked_fill(hidden, -torch.inf)
+        return logits
 
 
 class _Record:

@@ -106,7 +106,7 @@ def trace_of(
     tensors, scale, mechanism = translator.compared(steps)
     return AttentionTrace(
         weights=weights,
-        query=tuple(codec.piece(token) for token in emitted),
+        query=tuple(codec.piece(token, source.copies) for token in emitted),
         key=source.texts,
         kind="translate",
         title=f"{translation.source} → {translation.text}",
@@ -120,15 +120,18 @@ def trace_of(
             "source": translation.source,
             "translation": translation.text,
             "ids": list(emitted),
-            "alternatives": _alternatives(translator, steps),
+            "alternatives": _alternatives(translator, steps, source.copies),
+            "copies": list(source.copies),
         },
         made_by=dict(origin or {}),
     )
 
 
-def steps_of(translator: "Translator", steps: "Steps") -> dict[str, Any]:
+def steps_of(
+    translator: "Translator", steps: "Steps", copies: Sequence[str] = ()
+) -> dict[str, Any]:
     """JSON values: the alternatives and, with attention, the weights of each step."""
-    shown: dict[str, Any] = {"alternatives": _alternatives(translator, steps)}
+    shown: dict[str, Any] = {"alternatives": _alternatives(translator, steps, copies)}
     if steps.weights is not None:
         rows = aligned(_weights(steps)).tolist()
         shown["attention"] = [[round(value, 4) for value in row] for row in rows]
@@ -145,7 +148,7 @@ def choose(translator: "Translator", trace: AttentionTrace, step: int, piece: st
     Raises:
         UsageError: no such step or token.
     """
-    token = translator.codec.tokenizer.token_to_id(piece)
+    token = translator.codec.token(piece, trace.details.get("copies", ()))
     ids = trace.details.get("ids", ())
     if token is None or not 0 <= step < len(ids):
         raise UsageError(f"{piece!r} cannot stand at step {step + 1}")
@@ -168,11 +171,13 @@ def aligned(weights: np.ndarray) -> np.ndarray:
     return mean
 
 
-def _alternatives(translator: "Translator", steps: "Steps") -> list[list[list[Any]]]:
+def _alternatives(
+    translator: "Translator", steps: "Steps", copies: Sequence[str]
+) -> list[list[list[Any]]]:
     """For each step the most probable tokens, best first: [token, probability]."""
     return [
         [
-            [translator.codec.piece(token), round(value, 4)]
+            [translator.codec.piece(token, copies), round(value, 4)]
             for token, value in zip(*row, strict=True)
         ]
         for row in zip(steps.tokens.tolist(), steps.probabilities.tolist(), strict=True)

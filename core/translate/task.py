@@ -1,7 +1,7 @@
 """The training of a translator: pairs to batches, the loss, validation by BLEU."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ class TranslationTask:
         self.settings, self.model, self.seed = config, model, seed
         self.progress: Progress | None = None
         self.validation: Sequence[Pair] = split.validation
-        self.examples = _examples(split.train, codec, config.max_tokens)
+        self.examples = _examples(split.train, codec, config.max_tokens, seed)
         self.device = next(model.parameters()).device
         if not self.examples:
             raise DataError(f"no pair to train on has at most {config.max_tokens} tokens")
@@ -160,17 +160,15 @@ def build(chosen: Chosen, narrator: Narrator) -> TranslationTask:
         f"{left_out:,} pairs left out of training, since their target validates or tests"
     )
     with narrator.working("learning the tokenizer"):
-        codec = build_codec(split, config)
-    vectors = None
-    if asked.embeddings is not None:
-        bundled = asked.embeddings == BUNDLED_VECTORS
-        vectors = word_vectors(codec, None if bundled else Path(asked.embeddings))
-        width = chosen.given.get("embed_dim", vectors.shape[1])  # the vectors bring their own
-        sizes |= {"embed_dim": width, "tied": False}
-    model = build_model(Seq2SeqConfig(vocab_size=codec.size, **sizes), chosen.seed, device)
-    if vectors is not None:
-        start_from(model, vectors, asked.freeze_embeddings)
-        narrator.note(f"word vectors for {int(vectors.any(1).sum()):,} of {codec.size:,} tokens")
+        if asked.start is None:
+            codec = build_codec(split, config)
+        else:
+            model, codec = from_checkpoint(asked.start, split, sizes, chosen)
+    if asked.start is None:
+        model = _anew(codec, asked, sizes, chosen, narrator)
+    else:
+        narrator.note(f"starts from {asked.start}: its vocabulary and sizes")
+    model = model.to(device)
     about = {
         "command": chosen.command,
         "seed": chosen.seed,
@@ -179,6 +177,7 @@ def build(chosen: Chosen, narrator: Narrator) -> TranslationTask:
         "reverse": reverse,
         "embeddings": asked.embeddings and Path(asked.embeddings).name,
         "frozen": asked.freeze_embeddings,
+        **({} if asked.start is None else {"start": str(asked.start)}),
         "data": {
             "file": path.name,
             "train": len(split.train),
@@ -191,6 +190,67 @@ def build(chosen: Chosen, narrator: Narrator) -> TranslationTask:
     }
     with narrator.working("cutting sentences into tokens"):
         return TranslationTask(split, codec, config, model, about, chosen.seed)
+
+
+def _anew(
+    codec: Codec,
+    asked: PairsConfig,
+    sizes: dict[str, Any],
+    chosen: Chosen,
+    narrator: Narrator,
+) -> Seq2Seq | Transformer:
+    """A model with fresh weights, its tokens as word vectors if that was asked."""
+    vectors = None
+    if asked.embeddings is not None:
+        bundled = asked.embeddings == BUNDLED_VECTORS
+        vectors = word_vectors(codec, None if bundled else Path(asked.embeddings))
+        width = chosen.given.get("embed_dim", vectors.shape[1])  # the vectors bring their own
+        sizes = sizes | {"embed_dim": width, "tied": False}
+    model = build_model(
+        Seq2SeqConfig(vocab_size=codec.size, **sizes), chosen.seed, torch.device("cpu")
+    )
+    if vectors is not None:
+        start_from(model, vectors, asked.freeze_embeddings)
+        narrator.note(f"word vectors for {int(vectors.any(1).sum()):,} of {codec.size:,} tokens")
+    return model
+
+
+def from_checkpoint(
+    folder: Path, split: Split, sizes: Mapping[str, Any], chosen: Chosen
+) -> tuple[Seq2Seq | Transformer, Codec]:
+    """A model trained before, of its own sizes but for dropout, and its vocabulary.
+
+    One that copied nothing gets placeholders, whose vectors are drawn.
+
+    Raises:
+        UsageError: a size was given that the model does not have.
+        DataError: no translator is there.
+    """
+    before = Translator.load(folder, torch.device("cpu"))
+    has = asdict(before.model.config)
+    for name in sorted(chosen.given.keys() & has.keys() - {"dropout"}):
+        if sizes[name] != has[name]:
+            raise UsageError(f"{folder} has {has[name]}", name, sizes[name])
+    texts = [(pair.source, target) for pair in split.train for target in pair.targets]
+    codec = before.codec.copying(texts)
+    config = replace(before.model.config, vocab_size=codec.size, dropout=sizes["dropout"])
+    model = build_model(config, chosen.seed, torch.device("cpu"))
+    with torch.no_grad():
+        for name, old in before.model.state_dict().items():
+            new = model.state_dict()[name]
+            new[tuple(map(slice, old.shape))] = old  # placeholders come last: rows stay theirs
+            if len(new) > len(old):
+                _like_names(new[len(old) :], old, before.codec)
+    return model, codec
+
+
+def _like_names(rows: Tensor, table: Tensor, codec: Codec) -> None:
+    """Let `rows` of a `table` of tokens begin near the mean of names: those are copied already."""
+    names = (codec.token(f"▁{name}") for name in sorted(codec.source.keep & codec.target.keep))
+    known = [token for token in names if token is not None]
+    if known:
+        mean = table[known].mean(0)
+        rows.copy_(mean + 0.5 * torch.randn_like(rows) * table[known].std(0))
 
 
 def build_codec(split: Split, config: TranslationConfig) -> Codec:
@@ -242,13 +302,11 @@ def start_from(model: Seq2Seq | Transformer, vectors: Tensor, freeze: bool) -> N
 
 
 def _examples(
-    pairs: Sequence[Pair], codec: Codec, max_tokens: int
+    pairs: Sequence[Pair], codec: Codec, max_tokens: int, seed: int
 ) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     texts = [(pair.source, target) for pair in pairs for target in pair.targets]
-    sources = codec.encode_source([source for source, _ in texts])
-    targets = codec.encode_target([target for _, target in texts])
     return [
-        (source.ids, target.ids)
-        for source, target in zip(sources, targets, strict=True)
-        if max(len(source.ids), len(target.ids)) <= max_tokens
+        (source, target)
+        for source, target in codec.encode_pairs(texts, seed)
+        if max(len(source), len(target)) <= max_tokens
     ]

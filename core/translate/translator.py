@@ -147,6 +147,7 @@ class Translator:
             pad([tokens.ids]).to(self.device),
             torch.tensor([list(prefix)], dtype=torch.long, device=self.device),
             keep_steps=True,
+            marks=self.codec.marks,
         )
         return self._translation(source, tokens, hypotheses)
 
@@ -214,16 +215,19 @@ class Translator:
         )
         most = self._most_tokens
         return [
-            Tokens(tokens.ids[:most], tokens.texts[:most], tokens.words[:most]) for tokens in cut_up
+            Tokens(each.ids[:most], each.texts[:most], each.words[:most], each.copies)
+            for each in cut_up
         ]
 
     def _search(
         self, source: Tensor, options: SearchOptions, keep_steps: bool
     ) -> list[list[Hypothesis]]:
         if options.beam == 1:
-            found = greedy_search(self.model, source, keep_steps=keep_steps)
+            found = greedy_search(self.model, source, keep_steps=keep_steps, marks=self.codec.marks)
             return [[hypothesis] for hypothesis in found]
-        return beam_search(self.model, source, options.beam, options.length_penalty, keep_steps)
+        return beam_search(
+            self.model, source, options.beam, options.length_penalty, keep_steps, self.codec.marks
+        )
 
     def _translation(
         self, source: str, tokens: Tokens, hypotheses: Sequence[Hypothesis]
@@ -247,7 +251,8 @@ class Translator:
             problem = "the translation did not come to an end and was cut off"
         found: dict[str, float] = {}
         for hypothesis in hypotheses:  # one text may be spelled with different tokens
-            found.setdefault(self.codec.decode(hypothesis.tokens), hypothesis.score)
+            text = self.codec.decode(hypothesis.tokens, tokens.copies)
+            found.setdefault(text, hypothesis.score)
         others = tuple(found.items())
         best = hypotheses[0] if hypotheses else Hypothesis((), 0.0, True)
         return Translation(

@@ -277,6 +277,24 @@ def test_training_says_what_it_did_and_keeps_it(folder: Path) -> None:
     assert not (folder / "without" / "traces").exists()
 
 
+def test_a_run_started_from_another_learns_to_copy(folder: Path, run_dlcc: Callable) -> None:
+    data = folder / "numbers.tsv"
+    more = [f"The dog sees {n}.\tEl perro ve {n}.\n" for n in range(1000, 1060)]
+    data.write_text((folder / "toy.tsv").read_text("utf-8") + "".join(more), encoding="utf-8")
+    train = ["translate", "train", "--data", data, "--from", folder / "with"]
+    train += ["--run", folder / "copies", "--minutes", 0]
+    wrong = run_dlcc(*train, "--embed-dim", 32)
+    assert wrong.exit_code == 2
+    assert "has 16" in wrong.stderr
+    fast = ["--epochs", 25, "--learning-rate", 0.02, "--batch-tokens", 200, "--dropout", 0]
+    begun = run_dlcc(*train, *fast)
+    assert "its vocabulary and sizes" in begun.stderr
+    shown = run_dlcc("translate", "The dog sees 3.5.", "--checkpoint", folder / "copies", "--json")
+    assert json.loads(shown.stdout)["translations"][0]["copied"] == ["3.5"]
+    assert json.loads(shown.stdout)["translations"][0]["translation"] == "El perro ve 3.5."
+    assert "copied: 3.5" in shown.stderr
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
