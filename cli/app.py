@@ -70,7 +70,11 @@ class RootGroup(LazyGroup):
         "look": Door(
             "look:look", "Look at attention from any source, one of a package of yours too."
         ),
-        "resume": Door("train:resume", "Go on with a training that was stopped or killed."),
+        "models": Door(
+            help="List trained models, and how each was made.",
+            doors={"run": Door("models:list_models"), "show": Door("models:show")},
+        ),
+        "resume": Door("resume:resume", "Go on with a training that was stopped or killed."),
         "runs": Door(
             help="List trainings, show and compare them.",
             doors={

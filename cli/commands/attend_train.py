@@ -5,15 +5,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dlcc.cli.commands.train import Resumed, command_line, is_given
+from dlcc.cli.commands.training import resume_line
 from dlcc.cli.draw.lessons import lessons
 from dlcc.cli.options import Embeddings, Json, Seed
+from dlcc.core.train.runs import find_run, is_run, kind_of, read_record, write_record
 
 if TYPE_CHECKING:
+    from dlcc.core.attend.kept import Trainings
     from dlcc.core.attend.relations import RelationConfig, RelationTask
     from dlcc.core.attend.teaching import Comparison, Row
 
 
 def train(
+    context: typer.Context,
     relations: Annotated[
         list[str] | None,
         typer.Argument(
@@ -49,6 +54,14 @@ def train(
             "--save", help="Write the trained attention, for dlcc attend --load.", metavar="FILE"
         ),
     ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that keeps what is done, so that it can be gone on with, and the result.",
+            metavar="FOLDER",
+        ),
+    ] = None,
+    resume: Resumed = False,
     json_output: Json = False,
     seed: Seed = 0,
 ) -> None:
@@ -56,40 +69,123 @@ def train(
 
     Each word is shown the partners of all words, and has to put its weight on its own.
     """
-    from dlcc.cli.console import print_json, reading, stdout, warn
-    from dlcc.core.attend.relations import RELATIONS, RelationConfig, load_task
-    from dlcc.core.errors import UsageError
+    from contextlib import nullcontext
 
+    from dlcc.cli.console import note, print_json, stdout
+    from dlcc.core.attend.relations import RELATIONS
+    from dlcc.core.errors import UsageError
+    from dlcc.core.train.runs import alone_in
+
+    if resume and run is None:
+        raise UsageError("--resume needs --run FOLDER: the run to go on with")
     names = list(dict.fromkeys(relations or ["country-capital"]))
     if "all" in names:
         names = list(RELATIONS)
     kept = ("learned",) if learn and not freeze else ("fixed",) if freeze and not learn else ()
-    if save is not None and kept == ("learned",):
+    asked = {
+        "relations": names,
+        "rows": list(kept or ("fixed", "learned")),
+        "held_out": held_out,
+        "seeds": seeds,
+        "steps": steps,
+        "seed": seed,
+        "embeddings": embeddings and str(embeddings),
+    }
+    if run and resume:
+        asked = _as_begun(context, run := find_run(str(run)), asked)
+    elif run and is_run(run):
+        raise UsageError(f"holds a training: {resume_line(run)} goes on with it", "run", run)
+    if save is not None and asked["rows"] == ["learned"]:
         raise UsageError(
             "--save: learned key vectors fit the training words alone; leave out --learn-embeddings"
         )
-    config = RelationConfig(held_out, seeds, seed, steps)
-    with reading(embeddings) as progress:
-        task = load_task(names, embeddings, progress)
-    if task.missing:
-        warn(f"no vector for {', '.join(task.missing)}: their pairs are left out")
-    _warn_of_fewer(task, config)
-    comparison = _compare(task, config, kept or ("fixed", "learned"))
-    about = _about(names, config, task, comparison)
-    if save is not None:
-        from dataclasses import replace
-
-        from dlcc.core.attend.trained import save_trained
-
-        save_trained(save, replace(comparison.trained, about=about))
+    try:
+        with alone_in(run) if run else nullcontext():
+            about = _taught(asked, run, save, command_line(context))
+    except KeyboardInterrupt:
+        if run:
+            note(f"stopped; go on with: {resume_line(run)}")
+        raise
     if json_output:
         print_json(about)
         return
     console = stdout()
     console.print(_tables(about))
     console.print()
-    for sentence in lessons(comparison.rows):
+    for sentence in about["lessons"]:
         console.print(sentence)
+
+
+def _as_begun(context: typer.Context, run: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """What a run was begun with.
+
+    Raises:
+        UsageError: something else was given, or the run is of another kind.
+    """
+    from dlcc.core.errors import UsageError
+
+    record = read_record(run)
+    if record is None or record["recipe"] != "attend":
+        raise UsageError(f"holds a training of {kind_of(run)}, not of attend", "run", run)
+    parameters = {"rows": ("freeze", "learn")}
+    before: dict[str, Any] = {**record["values"]}
+    for name, value in _rooted(asked).items():
+        given = any(is_given(context, each) for each in parameters.get(name, (name,)))
+        if given and value != before.get(name):
+            shown = {"rows": "freeze-embeddings"}.get(name, name)
+            raise UsageError(f"the run has {before.get(name)}", shown, value)
+    return before
+
+
+def _rooted(asked: dict[str, Any]) -> dict[str, Any]:
+    """What was asked, files with all folders from the root on."""
+    from dlcc.core.attend.relations import RELATIONS
+
+    relations = [
+        each if each in RELATIONS else str(Path(each).absolute()) for each in asked["relations"]
+    ]
+    vectors = asked["embeddings"] and str(Path(asked["embeddings"]).absolute())
+    return {**asked, "relations": relations, "embeddings": vectors}
+
+
+def _taught(
+    asked: dict[str, Any], run: Path | None, save: Path | None, command: str
+) -> dict[str, Any]:
+    """Teach what was asked, and keep it; the JSON values of the experiment."""
+    from dataclasses import replace
+
+    from dlcc.cli.console import reading, warn
+    from dlcc.core.attend.kept import RESULT, Trainings, check_same, hash_of
+    from dlcc.core.attend.relations import RelationConfig, load_task
+    from dlcc.core.attend.trained import save_trained
+
+    config = RelationConfig(asked["held_out"], asked["seeds"], asked["seed"], asked["steps"])
+    vectors = Path(asked["embeddings"]) if asked["embeddings"] else None
+    with reading(vectors) as progress:
+        task = load_task(asked["relations"], vectors, progress)
+    if task.missing:
+        warn(f"no vector for {', '.join(task.missing)}: their pairs are left out")
+    _warn_of_fewer(task, config)
+    begun: dict[str, Any] = {"given": [], "preset": "", "seed": asked["seed"], "device": "cpu"}
+    if run:
+        check_same(run, asked.get("train_hash", hash_of(task)), task)
+        begun |= {"values": {**_rooted(asked), "train_hash": hash_of(task)}}
+        before = read_record(run)
+        begun |= {"command": before["command"] if before else command}
+        write_record(run, "attend", begun)
+    comparison = _compare(task, config, tuple(asked["rows"]), Trainings(run) if run else None)
+    about = _about(asked["relations"], config, task, comparison)
+    trained = replace(comparison.trained, about=about)
+    if save is not None:
+        save_trained(save, trained)
+    if run:
+        if trained.mechanisms:
+            save_trained(run / RESULT, trained)
+        best = max(row["after_accuracy"]["mean"] for row in about["rows"])
+        data = ", ".join(Path(each).name for each in asked["relations"])
+        result = {"metric": "held_out_accuracy", "best": best, "data": data}
+        write_record(run, "attend", begun | {"result": result})
+    return about
 
 
 def _warn_of_fewer(task: "RelationTask", config: "RelationConfig") -> None:
@@ -106,14 +202,17 @@ def _warn_of_fewer(task: "RelationTask", config: "RelationConfig") -> None:
 
 
 def _compare(
-    task: "RelationTask", config: "RelationConfig", embeddings: tuple[str, ...]
+    task: "RelationTask",
+    config: "RelationConfig",
+    embeddings: tuple[str, ...],
+    kept: "Trainings | None",
 ) -> "Comparison":
     from dlcc.cli.console import counting
     from dlcc.core.attend.teaching import compare
     from dlcc.core.train.runtime import one_thread
 
     with one_thread(), counting("trainings") as progress:
-        return compare(task, config, embeddings, progress)
+        return compare(task, config, embeddings, progress, kept)
 
 
 def _about(
@@ -125,7 +224,7 @@ def _about(
 
     return {
         "made_by": "dlcc attend train",
-        "relations": names,
+        "relations": [Path(each).name for each in names],
         "pairs": len(task.queries),
         "keys": len(task.keys),
         "held_out_pairs": len(comparison.trained.about["held_out"]),

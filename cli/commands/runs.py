@@ -22,6 +22,7 @@ Names = Annotated[
 ]
 
 _USES = {
+    "attend": ("attend --load {run} --mechanism trainable",),
     "translate": ("translate TEXT --checkpoint {run}", "translate eval --checkpoint {run}"),
     "sentiment": ("sentiment TEXT --checkpoint {run}", "sentiment eval --checkpoint {run}"),
     "masked-words": ("sentiment train --from {run}",),

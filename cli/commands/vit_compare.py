@@ -50,7 +50,7 @@ def compare(
     device: Device = "auto",
 ) -> None:
     """Train without CutMix, with CutMix and from a backbone, each for --minutes."""
-    from dlcc.cli.commands.train import new_run_folder
+    from dlcc.cli.commands.training import new_run_folder
     from dlcc.cli.console import note, print_json
     from dlcc.core.vit.config import RECIPE
 
@@ -89,7 +89,7 @@ def _outcome(
 ) -> Outcome:
     """Train, or go on where an earlier call was stopped, and score the best weights."""
     from dlcc.cli import console
-    from dlcc.cli.commands.train import trained
+    from dlcc.cli.commands.training import trained
     from dlcc.core.files.paths import being_read
     from dlcc.core.nn.layers import count_parameters
     from dlcc.core.train import runs

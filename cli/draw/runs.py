@@ -13,6 +13,7 @@ from dlcc.core.train.summary import Summary
 
 _HEIGHT = 10  # rows of a plot
 _COLUMNS = ("run", "kind", "data", "epochs", "best (valid.)", "min", "date", "size", "state")
+_TEXTS = ("run", "model", "where", "kind", "data", "state")
 _GAP = 1
 _LEAST = 8  # columns of a name
 _STYLES = {"running": "green", "damaged": "red", "stopped": "yellow"}
@@ -20,17 +21,21 @@ _STYLES = {"running": "green", "damaged": "red", "stopped": "yellow"}
 
 def list_of(summaries: Sequence[Summary], width: int) -> Table:
     """A row a run; names of runs and data are cut where the width does not do for them."""
-    rows = [_row(each) for each in summaries]
-    longest = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
-    rest = width - sum(longest) + longest[0] + longest[2] - _GAP * len(_COLUMNS)
-    longest[0] = min(longest[0], max(_LEAST, rest - min(longest[2], rest // 3)))
-    longest[2] = min(longest[2], max(_LEAST, rest - longest[0]))
+    return _cut(_COLUMNS, [_row(each) for each in summaries], 2, width)
+
+
+def _cut(names: Sequence[str], rows: Sequence[Sequence[str]], second: int, width: int) -> Table:
+    """A table whose first column and `second` are cut where the width does not do for them."""
+    longest = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
+    rest = width - sum(longest) + longest[0] + longest[second] - _GAP * len(names)
+    longest[0] = min(longest[0], max(_LEAST, rest - min(longest[second], rest // 3)))
+    longest[second] = min(longest[second], max(_LEAST, rest - longest[0]))
     table = _table(_GAP)
-    for name, most in zip(_COLUMNS, longest, strict=True):
-        side: Any = "left" if name in ("run", "kind", "data", "state") else "right"
+    for name, most in zip(names, longest, strict=True):
+        side: Any = "left" if name in _TEXTS else "right"
         table.add_column(name, justify=side, no_wrap=True, overflow="ellipsis", max_width=most)
-    for each, row in zip(summaries, rows, strict=True):
-        table.add_row(*map(Text, row[:-1]), Text(row[-1], _STYLES.get(each.state, "")))
+    for row in rows:
+        table.add_row(*(Text(cell, _STYLES.get(cell, "")) for cell in row))
     return table
 
 
@@ -45,10 +50,31 @@ def _row(each: Summary) -> tuple[str, ...]:
     )
 
 
+def models_table(models: Sequence[Mapping[str, Any]], width: int) -> Table:
+    """A row a model, as `dlcc models` knows it."""
+    rows = [
+        (
+            each["name"],
+            each["where"],
+            each.get("kind", "damaged"),
+            each.get("data", ""),
+            "" if each.get("score") is None else f"{called(each['metric'])} {each['score']:.3g}",
+            each.get("date", ""),
+            size(each["size"]) if "size" in each else "",
+        )
+        for each in models
+    ]
+    return _cut(
+        ("model", "where", "kind", "data", "score (valid.)", "date", "size"), rows, 3, width
+    )
+
+
 def page_of(summary: Summary) -> list[Text]:
     """What became of a run: how it was made, its curves, its figures."""
-    trained = f"{epochs(summary, ' of ')} epochs in {summary.minutes:.1f} minutes"
-    about = f", {trained}, begun {date(summary.started)}, {size(summary.size)}"
+    trained = f", {epochs(summary, ' of ')} epochs in {summary.minutes:.1f} minutes"
+    about = (
+        f"{trained if summary.epochs else ''}, begun {date(summary.started)}, {size(summary.size)}"
+    )
     lines = [
         Text.assemble((summary.name, "bold"), f": {summary.kind}, {summary.state}{about}"),
         Text(summary.command, style="dim"),
@@ -63,7 +89,7 @@ def page_of(summary: Summary) -> list[Text]:
             Text.assemble(
                 "best ",
                 (f"{called(summary.metric)} {summary.best:.4g}", "bold"),
-                f" on the validation part, epoch {summary.best_epoch}",
+                f" on the validation part, epoch {summary.best_epoch}" if summary.epochs else "",
             )
         )
         lines.append(Text("  " + ", ".join(f"{called(n)} {v:.4g}" for n, v in others.items())))

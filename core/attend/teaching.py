@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dlcc.core.attend.kept import Trainings, Weights
 from dlcc.core.attend.relations import RelationConfig, RelationTask, hold_out
 from dlcc.core.attend.trained import TrainedAttention, prepare
 from dlcc.core.nn.attention import (
@@ -90,19 +91,27 @@ def compare(
     config: RelationConfig,
     embeddings: tuple[str, ...] = ("fixed", "learned"),
     progress: Progress | None = None,
+    kept: Trainings | None = None,
 ) -> Comparison:
-    """Train each kind of attention from each seed and measure it on held-out and training pairs."""
+    """Train each kind of attention from each seed and measure it on held-out and training pairs.
+
+    Args:
+        task: the pairs.
+        config: how.
+        embeddings: fixed, learned or both.
+        progress: told how many trainings are done.
+        kept: those that were done before; what is done now is added.
+    """
     rows: list[Row] = []
     trained: dict[str, dict[str, np.ndarray]] = {}
     total = len(kinds(embeddings)) * config.num_seeds
     for kind in kinds(embeddings):
         results = []
         for run in range(config.num_seeds):
-            module, *figures = _run(task, config, run, kind)
+            figures, learned = _done(task, config, run, kind, kept)
             results.append(figures)
-            if run == 0 and module is not None and kind.start == "similarity":
-                state = {name: value.numpy().copy() for name, value in module.state_dict().items()}
-                trained.setdefault(kind.name, state)  # fixed embeddings come first
+            if learned:
+                trained.setdefault(kind.name, learned)  # fixed embeddings come first
             if progress:
                 progress(len(rows) * config.num_seeds + run + 1, total)
         before, after, training = (tuple(column) for column in zip(*results, strict=True))
@@ -113,6 +122,23 @@ def compare(
         "embeddings": task.source,
     }
     return Comparison(tuple(rows), TrainedAttention(trained, _centre(task, first_training), about))
+
+
+def _done(
+    task: RelationTask, config: RelationConfig, run: int, kind: Kind, kept: Trainings | None
+) -> tuple[list[Figures], Weights | None]:
+    """The figures of `_run`, and what the first seed learned; of one that is kept, as it was."""
+    name = f"{kind.name} {kind.embeddings} {kind.start} {run}"
+    done = kept.get(name) if kept else None
+    if done is None:
+        module, *figures = _run(task, config, run, kind)
+        learned = None
+        if run == 0 and module is not None and kind.start == "similarity":
+            learned = {name: value.numpy().copy() for name, value in module.state_dict().items()}
+        done = [[each.accuracy, each.weight] for each in figures], learned
+        if kept:
+            kept.put(name, *done)
+    return [Figures(*pair) for pair in done[0]], done[1]
 
 
 def _run(

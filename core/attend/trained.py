@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dlcc.core.attend.kept import RESULT
 from dlcc.core.attend.mechanisms import MECHANISMS, Weights
 from dlcc.core.errors import DataError
 from dlcc.core.files.paths import asset
@@ -58,6 +59,8 @@ def load_trained(name: str) -> TrainedAttention:
         DataError: no such file, not a trained attention, damaged, or of another format.
     """
     path = asset(f"{name}.safetensors") if name in BUNDLED else Path(name)
+    if (path / RESULT).is_file():  # a run
+        path = path / RESULT
     if path.is_dir():
         raise DataError("a folder; give a file that attend train saved", "load", name)
     try:

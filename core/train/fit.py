@@ -39,7 +39,7 @@ from dlcc.core.train.folders import whole
 from dlcc.core.train.metrics import add_line, read_metrics
 from dlcc.core.train.optimizers import optimizer_state, optimizers_of, restore_optimizers
 from dlcc.core.train.parts import check_same_data
-from dlcc.core.train.runtime import autocast, computing_as, has_fast_bfloat16
+from dlcc.core.train.runtime import autocast, computing_as, has_fast_bfloat16, made_here
 from dlcc.core.train.task import EpochEnded, Event, Finished, Started, Stepped, Task, Validating
 
 _STATE, _PROGRESS = "training_state.safetensors", "progress"
@@ -284,6 +284,7 @@ class _Trainer:
             **self.task.about,
             "fit": asdict(self.config),
             "seconds": round(at.seconds),
+            "made": made_here(self.device),
             "metric": {"name": self.task.metric, "higher_is_better": self.task.higher_is_better},
         }
         if state:

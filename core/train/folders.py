@@ -102,8 +102,7 @@ def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
     if folder.exists() and not _is_checkpoint(folder):
         raise DataError(f"{folder} exists and is no checkpoint: choose another folder")
     try:
-        if (found := whole(folder)) != folder:
-            found.replace(folder)
+        settle(folder)
         _fill(new, contents)
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
@@ -112,6 +111,14 @@ def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise DataError(f"cannot write {folder}: {error.strerror}") from error
+
+
+def settle(folder: Path) -> None:
+    """Finish what was cut off when a checkpoint was written, and take away what is left of it."""
+    if (found := whole(folder)) != folder:
+        found.replace(folder)
+    for rest in _beside(folder):
+        shutil.rmtree(rest, ignore_errors=True)
 
 
 def _beside(folder: Path) -> tuple[Path, Path]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.paths import being_read, read_bytes, runs_dir, write_atomically
-from dlcc.core.train.folders import read_header, whole
+from dlcc.core.train.folders import read_header, settle, whole
 from dlcc.core.train.metrics import METRICS
 
 RECORD = "run.json"
@@ -178,18 +178,26 @@ def alone_in(run: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise DataError(f"cannot write {run}: {error.strerror or error}") from error
-    for name in (RECORD, METRICS):  # what a killed process did not come to rename
-        for cut_off in run.glob(f".{name}.*"):
-            cut_off.unlink(missing_ok=True)
     try:
+        _clear(run)
         yield
     finally:
         with suppress(OSError):
             (run / _LOCK).unlink()  # while it is held: who comes next makes another
-            if is_new and not is_trained(run):
+            if is_new and {path.name for path in run.iterdir()} <= {RECORD}:
                 (run / RECORD).unlink(missing_ok=True)
                 run.rmdir()
         lock.release()
+
+
+def _clear(run: Path) -> None:
+    """Finish or take away what a killed process left half done."""
+    with suppress(OSError):  # who cannot write is told when it is tried
+        for name in (RECORD, METRICS):
+            for cut_off in run.glob(f".{name}.*"):
+                cut_off.unlink(missing_ok=True)
+        for name in ("last", "best"):
+            settle(run / name)
 
 
 def is_written(run: Path) -> bool:

@@ -1,10 +1,14 @@
 """Where and how tensors are computed: device, number format, seeds."""
 
+import platform
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -95,6 +99,24 @@ def memory_in_use() -> int:
         return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def made_here(device: torch.device) -> dict[str, Any]:
+    """When and on what a checkpoint is made, as JSON values."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    today = datetime.now().astimezone().date().isoformat()
+    return {"date": today, "processor": name, "threads": torch.get_num_threads()}
+
+
+@cache
+def _processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # no Linux
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
 
 
 @contextmanager

@@ -93,8 +93,10 @@ def _summary(run: Path, size: int) -> Summary:
         "given": tuple(names.get(name, name) for name in record.get("given", ())),
     }
     is_written = runs.is_written(run)
-    if not runs.is_trained(run):  # killed before its first step
-        return Summary(**known, state="running" if is_written else "stopped")
+    if not runs.is_trained(run):  # killed before its first step; or a comparison
+        result = record.get("result", {})
+        state = "running" if is_written else "done" if result else "stopped"
+        return Summary(**known, state=state, command=record.get("command", ""), **result)
     last, best = whole(run / "last"), whole(run / "best")
     for folder in (last, best) if best.is_dir() else (last,):
         for name in read_header(folder)["sha256"]:

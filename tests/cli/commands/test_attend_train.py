@@ -120,3 +120,54 @@ def test_the_words_on_learned_vectors_and_on_the_start():
     assert "trainable from a random start 40% → 10%" in cost
     harmless = row("dot-product", "learned", "", 0.5, 0.5, 1.0)
     assert "cost the held-out words nothing" in lessons((*base, harmless))[2]
+
+
+def test_a_run_that_was_killed_goes_on_to_the_same_result(run_dlcc, pairs, tmp_path, monkeypatch):
+    from dlcc.core.attend import teaching
+
+    options = (pairs, "--seeds", 2, "--steps", 3, "--held-out", 2)
+    whole, run = run_dlcc("attend", "train", *options, "--json"), tmp_path / "run"
+    real, left = teaching._run, iter([True] * 5)
+
+    def dies(*arguments):
+        if not next(left, False):
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(teaching, "_run", dies)
+    stopped = run_dlcc("attend", "train", *options, "--run", run)
+    assert stopped.exit_code == 130
+    assert f"stopped; go on with: dlcc resume {run}" in stopped.stderr
+    assert len((run / "trainings.jsonl").read_text().splitlines()) == 5
+    (listed,) = json.loads(run_dlcc("runs", "--json").stdout)
+    assert (listed["kind"], listed["state"]) == ("attend", "stopped")
+    left = iter([True] * 100)
+    again = run_dlcc("resume", run, "--json")
+    assert again.exit_code == 0, again.stderr
+    assert json.loads(again.stdout) == json.loads(whole.stdout)
+    (listed,) = json.loads(run_dlcc("runs", "--json").stdout)
+    assert (listed["state"], listed["metric"]) == ("done", "held_out_accuracy")
+    assert "best held out accuracy" in run_dlcc("runs", "show", run).stdout
+    shown = run_dlcc("attend", "a b", "c d", "--load", run, "--mechanism", "trainable", "--json")
+    assert shown.exit_code == 0, shown.stderr
+
+
+def test_a_run_is_gone_on_with_as_it_was_begun(run_dlcc, pairs, tmp_path):
+    options, run = ("--seeds", 1, "--steps", 2, "--held-out", 2), tmp_path / "run"
+    assert run_dlcc("attend", "train", pairs, *options, "--run", run).exit_code == 0
+    for command, message in (
+        (("attend", "train", pairs, "--run", run), "holds a training: dlcc resume"),
+        (("resume", run, "--steps", 3), "--steps 3: the run has 2"),
+        (("resume", run, "--learn-embeddings"), "--freeze-embeddings"),
+        (("attend", "train", "--resume"), "--resume needs --run"),
+        (("attend", "train", "--run", tmp_path / "none", "--resume"), "is no run"),
+    ):
+        result = run_dlcc(*command)
+        assert (result.exit_code in (2, 3), message in result.stderr) == (True, True), result.stderr
+        assert len(result.stderr.splitlines()) == 1
+    pairs.write_text(pairs.read_text().replace("\n", "\n# another\n", 1))
+    assert run_dlcc("resume", run).exit_code == 0  # the same pairs
+    lines = pairs.read_text().splitlines()
+    pairs.write_text("\n".join(lines[2:]))
+    other = run_dlcc("resume", run)
+    assert (other.exit_code, "learns from other pairs" in other.stderr) == (3, True)

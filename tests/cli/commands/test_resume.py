@@ -19,6 +19,7 @@ from sentiment_samples import write_csv
 from dlcc.core.files.paths import runs_dir
 from dlcc.core.train import runs
 from dlcc.core.train.folders import read_about
+from dlcc.core.train.metrics import read_metrics
 
 Run = Callable[..., Any]
 SIZES = "--layers 1 --heads 2 --hidden 16 --width 8 --length 32 --vocab-size 80".split()
@@ -195,6 +196,8 @@ def test_a_lock_goes_with_its_process(run_dlcc: Run, texts: Path, tmp_path: Path
         process.communicate()
     assert ((run / "lock").exists(), runs.is_written(run)) == (True, False)
     (run / ".metrics.jsonl.abcd").write_text("{")  # killed before it was renamed
+    shutil.copytree(run / "last", run / ".last.new", dirs_exist_ok=True)
+    (run / ".last.new/config.json").unlink()  # killed before it was whole
     assert run_dlcc("resume", run, "--epochs", 1).exit_code == 0
     assert not (run / "lock").exists()
     assert not [*run.glob(".*")]
@@ -214,3 +217,20 @@ def test_a_training_that_never_began_leaves_nothing(run_dlcc: Run, tmp_path: Pat
     with runs.alone_in(tmp_path / "mine"):
         pass
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["diary.txt"]
+
+
+def test_tensorboard_reads_the_same_figures(
+    run_dlcc: Run, texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    run = tmp_path / "run"
+    options = (*TRAIN, "--data", texts, "--run", run, "--tensorboard")
+    assert run_dlcc(*options).exit_code == 0
+    assert run_dlcc("resume", run, "--epochs", 4, "--tensorboard").exit_code == 0
+    read = accumulator.EventAccumulator(str(run / "tensorboard"))
+    read.Reload()
+    found = [each.value for each in read.Scalars("epoch/accuracy")]
+    assert found == pytest.approx([line["accuracy"] for line in read_metrics(run)])
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    missing = run_dlcc("resume", run, "--epochs", 5, "--tensorboard")
+    assert (missing.exit_code, "pip install 'dlcc[tensorboard]'" in missing.stderr) == (2, True)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from next_word import RECIPE
 
-from dlcc.cli.commands.train import new_run_folder
+from dlcc.cli.commands.training import new_run_folder
 from dlcc.core.files.paths import runs_dir
 from dlcc.core.trace.trace import load_traces
 from dlcc.core.train import recipe as recipes
