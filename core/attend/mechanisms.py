@@ -37,6 +37,7 @@ TITLES = {
 Weights = dict[str, np.ndarray]
 """The learned tensors of one mechanism, named as in its module in `core.nn.attention`."""
 
+_STEERING = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _UNSHOWN = re.compile(
     "\x1b\\[[0-9;?]*[A-Za-z]|[\x00-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
@@ -75,8 +76,8 @@ def tokenise(sentence: str) -> list[str]:
     Raises:
         UsageError: nothing is left.
     """
-    shown = _UNSHOWN.sub(" ", unicodedata.normalize("NFC", sentence))
-    tokens = _TOKEN.findall(typed_letters(shown))
+    letters = typed_letters(_STEERING.sub(" ", unicodedata.normalize("NFC", sentence)))
+    tokens = _TOKEN.findall(_UNSHOWN.sub(" ", letters))
     if not tokens:
         raise UsageError(
             f'a sentence without a word: {sentence!r}; give one, such as "The cat sat on the mat"'

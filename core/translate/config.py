@@ -85,7 +85,12 @@ class PairsConfig:
     title = "Data and start"
 
     data: Path | None = setting(None)
-    """A ManyThings zip, a folder or a two-column TSV; downloaded when left out."""
+    """A ManyThings zip, a folder, tab-separated lines, a table with two named columns, or TMX;
+    downloaded when left out."""
+    source_file: Path | None = setting(None)
+    """In place of data: a sentence a line."""
+    target_file: Path | None = setting(None)
+    """The translations of the source file, line by line."""
     source_lang: str = setting("eng")
     """Language of the first column."""
     target_lang: str = setting("spa")
@@ -103,6 +108,11 @@ class PairsConfig:
     """The same model without attention."""
 
     def __post_init__(self) -> None:
+        if (self.source_file is None) != (self.target_file is None):
+            missing = "target_file" if self.target_file is None else "source_file"
+            raise UsageError("two files go together, a sentence a line: give both", missing)
+        if self.source_file and self.data:
+            raise UsageError("goes without data of another kind", "source_file")
         if self.freeze_embeddings and self.embeddings is None:
             raise UsageError("needs word vectors to begin with", "freeze_embeddings")
         if self.start is not None and self.embeddings is not None:

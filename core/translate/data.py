@@ -20,9 +20,20 @@ from dlcc.core.files.archives import each_file
 from dlcc.core.files.download import RemoteFile, fetch
 from dlcc.core.files.encodings import lines_of
 from dlcc.core.files.paths import cache_dir, read_bytes
+from dlcc.core.files.tables import TABLES
 from dlcc.core.progress import Progress
 from dlcc.core.train.runtime import seeded_generator
 from dlcc.core.translate.codec import clean
+from dlcc.core.translate.pairs import (
+    Columns,
+    Say,
+    check_languages,
+    check_sides,
+    from_lines,
+    from_table,
+    from_tmx,
+    from_two_files,
+)
 
 _URL = "https://www.manythings.org/anki/{name}"
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
@@ -73,34 +84,64 @@ class Split:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read_pairs(path: Path, reverse: bool = False) -> list[Pair]:
+def unsaid(message: str) -> None:
+    """For whom nobody listens."""
+
+
+def read_pairs(
+    path: Path,
+    reverse: bool = False,
+    say: Say = unsaid,
+    target_file: Path | None = None,
+    languages: tuple[str, str] = ("eng", "spa"),
+) -> list[Pair]:
     """Read the pairs in `path`, cleaned, translations of one sentence together.
 
     Args:
-        path: a UTF-8 file of `source<TAB>target` lines (further columns are left aside), or a
+        path: lines of `source<TAB>target`, a table with two named columns, a TMX file, or a
             folder, zip or tar that holds one such .txt or .tsv; names with _ or . in front are left
             aside.
         reverse: translate from the second column to the first.
+        say: is told what was found and what was left out.
+        target_file: has the translations of `path`, line by line.
+        languages: of the two columns, by codes of three letters.
 
     Raises:
         DataError: nothing there, damaged, not in this format, or no pair in it.
     """
-    name, data = _find(path)
     targets: dict[str, dict[str, None]] = {}
-    for number, line in enumerate(lines_of(data, name), 1):
-        if not line.strip():
-            continue
-        columns = line.split("\t")
-        if len(columns) < 2:
-            raise DataError(f"{name}, line {number}, has one column: source<TAB>target is expected")
-        source, target = (clean(column) for column in columns[:2])
+    read: list[tuple[str, str]] = []
+    half = 0
+    for _, *columns in _columns(path, target_file, languages, say):
+        source, target = (clean(column) for column in columns)
+        if source and target:
+            read.append((source, target))
+        else:
+            half += bool(source or target)
+    if not read:
+        raise DataError(f"{path} holds no sentence pair: source<TAB>target lines are expected")
+    if half:
+        say(f"{path.name}: {half:,} lines with one sentence alone left out")
+    check_sides(read, path.name, say)
+    check_languages(read, languages, path.name, say)
+    for source, target in read:
         if reverse:
             source, target = target, source
-        if source and target:
-            targets.setdefault(source, {})[target] = None
-    if not targets:
-        raise DataError(f"{name} holds no sentence pair: source<TAB>target lines are expected")
+        targets.setdefault(source, {})[target] = None
     return [Pair(source, tuple(known)) for source, known in targets.items()]
+
+
+def _columns(path: Path, target_file: Path | None, languages: tuple[str, str], say: Say) -> Columns:
+    """Line, first and second sentence of each pair."""
+    if target_file is not None:
+        return from_two_files(path, target_file)
+    if path.suffix.lower() == ".tmx":
+        return from_tmx(path, languages, say)
+    tables = (ending for ending in TABLES if ending not in (".tsv", ".tab"))
+    if path.name.lower().removesuffix(".gz").endswith(tuple(tables)):
+        return from_table(path, languages, say)
+    name, data = _find(path)
+    return from_lines(lines_of(data, name), name, say)
 
 
 def find_data(
@@ -168,7 +209,8 @@ def _find(path: Path) -> tuple[str, bytes]:
         if len(files) != 1:
             names = ", ".join(name for name, _ in files[:3])
             what = f"{len(files)} files of pairs ({names})" if files else "no file of pairs"
-            raise DataError(f"{path} holds {what}: one .txt or .tsv is expected")
+            more = "; of two with a line a sentence name each" if len(files) == 2 else ""
+            raise DataError(f"{path} holds {what}: one .txt or .tsv is expected{more}")
         name, data = files[0]
         return f"{path}/{name}", data
     return str(path), read_bytes(path)

@@ -146,12 +146,14 @@ def build(chosen: Chosen, narrator: Narrator) -> TranslationTask:
         sizes["attention"] = "none"
     Seq2SeqConfig(vocab_size=config.vocab_size, **sizes)  # complains before the long work
     languages = asked.source_lang, asked.target_lang
-    path = asked.data or find_data(*languages, narrator.transferring)
-    english_last = asked.data is None and asked.target_lang == "eng"  # in the archive it is first
+    path = asked.source_file or asked.data or find_data(*languages, narrator.transferring)
+    is_given = asked.data or asked.source_file
+    english_last = not is_given and asked.target_lang == "eng"  # in the archive it is first
     reverse = asked.reverse or english_last
     source_lang, target_lang = languages if english_last or not reverse else languages[::-1]
     with narrator.working(f"reading {path.name}"):
-        whole = split_pairs(read_pairs(path, reverse), chosen.seed)
+        found = read_pairs(path, reverse, narrator.note, asked.target_file, languages)
+    whole = split_pairs(found, chosen.seed)
     split = whole if chosen.keeps_copies else whole.apart()
     left_out = whole.num_pairs - split.num_pairs
     narrator.note(

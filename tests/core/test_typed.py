@@ -36,7 +36,7 @@ def test_letters_know_where_they_stood() -> None:
 
 
 def test_apostrophes_mean_the_same_to_each_family() -> None:
-    assert tokenise("I don´t know") == tokenise("I don't know")
+    assert tokenise("I don´t kno\u00adw") == tokenise("I don't know")
     codec = SentimentSource().classifier.codec
     assert codec.encode("It isn`t go\u00adod.").ids == codec.encode("It isn't good.").ids
     assert codec.encode("go\u00adod").spans == ((0, 5),)

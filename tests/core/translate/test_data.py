@@ -1,9 +1,12 @@
+import csv
 import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
-from dlcc.core.errors import DataError
+from dlcc.core.errors import DataError, UsageError
+from dlcc.core.translate.config import PairsConfig
 from dlcc.core.translate.data import Pair, read_pairs, split_pairs
 
 LINES = "Go.\tVe.\tremark\nGo.\tVete.\n\nHi.\t¡Hola!\nGo.\tVe.\n"
@@ -119,3 +122,86 @@ def _parts(split):  # type: ignore[no-untyped-def]
 
 def _same(one, other):  # type: ignore[no-untyped-def]
     return [set(p) for p in _parts(one)] == [set(p) for p in _parts(other)]
+
+
+SENTENCES = [(f"I want {n} apples.", f"Quiero {n} manzanas, señor.") for n in range(1, 31)]
+WANTED = [Pair(source, (target,)) for source, target in SENTENCES]
+
+
+def _lines(rows: Iterable[Sequence[object]]) -> str:
+    return "".join("\t".join(map(str, row)) + "\n" for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([(n, a, n + 500, b) for n, (a, b) in enumerate(SENTENCES)], "columns 2 and 4 are read"),
+        ([("English", "Spanish"), *SENTENCES], "line 1 is a header (English, Spanish): left out"),
+        ([*SENTENCES, ("Alone.", ""), ("", "Solo.")], "2 lines with one sentence alone left out"),
+    ],
+)
+def test_what_is_no_pair_is_found_and_said(
+    tmp_path: Path, rows: list[tuple[object, ...]], said: str
+) -> None:
+    path, notes = tmp_path / "a.tsv", []
+    path.write_text("\ufeff" + _lines(rows), encoding="utf-8")
+    assert read_pairs(path, say=notes.append) == WANTED
+    assert len(notes) == 1
+    assert said in notes[0]
+
+
+def test_tables_translation_memories_and_two_files(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = [(n, b, a) for n, (a, b) in enumerate(SENTENCES)]
+        csv.writer(file).writerows([("id", "es", "en"), *rows])
+    assert read_pairs(path) == WANTED
+    units = "".join(
+        f'<tu><tuv xml:lang="es-MX"><seg>{b}</seg></tuv>'
+        f'<tuv xml:lang="en"><seg><b>{a}</b></seg></tuv></tu>'
+        for a, b in SENTENCES
+    )
+    memory = tmp_path / "a.tmx"
+    memory.write_text(f"<tmx><body>{units}</body></tmx>", encoding="utf-8")
+    assert read_pairs(memory) == WANTED
+    with pytest.raises(DataError, match="has the languages es-mx, en, not eng and fra"):
+        read_pairs(memory, languages=("eng", "fra"))
+    sides = [tmp_path / name for name in ("a.en", "a.es")]
+    for side, file in enumerate(sides):
+        file.write_text("\n".join(pair[side] for pair in SENTENCES) + "\n", encoding="utf-8")
+    assert read_pairs(sides[0], target_file=sides[1]) == WANTED
+    sides[1].write_text("Una.\n")
+    with pytest.raises(DataError, match="1: they do not match"):
+        read_pairs(sides[0], target_file=sides[1])
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([(n, 7 * n) for n in range(30)], "of its first sentences hold no letter"),
+        ([(a, a) for a, _ in SENTENCES], "100% of the sentences are their own translation"),
+        ([(n, a, n) for n, (a, _) in enumerate(SENTENCES)], "of its 3 columns 1 hold sentences"),
+        ([*SENTENCES, ("x", "y", "z"), ("one",)], "line 32, has one column"),
+    ],
+)
+def test_columns_that_are_no_translation_are_refused(
+    tmp_path: Path, rows: list[tuple[object, ...]], message: str
+) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text(_lines(rows), encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        read_pairs(path)
+
+
+def test_exchanged_sides_are_noticed(tmp_path: Path) -> None:
+    path, notes = tmp_path / "a.tsv", []
+    path.write_text(_lines((b, a) for a, b in SENTENCES), encoding="utf-8")
+    read_pairs(path, say=notes.append)
+    assert "the sides look exchanged" in notes[0]
+
+
+def test_a_file_of_one_side_alone_is_refused() -> None:
+    with pytest.raises(UsageError, match="target_file"):
+        PairsConfig(source_file=Path("a.en"))
+    with pytest.raises(UsageError, match="source_file"):
+        PairsConfig(data=Path("b"), source_file=Path("a.en"), target_file=Path("a.es"))
