@@ -135,6 +135,9 @@ class SplitConfig(ColumnConfig):
     labels: list[str] | None = setting(None)
     """NAME=CLASS reads a label as another class, such as positive=pos; give it again for more."""
 
+    classes_at: int | None = setting(None, at_least(1))
+    """Which level of folders the classes are, from 1, where that is not plain."""
+
     @property
     def renamed(self) -> dict[str, str]:
         """The class that a label is read as.

@@ -16,9 +16,9 @@ from dlcc.core.files.archives import each_file
 from dlcc.core.files.delimited import looks_like_table
 from dlcc.core.files.download import RemoteFile, fetch
 from dlcc.core.files.encodings import decode, lines_of
+from dlcc.core.files.folders import part_of, sort_files
 from dlcc.core.files.paths import read_bytes
 from dlcc.core.files.tables import (
-    TABLES,
     Table,
     TableConfig,
     is_table,
@@ -29,7 +29,6 @@ from dlcc.core.files.tables import (
 )
 from dlcc.core.progress import Progress
 from dlcc.core.sentiment.config import ColumnConfig, SplitConfig
-from dlcc.core.train.parts import PART_OF
 
 OFFICIAL = RemoteFile(
     "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
@@ -189,21 +188,32 @@ def read_parts(
     """
     if path.is_file() and is_table(path, config):
         return {"train": _from_table(path, config, say)}, _BY_TEXT
-    tables = {part: table for name, part in PART_OF.items() if (table := _table_of(path, name))}
+    tables = _tables_by_part(path)
     if "train" in tables:
         return {name: _from_table(table, config, say) for name, table in tables.items()}, _BY_TEXT
-    return _from_files(path)
+    return _from_files(path, config.classes_at, say)
 
 
-def _table_of(folder: Path, name: str) -> Path | None:
-    endings = (f"{suffix}{packed}" for packed in ("", ".gz") for suffix in TABLES)
-    found = (folder / f"{name}{ending}" for ending in endings)
-    return next((table for table in found if table.is_file()), None)
+def _tables_by_part(folder: Path) -> dict[str, Path]:
+    """The tables of a folder that are called train, test or validation."""
+    if not folder.is_dir():
+        return {}
+    tables = [file for file in sorted(folder.iterdir()) if file.is_file() and is_table(file)]
+    found: dict[str, Path] = {}
+    for table in tables:
+        if part := part_of(table.name.partition(".")[0]):
+            if part in found:
+                both = f"{found[part].name} and {table.name}"
+                raise DataError(f"{folder} has two tables of one part, {both}: leave one")
+            found[part] = table
+    return found
 
 
 def text_files(folder: Path) -> list[Path]:
     """All .txt files below a folder, in the order of `read_texts`."""
-    return sorted(file for file in folder.rglob("*.txt") if file.is_file())
+    return sorted(
+        file for file in folder.rglob("*.txt") if file.is_file() and not file.name.startswith(".")
+    )
 
 
 def read_texts(
@@ -340,38 +350,44 @@ class _Classes:
         ]
 
 
-def _from_files(path: Path) -> tuple[dict[str, list[Review]], str]:
+def _from_files(
+    path: Path, level: int | None = None, say: Say = unsaid
+) -> tuple[dict[str, list[Review]], str]:
+    passed: Counter[str] = Counter()
+    others: list[str] = []
+
+    def note(name: str, why: str) -> None:
+        passed[why] += 1
+        if why.startswith(("with", "empty")):
+            others.append(name)
+
     files = {
         PurePosixPath(name): decode(data, f"{path}: {name}")
-        for name, data in each_file(path, lambda name: name.endswith(".txt"))
+        for name, data in each_file(path, lambda name: name.endswith(".txt"), note)
     }
     films = {
         name.parent / name.stem.removeprefix("urls_"): text.split()
         for name, text in files.items()
-        if name.name.startswith("urls_") and name.parent.name in PART_OF
+        if name.name.startswith("urls_") and part_of(name.parent.name)
     }
-    names = [name for name in files if _part_of(name)]
-    if not names and files:
-        depth = max(len(name.parts) for name in files)
-        names = [name for name in files if len(name.parts) == depth > 1]
-    _check_folders(path, names)
+    listed = {name for name in files if name.parent / name.stem.removeprefix("urls_") in films}
+    names = {str(name): name for name in sorted(files) if name not in listed}
+    found = sort_files(list(names), str(path), level, others)
+    if counts := passed + found.passed:
+        say(f"{path.name}: passed over: {', '.join(f'{n:,} {why}' for why, n in counts.items())}")
     parts: dict[str, list[Review]] = {"train": []}
     official = False
-    for name in sorted(names):
-        part = _part_of(name) or "train"
+    for written, (part, label) in found.places.items():
+        name = names[written]
         number = _OFFICIAL_NAME.fullmatch(name.stem)
         official = official or number is not None
         group = _group(files[name], name, number, films.get(name.parent, []))
-        review = Review(files[name], name.parent.name, str(name), group)
-        unlabelled = part == "train" and review.label == UNLABELLED
-        parts.setdefault(UNLABELLED if unlabelled else part, []).append(review)
+        review = Review(files[name], label, written, group)
+        unlabelled = part in ("", "train") and label == UNLABELLED
+        parts.setdefault(UNLABELLED if unlabelled else part or "train", []).append(review)
     if not parts["train"]:
         raise DataError(f"{path} holds no training texts: put them in CLASS/NAME.txt")
     return parts, _BY_FILM if films else _BY_NUMBER if official else _BY_TEXT
-
-
-def _part_of(name: PurePosixPath) -> str:
-    return PART_OF.get(name.parent.parent.name.lower(), "")
 
 
 def _group(
@@ -381,15 +397,6 @@ def _group(
         return text
     line = int(number[1])
     return films[line] if line < len(films) else f"{name.parent}/{line // _BLOCK}"
-
-
-def _check_folders(path: Path, names: Sequence[PurePosixPath]) -> None:
-    """A class folder without texts would silently become a class less."""
-    classes = {name.parent for name in names}
-    for parent in sorted({folder.parent for folder in classes}) if path.is_dir() else ():
-        for folder in sorted(p for p in (path / parent).iterdir() if p.is_dir()):
-            if not folder.name.startswith(".") and parent / folder.name not in classes:
-                raise DataError(f"{path}: the class {folder.name} has no examples (.txt files)")
 
 
 def _split(reviews: list[Review], config: SplitConfig) -> tuple[list[Review], list[Review]]:

@@ -14,12 +14,6 @@ from dlcc.core.errors import DataError, UsageError
 from dlcc.core.settings import one_of
 
 PARTS = ("test", "validation", "train", "all")
-PART_OF = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("test", "testing"), "test"),
-    **dict.fromkeys(("val", "valid", "validation"), "validation"),
-}
-"""The part that a folder or a table holds, by its name in small letters."""
 T = TypeVar("T")
 
 

@@ -1,4 +1,4 @@
-"""CIFAR-10 in its official archives, binary or Python (Krizhevsky 2009).
+"""CIFAR-10 and CIFAR-100 in their official archives, binary or Python (Krizhevsky 2009).
 
 The Python archive's files are pickles. They are read by an unpickler that makes lists, texts and
 numbers alone and refuses every other name, so nothing in them can run.
@@ -18,13 +18,53 @@ from dlcc.core.errors import DataError
 
 CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
 _BATCH = re.compile(r"(?:.*/)?((?:data_batch_[1-5]|test_batch)(?:\.bin)?)")
+_HUNDRED = re.compile(r"(?:.*/)?cifar-100-python/(train|test|meta)")
 _PICTURE = 3 * 32 * 32
+_FINE, _NAMES = 100, "fine_label_names"
 _RECONSTRUCT = tuple(f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core"))
 
 
 def is_batch(name: str) -> bool:
-    """Whether a file of this name is a part of CIFAR-10."""
-    return _BATCH.fullmatch(name) is not None
+    """Whether a file of this name is a part of CIFAR-10 or CIFAR-100."""
+    return _BATCH.fullmatch(name) is not None or is_hundred(name)
+
+
+def is_hundred(name: str) -> bool:
+    """Whether a file of this name is a part of CIFAR-100."""
+    return _HUNDRED.fullmatch(name) is not None
+
+
+def read_hundred(
+    files: Mapping[str, bytes], path: Path
+) -> tuple[dict[str, tuple[np.ndarray, np.ndarray, list[str]]], tuple[str, ...]]:
+    """As `read_batches`, of CIFAR-100's files train, test and meta; and the names of its classes,
+    or their numbers where meta is not there.
+
+    Raises:
+        DataError: a part is missing or not in this format.
+    """
+    short = {name.rpartition("/")[2]: data for name, data in files.items()}
+    found: dict[str, tuple[np.ndarray, np.ndarray, list[str]]] = {}
+    for part in ("train", "test"):
+        if part not in short:
+            raise DataError(f"{path} has no {part} part of CIFAR-100: fetch it again")
+        pixels, labels = _read_pickle(short[part], part, path, "fine_labels")
+        if labels.min() < 0 or labels.max() >= _FINE:
+            raise DataError(f"{path}: {part} is not CIFAR-100: a label of {labels.max()}")
+        names = [f"{part}:{n}" for n in range(len(labels))]
+        found[part] = (pixels.reshape(-1, 3, 32, 32), labels, names)
+    if "meta" not in short:
+        return found, tuple(f"{n:02}" for n in range(_FINE))
+    try:
+        meta = _Inert(io.BytesIO(short["meta"]), encoding="bytes").load()
+        names = [str(_text(name)) for name in {_text(k): v for k, v in meta.items()}[_NAMES]]
+    except Exception as error:
+        raise DataError(f"{path}: meta is damaged ({' '.join(str(error).split())})") from error
+    return found, tuple(names)
+
+
+def _text(value: Any) -> str:
+    return value if type(value) is str else value.decode()
 
 
 def read_batches(
@@ -76,11 +116,13 @@ def _read_batch(data: bytes, name: str, path: Path) -> tuple[np.ndarray, np.ndar
     return pixels.reshape(-1, 3, 32, 32), labels
 
 
-def _read_pickle(data: bytes, name: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read_pickle(
+    data: bytes, name: str, path: Path, labelled: str = "labels"
+) -> tuple[np.ndarray, np.ndarray]:
     try:
         found = _Inert(io.BytesIO(data), encoding="bytes").load()
-        parts = {key if type(key) is str else key.decode(): part for key, part in found.items()}
-        numbers, raw = parts["labels"], parts["data"].raw
+        parts = {_text(key): part for key, part in found.items()}
+        numbers, raw = parts[labelled], getattr(parts["data"], "raw", parts["data"])
         pixels = np.frombuffer(raw.encode("latin1") if type(raw) is str else raw, np.uint8)
         labels = np.array([operator.index(number) for number in numbers], np.int64)
     except Exception as error:  # a damaged pickle raises whatever it likes

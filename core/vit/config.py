@@ -138,6 +138,8 @@ class PicturesConfig:
     data: Path | None = setting(None)
     """A folder, .zip or .tar.gz of CLASS/NAME.jpg or .png, also in train/ and test/, or CIFAR-10's
     official archive. Left out, CIFAR-10 is downloaded."""
+    classes_at: int | None = setting(None, at_least(1))
+    """Which level of folders the classes are, from 1, where that is not plain."""
     validation: float = setting(0.1, PART)
     """Share of the training pictures that validate."""
     backbone: str | None = setting(None)

@@ -4,10 +4,12 @@ Shapes: N pictures, S side of the square pictures.
 """
 
 import hashlib
+import os
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,15 +20,15 @@ from torch import Tensor
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.archives import each_file
 from dlcc.core.files.download import RemoteFile, fetch
+from dlcc.core.files.folders import Sorted, sort_files
 from dlcc.core.files.paths import cache_dir
 from dlcc.core.files.tensors import load_tensors, save_tensors
 from dlcc.core.progress import Progress
 from dlcc.core.settings import PART
-from dlcc.core.train.parts import PART_OF
 from dlcc.core.train.recipe import Narrator
 from dlcc.core.train.runtime import seeded_generator
 from dlcc.core.vit import cifar
-from dlcc.core.vit.pictures import SUFFIXES, decode_picture, square
+from dlcc.core.vit.pictures import decode_picture, reads_heif, square, suffixes
 
 CIFAR10 = RemoteFile(
     "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
@@ -35,7 +37,8 @@ CIFAR10 = RemoteFile(
 """Krizhevsky 2009, chapter 3."""
 _TEST_SHARE = 0.1  # of pictures that come without a test part
 _MAX_BYTES = 2**34
-_CACHE_VERSION = 1
+_MOST_CLASSES = 12  # whose counts are shown
+_CACHE_VERSION = 2
 _CACHE = "pictures"  # in its file: what is no picture
 
 
@@ -75,6 +78,8 @@ class ImageData:
     """One message for each picture that could not be read."""
     left_out: int = 0
     """Copies of pictures in another part; one to test on stays, else one to validate on."""
+    passed: tuple[str, ...] = ()
+    """What else was passed over, counted by the reason."""
     named: tuple[str, ...] = ()
     """Which of test and validation the data name themselves; the others were drawn."""
 
@@ -100,6 +105,9 @@ class Content:
     parts: list[str]
     """N of train, test, validation or empty."""
     skipped: list[str]
+    """One message for each picture that could not be read."""
+    passed: list[str]
+    """What else was passed over, counted by the reason."""
 
 
 def load_images(
@@ -110,6 +118,7 @@ def load_images(
     progress: Progress | None = None,
     keep_copies: bool = False,
     warn: Callable[[str], None] = lambda message: None,
+    classes_at: int | None = None,
 ) -> ImageData:
     """Read pictures, or what an earlier call cached of them, and split them.
 
@@ -125,6 +134,7 @@ def load_images(
         progress: told how many pictures are decoded.
         keep_copies: whether equal pictures in several parts stay.
         warn: told that they could not be kept for the next time.
+        classes_at: which level of folders the classes are, from 1; found when None.
 
     Raises:
         DataError: nothing there, fewer than two classes, a class without pictures to train on, or
@@ -133,10 +143,10 @@ def load_images(
     if not 0 < validation_share < 1:
         raise UsageError(PART.says, "validation", validation_share)
     path = path or fetch(CIFAR10)
-    cached = _cache_file(path, size)
+    cached = _cache_file(path, size, classes_at)
     content = _read_cache(cached)
     if content is None:
-        content = _decode(path, size, progress)
+        content = _decode(path, size, progress, classes_at)
         try:
             _write_cache(cached, content)
         except DataError as error:
@@ -152,6 +162,7 @@ def read_pictures(
     seed: int,
     narrator: Narrator,
     keep_copies: bool = False,
+    classes_at: int | None = None,
 ) -> ImageData:
     """As `load_images`, which is told while it lasts, and what was read."""
     where = path
@@ -160,7 +171,7 @@ def read_pictures(
             where = fetch(CIFAR10, progress)
     with narrator.counting("decoding pictures") as progress:
         data = load_images(
-            where, size, validation_share, seed, progress, keep_copies, narrator.warn
+            where, size, validation_share, seed, progress, keep_copies, narrator.warn, classes_at
         )
     side = data.train.pixels.shape[-1]
     narrator.note(
@@ -168,6 +179,14 @@ def read_pictures(
         f" {len(data.train):,} pictures to train on, {len(data.validation):,} to validate, "
         f"{len(data.test):,} to test"
     )
+    parts = {name: getattr(data, name) for name in ("train", "validation", "test")}
+    if len(data.classes) <= _MOST_CLASSES:
+        for name, part in parts.items():
+            counts = part.labels.bincount(minlength=len(data.classes)).tolist()
+            shown = ", ".join(f"{c} {n:,}" for c, n in zip(data.classes, counts, strict=True))
+            narrator.note(f"  {name}: {shown}")
+    if data.passed:
+        narrator.note(f"passed over: {', '.join(data.passed)}")
     if data.left_out:
         narrator.note(f"{data.left_out:,} pictures left out: copies of some to validate or test")
     if data.skipped:
@@ -175,26 +194,34 @@ def read_pictures(
     return data
 
 
-def _decode(path: Path, size: int, progress: Progress | None) -> Content:
+def _decode(path: Path, size: int, progress: Progress | None, level: int | None) -> Content:
     batches: dict[str, bytes] = {}
     pictures: list[np.ndarray] = []
-    names, classes, parts, skipped = [], [], [], []
-    for name, data in each_file(path, lambda name: _is_picture(name) or cifar.is_batch(name)):
-        if cifar.is_batch(name):
+    names: list[str] = []
+    damaged: dict[str, str] = {}
+    others: list[str] = []
+    passed: Counter[str] = Counter()
+    endings = suffixes()
+
+    def note(name: str, why: str) -> None:
+        passed[why] += 1
+        if why.startswith(("with", "empty")):
+            others.append(name)
+
+    def is_batch(name: str) -> bool:
+        return cifar.is_batch(f"{path.name}/{name}")
+
+    for name, data in each_file(path, lambda n: n.lower().endswith(endings) or is_batch(n), note):
+        if is_batch(name):
             batches[name] = data
             continue
-        folders = PurePosixPath(name).parts[:-1]
-        if not folders:
-            continue  # beside the class folders: no class
         try:
             image = decode_picture(data, name, at_least=size)
         except DataError as error:
-            skipped.append(str(error))
+            damaged[name] = str(error)
             continue
         pictures.append(square(image, min(size, *image.size)))
         names.append(name)
-        classes.append(folders[-1])
-        parts.append(PART_OF.get(folders[-2].lower(), "") if len(folders) > 1 else "")
         if pictures[-1].nbytes * len(pictures) > _MAX_BYTES:
             raise DataError(
                 f"{path} takes more than 16 GiB so large: choose a smaller one", "size", size
@@ -203,23 +230,38 @@ def _decode(path: Path, size: int, progress: Progress | None) -> Content:
             progress(len(pictures), None)
     if batches:
         return _from_cifar(batches, path)
-    if not pictures:
-        reason = f"; {skipped[0]}" if skipped else ""
+    found = sort_files(names, str(path), level, [*others, *damaged]) if names else Sorted({})
+    if not found.places:
+        reason = f"; {next(iter(damaged.values()))}" if damaged else ""
         raise DataError(f"{path} holds no pictures in class folders: CLASS/NAME.jpg{reason}")
-    order = sorted(range(len(names)), key=names.__getitem__)  # an archive's own may be any
-    names, classes, parts = ([of[n] for n in order] for of in (names, classes, parts))
-    return Content(_stacked([pictures[n] for n in order], size), names, classes, parts, skipped)
+    # an archive's own order may be any
+    order = sorted(
+        (n for n in range(len(names)) if names[n] in found.places), key=names.__getitem__
+    )
+    where = [found.places[names[n]] for n in order]
+    return Content(
+        _stacked([pictures[n] for n in order], size),
+        [names[n] for n in order],
+        [label for _, label in where],
+        [part for part, _ in where],
+        list(damaged.values()),
+        [f"{n:,} {why}" for why, n in sorted((passed + found.passed).items())],
+    )
 
 
 def _from_cifar(batches: dict[str, bytes], path: Path) -> Content:
-    found = cifar.read_batches(batches, path)
+    if any(cifar.is_hundred(f"{path.name}/{name}") for name in batches):
+        found, classes = cifar.read_hundred(batches, path)
+    else:
+        found, classes = cifar.read_batches(batches, path), cifar.CLASSES
     pixels = torch.from_numpy(np.concatenate([found[part][0] for part in found]))
     labels = [int(label) for part in found for label in found[part][1]]
     return Content(
         pixels.contiguous(),
         [name for part in found for name in found[part][2]],
-        [cifar.CLASSES[label] for label in labels],
+        [classes[label] for label in labels],
         [part for part in found for _ in found[part][2]],
+        [],
         [],
     )
 
@@ -234,13 +276,17 @@ def _stacked(pictures: list[np.ndarray], size: int) -> Tensor:
     return torch.from_numpy(np.stack(pictures))
 
 
-def _cache_file(path: Path, size: int) -> Path:
+def _cache_file(path: Path, size: int, level: int | None = None) -> Path:
     """Where pictures are cached, by where they are, when they changed and how they are decoded."""
-    digest = hashlib.sha256(f"{_CACHE_VERSION} {size} {path.resolve()}".encode())
-    files = sorted(path.rglob("*")) if path.is_dir() else [path] if path.exists() else []
+    digest = hashlib.sha256(
+        os.fsencode(f"{_CACHE_VERSION} {size} {level} {reads_heif()} {path.resolve()}")
+    )
+    walked = os.walk(path, followlinks=True) if path.is_dir() else ()
+    files = sorted(Path(folder, name) for folder, _, names in walked for name in names)
+    files = files or ([path] if path.exists() else [])
     for file in filter(Path.is_file, files):
         state = file.stat()
-        digest.update(f"{file} {state.st_size} {state.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(f"{file} {state.st_size} {state.st_mtime_ns}\n"))
     return cache_dir() / "pictures" / f"{digest.hexdigest()[:32]}.safetensors"
 
 
@@ -290,8 +336,8 @@ def _split(content: Content, path: Path, validation_share: float, seed: int) -> 
     for part in ("validation", "test"):
         for name, label in zip(sets[part].names, sets[part].labels.tolist(), strict=True):
             digest.update(f"{part}\t{name}\t{label}\n".encode())
-    skipped = tuple(content.skipped)
-    return ImageData(classes, **sets, split_hash=digest.hexdigest(), skipped=skipped, named=named)
+    data = ImageData(classes, **sets, split_hash=digest.hexdigest(), skipped=tuple(content.skipped))
+    return replace(data, passed=tuple(content.passed), named=named)
 
 
 def _apart(data: ImageData, path: Path) -> ImageData:
@@ -332,7 +378,3 @@ def _stratified(labels: Tensor, places: Tensor, share: float, seed: int) -> tupl
         validation.append(own[order[:count]])
     chosen = torch.cat(validation).sort().values
     return places[~torch.isin(places, chosen)], chosen
-
-
-def _is_picture(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES)

@@ -5,6 +5,7 @@ animation the first frame is taken.
 """
 
 import warnings
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -14,10 +15,28 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from dlcc.core.errors import DataError
 from dlcc.core.files.paths import read_bytes
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # not EPS: it starts a program
+_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
+_HEIF = (".heic", ".heif")
+_OTHERS = (".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")  # EPS starts a program
 _MAX_PIXELS = 100_000_000  # 300 MB unpacked: above any camera, below a bomb
 _ROWS = 256  # of a picture that are converted at a time
+
+
+@cache
+def reads_heif() -> bool:
+    """Whether HEIC pictures can be read: where pillow-heif is installed."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener()
+    return True
+
+
+def suffixes() -> tuple[str, ...]:
+    """The endings of files that can be read."""
+    return (*_JPEG, *_OTHERS, *(_HEIF if reads_heif() else ()))
 
 
 def read_picture(path: Path, at_least: int | None = None) -> Image.Image:
@@ -49,7 +68,8 @@ def decode_picture(data: bytes, name: str, at_least: int | None = None) -> Image
     try:
         with warnings.catch_warnings():  # what Pillow warns of is refused or harmless here
             warnings.simplefilter("ignore")
-            image = Image.open(BytesIO(data), formats=_FORMATS)
+            formats = (*_FORMATS, "HEIF") if reads_heif() else _FORMATS
+            image = Image.open(BytesIO(data), formats=formats)
             if image.width * image.height > _MAX_PIXELS:
                 raise _too_large(name)
             if at_least:
@@ -59,6 +79,8 @@ def decode_picture(data: bytes, name: str, at_least: int | None = None) -> Image
     except Image.DecompressionBombError:
         raise _too_large(name) from None
     except UnidentifiedImageError:
+        if name.lower().endswith(_HEIF):
+            raise DataError(f"{name} is HEIC: install pillow-heif to read it") from None
         raise DataError(
             f"{name} is no picture that can be read: try JPEG, PNG, WebP, GIF, BMP or TIFF"
         ) from None

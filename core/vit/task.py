@@ -142,7 +142,7 @@ def build(chosen: Chosen, narrator: Narrator) -> VisionTask:
     torch.manual_seed(chosen.seed)
 
     def read(size: int) -> ImageData:
-        how = asked.validation, chosen.seed, narrator, chosen.keeps_copies
+        how = asked.validation, chosen.seed, narrator, chosen.keeps_copies, asked.classes_at
         return read_pictures(asked.data, size, *how)
 
     if asked.backbone is None:
