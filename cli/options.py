@@ -104,6 +104,14 @@ SHARED = (
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.", metavar="NAME")]
+Runner = Annotated[
+    str,
+    typer.Option(
+        "--runner",
+        help="What computes: onnx, torch, or auto, which is onnx where the model has it.",
+        metavar="NAME",
+    ),
+]
 Part = Annotated[
     str | None,
     typer.Option(
@@ -132,7 +140,8 @@ Checkpoint = Annotated[
     Path | None,
     typer.Option(
         "--checkpoint",
-        help="A run or checkpoint folder; the bundled model when left out.",
+        help="A run or checkpoint folder, or an exported .onnx file; the bundled model when left "
+        "out.",
         metavar="FOLDER",
     ),
 ]

@@ -120,13 +120,16 @@ class ModelSource:
     Args:
         checkpoint: a checkpoint or run folder; the bundled model when None.
         device: auto, or torch's name.
+        runner: what computes: auto, onnx or torch.
     """
 
     kind = ""
     """The source's name, which is the model's kind."""
 
-    def __init__(self, checkpoint: Path | None = None, device: str = "auto") -> None:
-        self.checkpoint, self.device = checkpoint, device
+    def __init__(
+        self, checkpoint: Path | None = None, device: str = "auto", runner: str = "auto"
+    ) -> None:
+        self.checkpoint, self.device, self.runner = checkpoint, device, runner
 
     @property
     def folder(self) -> Path:

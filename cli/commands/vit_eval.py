@@ -37,8 +37,8 @@ def evaluate(
     from dlcc.core.vit.score import pictures_to_score, score_pictures, split_of
     from dlcc.core.vit.source import PictureSource
 
-    classifier = PictureSource(checkpoint, device).classifier
-    side = classifier.model.config.image_size
+    classifier = PictureSource(checkpoint, device, "torch").classifier
+    side = classifier.config.image_size
     found = read_pictures(data, side, *split_of(classifier.about), console)
     chosen, pictures = pictures_to_score(classifier, found, part)
     if chosen.remark:

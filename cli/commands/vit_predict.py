@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Checkpoint, Device, Json, Model, Save, at_most_one
+from dlcc.cli.options import Checkpoint, Device, Json, Model, Runner, Save, at_most_one
 from dlcc.core.errors import DataError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import numpy as np
 
     from dlcc.core.trace.trace import AttentionTrace
     from dlcc.core.vit.classifier import PictureClassifier
@@ -52,6 +52,7 @@ def predict(
     ] = None,
     json_output: Json = False,
     device: Device = "auto",
+    runner: Runner = "auto",
 ) -> None:
     """Say what pictures show."""
     from dlcc.cli.console import print_json, stdout
@@ -63,7 +64,7 @@ def predict(
     method = method or ("gradient" if layer is None and head is None else "last")
     if export_to is not None:
         check_ending(export_to, PICTURE_FORMATS)
-    source: Any = PictureSource(checkpoint, device)
+    source: Any = PictureSource(checkpoint, device, runner)
     if model is not None:
         from dlcc.core.huggingface.pictures import PictureModelSource
 
@@ -105,7 +106,7 @@ def predict(
 
 def _batches(
     classifier: "PictureClassifier", paths: list[Path], size: int, problems: list[Path]
-) -> "Iterator[list[tuple[Path, Tensor]]]":
+) -> "Iterator[list[tuple[Path, np.ndarray]]]":
     """The pictures that can be read, `size` at a time; those that cannot become `problems`.
 
     Raises:
@@ -130,13 +131,13 @@ def _batches(
 
 
 def _print_answers(
-    classifier: "PictureClassifier", batch: "list[tuple[Path, Tensor]]", top: int
+    classifier: "PictureClassifier", batch: "list[tuple[Path, np.ndarray]]", top: int
 ) -> None:
-    import torch
+    import numpy as np
 
     from dlcc.core.vit.source import top_answers
 
-    probabilities = classifier.answer(torch.stack([pixels for _, pixels in batch]))
+    probabilities = classifier.answer(np.stack([pixels for _, pixels in batch]))
     for (path, _), each in zip(batch, probabilities, strict=True):
         _print({"file": str(path), "answers": _as_json(top_answers(classifier, each, top))})
 

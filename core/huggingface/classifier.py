@@ -24,7 +24,7 @@ from dlcc.core.sentiment.source import SentimentSource
 from dlcc.core.sources import made_by
 from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace
-from dlcc.core.train.classify import Calibrated
+from dlcc.core.train.calibrated import Calibrated
 
 _BATCH_TOKENS = 2048
 
@@ -48,7 +48,7 @@ class TextClassifier(Calibrated):
         config = self.text.config
         if self.text.loaded.kind != "labels":
             raise UsageError(f"{name} classifies no text: it is made for something else")
-        count = int(self.model.config.num_labels)  # type: ignore[union-attr, arg-type]
+        count = int(self.model.config.num_labels)
         if count < 2:
             raise UsageError(f"{name} gives one number and no classes")
         names = config.get("id2label") or {}

@@ -64,13 +64,14 @@ class PictureModel:
         self.windows = config.get("model_type", "").startswith("swin")
         """Whether it attends within windows: no map is of the whole picture."""
 
-    def read(self, path: Path) -> Tensor:
+    def read(self, path: Path) -> np.ndarray:
         """The middle of the picture in a file: [3, S, S] uint8."""
-        return torch.from_numpy(square(read_picture(path, self.size), self.size))
+        return square(read_picture(path, self.size), self.size)
 
-    def prepare(self, pixels: Tensor) -> Tensor:
+    def prepare(self, pixels: np.ndarray) -> Tensor:
         """Pictures [N, 3, S, S] uint8 as the model takes them."""
-        return ((pixels.float() / 255 - self.mean) / self.std).to(self.loaded.device)
+        images = torch.from_numpy(pixels).float() / 255
+        return ((images - self.mean) / self.std).to(self.loaded.device)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [N, C], or [N, D] of a model without classes."""
@@ -84,10 +85,11 @@ class PictureModel:
         return output.last_hidden_state[:, 0] if pooled is None else pooled
 
     @torch.inference_mode()
-    def answer(self, pixels: Tensor) -> Tensor:
+    def answer(self, pixels: np.ndarray) -> np.ndarray:
         """Probabilities [N, C] of pictures [N, 3, S, S] uint8."""
         logits = self.forward(self.prepare(pixels)).float().cpu()
-        return self.shares(logits)
+        shares: np.ndarray = self.shares(logits).numpy()
+        return shares
 
     def shares(self, logits: Tensor) -> Tensor:
         """Probabilities; of a model without classes none [N, 1]."""
@@ -119,7 +121,7 @@ class PictureModelSource:
         path = Path(file).expanduser()
         return [self.trace(self.classifier.read(path), path)]
 
-    def trace(self, pixels: Tensor, path: Path, top: int = TOP) -> AttentionTrace:
+    def trace(self, pixels: np.ndarray, path: Path, top: int = TOP) -> AttentionTrace:
         """What is attended to in the picture [3, S, S] that was read from `path`.
 
         Raises:
@@ -158,13 +160,13 @@ class PictureModelSource:
             "gradient": pooling @ maps.relevance(weights, slopes),
         }
         names = [*special, *names]
-        answers = top_answers(model, shares, top)  # type: ignore[arg-type]
+        answers = top_answers(model, shares.numpy(), top)  # type: ignore[arg-type]
         trace = seen.trace(
             names,
             kind="vit",
             title=f"{path.name}: {answers[0][0]} {answers[0][1]:.2f}",
             special=tuple(special),
-            image=np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()),
+            image=np.ascontiguousarray(pixels.transpose(1, 2, 0)),
             grid=(side, side),
             details={
                 "answers": answers,

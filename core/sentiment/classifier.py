@@ -17,8 +17,8 @@ from dlcc.core.sentiment.codec import LONG_TEXTS, MASK, ReviewCodec, ReviewToken
 from dlcc.core.sentiment.config import EncoderConfig
 from dlcc.core.sentiment.model import SentimentModel
 from dlcc.core.settings import one_of
+from dlcc.core.train.calibrated import Calibrated, class_names
 from dlcc.core.train.checkpoint import load_checkpoint
-from dlcc.core.train.classify import Calibrated, class_names
 from dlcc.core.train.runtime import autocast
 
 KIND = "sentiment"

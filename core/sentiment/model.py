@@ -50,13 +50,14 @@ class TextEncoder(nn.Module):
         return self.embedding_norm(self.project(self.embedding(tokens)))
 
     def forward(
-        self, embedded: Tensor, mask: Tensor, *, start: int = 0, need_weights: bool = False
+        self, embedded: Tensor, mask: Tensor | None, *, start: int = 0, need_weights: bool = False
     ) -> tuple[Tensor, list[Tensor]]:
         """Encode a batch.
 
         Args:
             embedded: [B, T, D] from `embed`; T is at most `max_length`.
-            mask: boolean [B, T]; True is a token, False is padding on the right.
+            mask: boolean [B, T]; True is a token, False is padding on the right. None where there
+                is no padding, which is faster.
             start: position of the first token.
             need_weights: whether to return the attention weights.
 
@@ -66,14 +67,15 @@ class TextEncoder(nn.Module):
         config = self.config
         if config.architecture == "gru":
             x = dropout(embedded, config.dropout, self.training)
-            lengths = mask.sum(1).clamp(min=1)
+            every = embedded.new_full(embedded.shape[:1], embedded.shape[1], dtype=torch.long)
+            lengths = every if mask is None else mask.sum(1).clamp(min=1)
             for layer in self.layers:
                 x, _ = layer(x, lengths)
                 x = dropout(x, config.dropout, self.training)
             return x, []
         x = embedded + self.positions[start : start + embedded.shape[1]]
         x = dropout(x, config.dropout, self.training)
-        may_attend = None if bool(mask.all()) else mask[:, None, None]  # [B, 1, 1, T]
+        may_attend = None if mask is None else mask[:, None, None]  # [B, 1, 1, T]
         kept = []
         for block in self.layers:
             x, weights = block(x, may_attend, need_weights=need_weights)
@@ -98,7 +100,8 @@ class SentimentModel(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits [B, C] of tokens [B, T], padded on the right with PAD."""
         mask = tokens != PAD
-        hidden, _ = self.encoder(self.encoder.embed(tokens), mask)
+        padded = not bool(mask.all())
+        hidden, _ = self.encoder(self.encoder.embed(tokens), mask if padded else None)
         return self.classify(hidden, mask)
 
     def classify(self, hidden: Tensor, mask: Tensor) -> Tensor:
@@ -131,8 +134,7 @@ class MaskedWordModel(nn.Module):
             places: [M], positions in the flattened batch.
             start: position of the first token, so that all positions are practised.
         """
-        mask = torch.ones_like(tokens, dtype=torch.bool)
-        hidden, _ = self.encoder(self.encoder.embed(tokens), mask, start=start)
+        hidden, _ = self.encoder(self.encoder.embed(tokens), None, start=start)
         picked = hidden.flatten(0, 1)[places]  # [M, D']
         picked = self.norm(F.gelu(self.down(picked)))  # [M, E]
         return F.linear(picked, self.encoder.embedding.weight, self.bias)

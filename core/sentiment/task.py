@@ -38,6 +38,7 @@ from dlcc.core.sentiment.model import SentimentModel
 from dlcc.core.sentiment.source import trace_of
 from dlcc.core.sentiment.start import from_checkpoint, from_scratch, from_vectors
 from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core.train.classify import calibrate
 from dlcc.core.train.folders import read_about
 from dlcc.core.train.parts import train_hash
 from dlcc.core.train.recipe import Chosen, Narrator
@@ -126,7 +127,7 @@ class ClassifyTask:
 
     def validate(self) -> dict[str, float]:
         logits = self.classifier.logits(self.validation, self.progress)
-        scores = self.classifier.calibrate(logits, self.validation_labels)
+        scores = calibrate(self.classifier, logits, self.validation_labels)
         self.about["temperature"] = self.classifier.temperature
         if len(self.sources) < 2:
             return scores

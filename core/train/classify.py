@@ -6,11 +6,12 @@ Shapes: N examples, C classes.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+
+from dlcc.core.train.calibrated import Calibrated, calibrated
 
 _TOP = 5
 
@@ -102,44 +103,11 @@ def score(
     )
 
 
-def class_names(given: Any) -> tuple[str, ...]:
-    """The names of classes as a checkpoint has them.
-
-    Raises:
-        ValueError: they are no texts, or two are the same.
-    """
-    names = tuple(given)
-    if isinstance(given, str) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"it names classes that are no texts: {given!r:.60}")
-    if len(set(names)) < len(names):
-        raise ValueError("it names a class twice")
-    return names
-
-
-class Calibrated:
-    """What trained classifiers have in common: logits over a temperature give probabilities."""
-
-    model: nn.Module
-    temperature: float
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.model.parameters()).device
-
-    def probabilities(self, logits: Tensor) -> Tensor:
-        """Calibrated probabilities of logits [..., C]."""
-        return calibrated(logits, self.temperature)
-
-    def calibrate(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
-        """Fit the temperature to logits [N, C] and labels [N] that were not trained on; and how
-        good the classifier is on each half of them, at a temperature fitted to the other."""
-        self.temperature = fit_temperature(logits, labels)
-        return validated_scores(logits, labels)
-
-
-def calibrated(logits: Tensor, temperature: float) -> Tensor:
-    """Calibrated probabilities of logits [..., C]."""
-    return (logits / temperature).softmax(-1)
+def calibrate(classifier: Calibrated, logits: Tensor, labels: Tensor) -> dict[str, float]:
+    """Fit a classifier's temperature to logits [N, C] and labels [N] that were not trained on; and
+    how good it is on each half of them, at a temperature fitted to the other."""
+    classifier.temperature = fit_temperature(logits, labels)
+    return validated_scores(logits, labels)
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:

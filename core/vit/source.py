@@ -1,6 +1,6 @@
 """A picture classifier's attention on one picture, as a trace for pictures and the viewer.
 
-The model, and torch, come with the first picture.
+The model comes with the first picture.
 
 Shapes: P patches, T tokens (P, and 1 with a class token), S side of the square pictures, C classes.
 """
@@ -19,8 +19,6 @@ from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from dlcc.core.vit.classifier import PictureClassifier
 
 CLASS_TOKEN = "[CLS]"
@@ -40,16 +38,15 @@ class PictureSource(ModelSource):
 
     @loaded_once
     def classifier(self) -> "PictureClassifier":
-        from dlcc.core.train.runtime import choose_device
         from dlcc.core.vit.classifier import PictureClassifier
 
-        return PictureClassifier.load(self.folder, choose_device(self.device))
+        return PictureClassifier.open(self.folder, self.device, self.runner)
 
     def traces(self, file: str) -> list[AttentionTrace]:
         path = Path(file).expanduser()
         return [self.trace(self.classifier.read(path), path)]
 
-    def trace(self, pixels: "Tensor", path: Path, top: int = TOP) -> AttentionTrace:
+    def trace(self, pixels: np.ndarray, path: Path, top: int = TOP) -> AttentionTrace:
         """What is attended to in the picture [3, S, S] that was read from `path`; `top` classes are
         named."""
         classifier = self.classifier
@@ -63,7 +60,7 @@ SOURCE = PictureSource()
 
 
 def trace_of(
-    classifier: "PictureClassifier", pixels: "Tensor", target: int | None = None, top: int = TOP
+    classifier: "PictureClassifier", pixels: np.ndarray, target: int | None = None, top: int = TOP
 ) -> AttentionTrace:
     """All layers and heads on one picture.
 
@@ -74,23 +71,26 @@ def trace_of(
 
     Returns:
         A trace whose tensors hold the queries, keys and values, `pooling` [T] (the share of each
-        token in what is classified) and one `explanation.METHOD` [T] for each of `METHODS`.
+        token in what is classified) and one `explanation.METHOD` [T] for each of `METHODS`, but for
+        gradient where an exported graph has none.
     """
     attended = classifier.attend(pixels, target)
     query, key, pooling = attended.tensors["query"], attended.tensors["key"], attended.pooling
     explanations = {
         "last": pooling @ attended.weights[-1].mean(0),
         "rollout": pooling @ maps.rollout(attended.weights),
-        "gradient": pooling @ maps.relevance(attended.weights, attended.slopes),
     }
+    if attended.slopes is not None:
+        relevance = maps.relevance(attended.weights, attended.slopes)
+        explanations["gradient"] = pooling @ relevance
     scale = query.shape[-1] ** -0.5
-    rows, columns = classifier.model.config.grid
+    rows, columns = classifier.config.grid
     names = tuple(
         f"{row},{column}" for row in range(1, rows + 1) for column in range(1, columns + 1)
     )
-    if classifier.model.config.class_token:
+    if classifier.config.class_token:
         names = (CLASS_TOKEN, *names)
-    best, label = attended.probabilities.max(0)
+    best, label = attended.probabilities.max(), attended.probabilities.argmax()
     return AttentionTrace(
         attended.weights,
         names,
@@ -115,18 +115,15 @@ def trace_of(
 
 
 def top_answers(
-    classifier: "PictureClassifier", probabilities: "Tensor", count: int
+    classifier: "PictureClassifier", probabilities: np.ndarray, count: int
 ) -> list[tuple[str, float]]:
     """The most probable classes, best first, of probabilities [C]."""
-    values, places = probabilities.topk(min(count, len(classifier.classes)))
-    return [
-        (classifier.classes[place], round(value, 6))
-        for value, place in zip(values.tolist(), places.tolist(), strict=True)
-    ]
+    places = np.argsort(-probabilities, kind="stable")[:count]
+    return [(classifier.classes[place], round(float(probabilities[place]), 6)) for place in places]
 
 
 def cutmix_trace(
-    classifier: "PictureClassifier", first: "Tensor", second: "Tensor", names: tuple[str, str]
+    classifier: "PictureClassifier", first: np.ndarray, second: np.ndarray, names: tuple[str, str]
 ) -> AttentionTrace:
     """Attention on a picture whose lower right quarter, or so, is another's.
 
@@ -138,7 +135,7 @@ def cutmix_trace(
     side = first.shape[-1]
     top = left = side * 2 // 5
     bottom = right = side * 19 // 20
-    mixed = first.clone()
+    mixed = first.copy()
     mixed[:, top:bottom, left:right] = second[:, top:bottom, left:right]
     trace = trace_of(classifier, mixed)
     assert trace.image is not None
@@ -149,7 +146,7 @@ def cutmix_trace(
         "labels": [[names[0], round(share, 4)], [names[1], round(1 - share, 4)]],
     }
     sources = {
-        f"cutmix.{name}": classifier.prepare(picture[None])[0].permute(1, 2, 0).cpu().numpy() * 255
+        f"cutmix.{name}": classifier.sized(picture).transpose(1, 2, 0).astype(np.float32)
         for name, picture in (("first", first), ("second", second))
     }
     return replace(
@@ -178,6 +175,8 @@ def patch_relevance(
     """
     one_of(METHODS).ask(method, "method")
     assert trace.grid is not None
+    if f"explanation.{method}" not in trace.tensors:
+        raise UsageError("an exported graph has no gradients: take rollout", "method", method)
     row = trace.tensors[f"explanation.{method}"]
     if layer is not None or head is not None:
         if method != "last":

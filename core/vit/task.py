@@ -17,6 +17,7 @@ from dlcc.core.errors import UsageError
 from dlcc.core.progress import Progress
 from dlcc.core.settings import name_of, settings_of
 from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core.train.classify import calibrate
 from dlcc.core.train.parts import train_hash
 from dlcc.core.train.recipe import Chosen, Narrator
 from dlcc.core.train.runtime import choose_device, seeded_generator
@@ -107,7 +108,7 @@ class VisionTask:
 
     def validate(self) -> dict[str, float]:
         logits = self.classifier.logits(self.data.validation.pixels, progress=self.progress)
-        scores = self.classifier.calibrate(logits, self.data.validation.labels)
+        scores = calibrate(self.classifier, logits, self.data.validation.labels)
         self.about["temperature"] = self.classifier.temperature
         return scores
 
@@ -122,10 +123,11 @@ class VisionTask:
         pixels, labels = self.data.validation.pixels, self.data.validation.labels
         others = (labels != labels[0]).nonzero().flatten()
         if not self.settings.cutmix_share or not len(others):
-            return [trace_of(self.classifier, pixels[0])]
+            return [trace_of(self.classifier, pixels[0].numpy())]
         other = int(others[0])
         names = (self.data.classes[int(labels[0])], self.data.classes[int(labels[other])])
-        return [cutmix_trace(self.classifier, pixels[0], pixels[other], names)]
+        pair = pixels[0].numpy(), pixels[other].numpy()
+        return [cutmix_trace(self.classifier, *pair, names)]
 
 
 def build(chosen: Chosen, narrator: Narrator) -> VisionTask:

@@ -156,7 +156,7 @@ def test_scores_count_what_they_say() -> None:
 def test_a_trace_holds_the_models_attention(config, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     answers = classifier(config)
     pixels = image_set(1).pixels[0]
-    trace = trace_of(answers, pixels)
+    trace = trace_of(answers, pixels.numpy())
     tokens = 4 + config.class_token
     assert trace.weights.shape == (2, 2, tokens, tokens)
     assert trace.key[-4:] == ("1,1", "1,2", "2,1", "2,2")
@@ -173,7 +173,7 @@ def test_a_trace_holds_the_models_attention(config, tmp_path: Path) -> None:  # 
 
 
 def test_relevance_of_a_class_token_is_its_row() -> None:
-    trace = trace_of(classifier(), image_set(1).pixels[0])
+    trace = trace_of(classifier(), image_set(1).pixels[0].numpy())
     np.testing.assert_allclose(
         patch_relevance(trace, "last").ravel(), trace.weights[-1, :, 0, 1:].mean(0), atol=1e-6
     )
@@ -183,7 +183,7 @@ def test_relevance_of_a_class_token_is_its_row() -> None:
 
 
 def test_relevance_of_mean_pooling_is_the_mean_row() -> None:
-    trace = trace_of(classifier(CONV), image_set(1).pixels[0])
+    trace = trace_of(classifier(CONV), image_set(1).pixels[0].numpy())
     np.testing.assert_allclose(
         patch_relevance(trace, "last").ravel(), trace.weights[-1].mean((0, 1)), atol=1e-6
     )
@@ -192,10 +192,10 @@ def test_relevance_of_mean_pooling_is_the_mean_row() -> None:
 
 def test_a_frozen_model_is_explained_too() -> None:
     answers = classifier()
-    open_trace = trace_of(answers, image_set(1).pixels[0])
+    open_trace = trace_of(answers, image_set(1).pixels[0].numpy())
     answers.model.requires_grad_(False)
     with torch.no_grad():
-        frozen = trace_of(answers, image_set(1).pixels[0])
+        frozen = trace_of(answers, image_set(1).pixels[0].numpy())
     for method in METHODS:
         np.testing.assert_array_equal(
             patch_relevance(open_trace, method), patch_relevance(frozen, method)
@@ -211,7 +211,7 @@ def test_the_gradient_finds_what_the_answer_comes_from() -> None:
         row, column = divmod(number % 4, 2)
         colour = torch.tensor(COLOURS[CLASSES[number % 3]], dtype=torch.uint8)
         pixels[:, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4] = colour[:, None, None]
-        relevance = patch_relevance(trace_of(answers, pixels, number % 3), "gradient")
+        relevance = patch_relevance(trace_of(answers, pixels.numpy(), number % 3), "gradient")
         shares.append(relevance[row, column] / relevance.sum())
     assert np.mean(shares) > 0.35  # 0.25 by chance
 
@@ -228,14 +228,14 @@ def test_the_gradient_finds_what_the_answer_comes_from() -> None:
 def test_maps_that_there_are_not(
     method: str, layer: int | None, head: int | None, message: str
 ) -> None:
-    trace = trace_of(classifier(), image_set(1).pixels[0])
+    trace = trace_of(classifier(), image_set(1).pixels[0].numpy())
     with pytest.raises(UsageError, match=message):
         patch_relevance(trace, method, layer, head)
 
 
 def test_a_cutmix_trace_tells_its_parts() -> None:
     first, second = image_set(2).pixels
-    trace = cutmix_trace(classifier(), first, second, ("blue", "green"))
+    trace = cutmix_trace(classifier(), first.numpy(), second.numpy(), ("blue", "green"))
     top, left, bottom, right = trace.details["cutmix"]["box"]
     expected = first.permute(1, 2, 0).numpy().copy()
     expected[top:bottom, left:right] = second.permute(1, 2, 0).numpy()[top:bottom, left:right]
