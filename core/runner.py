@@ -53,10 +53,16 @@ class Runner(Protocol):
 
 
 class TorchRunner:
-    """Runs a model's functions as they are."""
+    """Runs a model's functions as they are.
 
-    def __init__(self, model: "nn.Module", graphs: Mapping[str, Graph]) -> None:
-        self.model, self.graphs = model, graphs
+    Args:
+        exact: in float32, whatever is faster.
+    """
+
+    def __init__(
+        self, model: "nn.Module", graphs: Mapping[str, Graph], exact: bool = False
+    ) -> None:
+        self.model, self.graphs, self.exact = model, graphs, exact
 
     def run(self, name: str, **inputs: Any) -> dict[str, Any]:
         import torch
@@ -66,7 +72,7 @@ class TorchRunner:
         graph = self.graphs[name]
         device = next(self.model.parameters()).device
         given = [_tensor(inputs[each], device) for each in graph.inputs]
-        with torch.no_grad(), autocast(device, graph.fast):
+        with torch.no_grad(), autocast(device, graph.fast and not self.exact):
             found = zip(graph.outputs, graph.function(*given), strict=True)
         return {each: value if each in graph.kept else _array(value) for each, value in found}
 

@@ -15,6 +15,7 @@ from dlcc.cli.options import (
     Format,
     Json,
     Model,
+    Runner,
     Save,
     SkipBadRows,
     at_most_one,
@@ -91,6 +92,7 @@ def sentiment(
     export_to: Export = None,
     json_output: Json = False,
     device: Device = "auto",
+    runner: Runner = "auto",
 ) -> None:
     """Label texts with a calibrated probability, and colour the words that carried it.
 
@@ -109,7 +111,7 @@ def sentiment(
         raise UsageError("--layer and --head choose the grid: add --attention, --export or --tui")
     if export_to is not None:
         check_ending(export_to)
-    source = SentimentSource(checkpoint, device, long)
+    source = SentimentSource(checkpoint, device, long, runner)
     if model is not None:
         if checkpoint is not None or long != "windows":
             raise UsageError("--model goes neither with --checkpoint nor with --long")

@@ -84,7 +84,7 @@ def evaluate(
     from dlcc.core.sentiment.score import score_texts
     from dlcc.core.sentiment.source import SentimentSource
 
-    classifier = SentimentSource(checkpoint, device, long).classifier
+    classifier = SentimentSource(checkpoint, device, long, "torch").classifier
     columns = SplitConfig(
         column,
         label_column,
@@ -175,7 +175,7 @@ def compare(
     if (transformer is None) != (gru is None):
         raise UsageError("compare needs a trained Transformer and a trained GRU, or neither")
     folders = [folder for folder in (transformer, gru) if folder]
-    trained = [SentimentSource(folder, device, "ends").classifier for folder in folders]
+    trained = [SentimentSource(folder, device, "ends", "torch").classifier for folder in folders]
     models = [each.model for each in trained] or _with_drawn_weights(seed, device)
     names = tuple(model.encoder.config.architecture for model in models)
     if names != ARCHITECTURES:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from dlcc.core.capture import capture
 from dlcc.core.errors import UsageError
@@ -20,6 +19,7 @@ from dlcc.core.nn.batches import batches_by_length
 from dlcc.core.progress import Progress
 from dlcc.core.sentiment.classifier import Answer
 from dlcc.core.sentiment.explain import Attended, Explainer, log_odds
+from dlcc.core.sentiment.graphs import log_odds as log_odds_of
 from dlcc.core.sentiment.source import SentimentSource
 from dlcc.core.sources import made_by
 from dlcc.core.trace import maps
@@ -95,8 +95,10 @@ class TextClassifier(Calibrated):
         ]
 
     @torch.inference_mode()
-    def logits(self, texts: Sequence[Sequence[int]], progress: Progress | None = None) -> Tensor:
-        """Logits [N, C], float32 on the CPU, of N texts' token numbers."""
+    def logits(
+        self, texts: Sequence[Sequence[int]], progress: Progress | None = None
+    ) -> np.ndarray:
+        """Logits [N, C], float32, of N texts' token numbers."""
         logits = torch.zeros(len(texts), len(self.labels))
         done = 0
         for batch in batches_by_length([len(ids) for ids in texts], _BATCH_TOKENS, 1):
@@ -112,7 +114,8 @@ class TextClassifier(Calibrated):
             done += len(batch)
             if progress:
                 progress(done, len(texts))
-        return logits
+        found: np.ndarray = logits.numpy()
+        return found
 
     def explainer(self, tokens: Any, target: int) -> "StrangersExplainer":
         return StrangersExplainer(self, tokens, target)  # type: ignore[arg-type]
@@ -126,7 +129,7 @@ class StrangersExplainer(Explainer):
         model: TextClassifier = self.classifier  # type: ignore[assignment]
         with torch.enable_grad(), capture(model.model, gradients=True) as seen:
             logits = model.model(**model.text.inputs(self.tokens.ids)).logits
-        odds = log_odds(self.classifier, logits, self.target).sum()
+        odds = log_odds_of(logits, 1.0, self.target).sum()
         slopes, trace = seen.slopes(odds)[0], seen.trace()
         words = np.array(self.tokens.words)
         gradient, rollout = np.zeros((2, len(self.tokens.spans)), np.float32)
@@ -140,7 +143,7 @@ class StrangersExplainer(Explainer):
             range(len(words)),
             trace.weights,
             trace.tensors,
-            logits[0].detach().float().cpu(),
+            logits[0].detach().float().cpu().numpy(),
         )
 
     @cached_property
@@ -151,9 +154,7 @@ class StrangersExplainer(Explainer):
         real = [n for n, span in enumerate(self.tokens.spans) if span != (0, 0)]
         ids = np.array(self.tokens.ids)
         variants = [ids, *(np.where(words == word, model.mask, ids) for word in real)]
-        odds = log_odds(
-            self.classifier, model.logits([v.tolist() for v in variants]), self.target
-        ).numpy()
+        odds = log_odds(model.logits([v.tolist() for v in variants]), 1.0, self.target)
         found = np.zeros(len(self.tokens.spans), np.float32)
         found[real] = odds[0] - odds[1:]
         return found

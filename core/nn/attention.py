@@ -37,16 +37,21 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     hidden = torch.zeros_like(mask, dtype=scores.dtype)
     hidden.masked_fill_(~mask & has_key, -torch.inf)
     weights = (scores + hidden).softmax(-1)
-    if _can_be_asked(has_key) and bool(has_key.all()):
+    if can_be_asked(has_key) and bool(has_key.all()):
         return weights
     return weights.masked_fill(~has_key, 0.0)
 
 
-def _can_be_asked(tensor: Tensor) -> bool:
+def can_be_asked(tensor: Tensor) -> bool:
     """Whether a value decides in Python without harm: not where a graph is being recorded, nor
     where a GPU would have to be waited for. On a CPU it saves writing the weights again."""
-    plain = type(tensor) is Tensor and not torch.compiler.is_compiling()
+    plain = not being_recorded(tensor) and not torch.compiler.is_compiling()
     return plain and tensor.device.type == "cpu"
+
+
+def being_recorded(tensor: Tensor) -> bool:
+    """Whether a result stands for any value of its shape, as a graph for export is recorded."""
+    return type(tensor) is not Tensor
 
 
 def _check_boolean(mask: Tensor) -> None:

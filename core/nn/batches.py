@@ -4,9 +4,12 @@ All families with a vocabulary number these tokens alike.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PAD, BOS, EOS, UNK = range(4)
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
@@ -20,15 +23,24 @@ def padded_length(length: int, step: int = PAD_STEP) -> int:
     return -(-length // step) * step
 
 
-def pad(sequences: Sequence[Sequence[int]], step: int = 1) -> Tensor:
-    """Token numbers as one int64 tensor [B, T], filled up with `PAD` on the right.
+def pad(sequences: Sequence[Sequence[int]], step: int = 1) -> "Tensor":
+    """As `padded`, as a tensor."""
+    import torch
+
+    return torch.from_numpy(padded(sequences, step))
+
+
+def padded(sequences: Sequence[Sequence[int]], step: int = 1) -> np.ndarray:
+    """Token numbers as one int64 array [B, T], filled up with `PAD` on the right.
 
     Args:
         sequences: of any lengths, B of them.
         step: T is the longest length, rounded up to a multiple of this.
     """
-    length = padded_length(max(map(len, sequences)), step)
-    return torch.tensor([[*row, *[PAD] * (length - len(row))] for row in sequences])
+    rows = np.full((len(sequences), padded_length(max(map(len, sequences)), step)), PAD, np.int64)
+    for row, numbers in zip(rows, sequences, strict=True):
+        row[: len(numbers)] = numbers
+    return rows
 
 
 def batches_by_length(

@@ -6,20 +6,23 @@ Shapes: N texts, C classes, B batch, T tokens.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from dlcc.core.nn.batches import PAD_STEP, batches_by_length, pad
+from dlcc.core.files.paths import being_read
+from dlcc.core.nn.batches import PAD_STEP, batches_by_length, padded
 from dlcc.core.progress import Progress
+from dlcc.core.runner import Runner, TorchRunner, opened
 from dlcc.core.sentiment.codec import LONG_TEXTS, MASK, ReviewCodec, ReviewTokens, ends, windows
 from dlcc.core.sentiment.config import EncoderConfig
-from dlcc.core.sentiment.model import SentimentModel
 from dlcc.core.settings import one_of
 from dlcc.core.train.calibrated import Calibrated, class_names
-from dlcc.core.train.checkpoint import load_checkpoint
-from dlcc.core.train.runtime import autocast
+
+if TYPE_CHECKING:
+    import torch
+
+    from dlcc.core.sentiment.model import SentimentModel
 
 KIND = "sentiment"
 _BATCH_TOKENS = 4096  # more than that falls out of the processor's cache
@@ -52,8 +55,8 @@ class Answer:
 class Classifier(Calibrated):
     """A model with what it needs to read texts and to name classes."""
 
-    model: SentimentModel
-    """In eval mode, on the device that computes."""
+    model: "SentimentModel | None"
+    """In eval mode, on the device that computes; None where `runner` is not torch's."""
     codec: ReviewCodec
     labels: tuple[str, ...]
     temperature: float = 1.0
@@ -63,19 +66,63 @@ class Classifier(Calibrated):
     (the first quarter and the last three quarters of the length)."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """How it was made."""
+    runner: Runner = None  # type: ignore[assignment]  # the model's, where it is left out
+    config: EncoderConfig = None  # type: ignore[assignment]
     mask: ClassVar[int] = MASK
     """The token that stands in for one that is taken away."""
 
     def __post_init__(self) -> None:
         one_of(LONG_TEXTS).ask(self.long_texts, "long")
+        if self.model is not None:
+            from dlcc.core.sentiment.graphs import graphs
+
+            self.runner = TorchRunner(self.model, graphs(self.model))
+            self.config = self.model.encoder.config
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device, long_texts: str = "windows") -> "Classifier":
-        """Read a checkpoint, or the best one of a run.
+    def open(
+        cls, place: Path, device: str = "auto", runner: str = "auto", long_texts: str = "windows"
+    ) -> "Classifier":
+        """What answers fastest: a checkpoint's graphs where it has them, else its model.
+
+        Args:
+            place: a checkpoint, a run or an exported graph.
+            device: auto, or torch's name.
+            runner: one of `runner.RUNNERS`.
+
+        Raises:
+            DataError: none there, or damaged.
+            UsageError: as of `runner.opened`.
+        """
+        found = opened(place, KIND, runner, device)
+        if found is None:
+            from dlcc.core.train.runtime import choose_device
+
+            return cls.load(place, choose_device(device), long_texts)
+        with being_read(found.place):
+            return cls(
+                None,
+                ReviewCodec.from_files(found.files),
+                class_names(found.config["labels"]),
+                float(found.about.get("temperature", 1.0)),
+                long_texts,
+                found.about,
+                found.runner,
+                EncoderConfig(**found.config["encoder"]),
+            )
+
+    @classmethod
+    def load(
+        cls, folder: Path, device: "torch.device", long_texts: str = "windows"
+    ) -> "Classifier":
+        """Read a checkpoint, or the best one of a run, for torch.
 
         Raises:
             DataError: none there, or damaged.
         """
+        from dlcc.core.sentiment.model import SentimentModel
+        from dlcc.core.train.checkpoint import load_checkpoint
+
         checkpoint = load_checkpoint(folder, KIND)
         with checkpoint.being_read():
             labels = class_names(checkpoint.config["labels"])
@@ -94,7 +141,7 @@ class Classifier(Calibrated):
     @property
     def max_length(self) -> int:
         """Most tokens that are read at once."""
-        return self.model.encoder.config.max_length
+        return self.config.max_length
 
     def stretches(self, length: int) -> list[Sequence[int]]:
         """Which tokens of a text of `length` tokens are read at once: at most `max_length`."""
@@ -106,7 +153,7 @@ class Classifier(Calibrated):
     @property
     def has_attention(self) -> bool:
         """Whether the model is a Transformer."""
-        return self.model.encoder.config.architecture == "transformer"
+        return self.config.architecture == "transformer"
 
     def answer(
         self, texts: Sequence[str], progress: Progress | None = None, keep_tokens: bool = False
@@ -128,29 +175,30 @@ class Classifier(Calibrated):
             for text, ids, row, tokens in zip(texts, encoded, rows, kept, strict=True)
         ]
 
-    @torch.no_grad()
-    def logits(self, texts: Sequence[Sequence[int]], progress: Progress | None = None) -> Tensor:
-        """Logits [N, C], float32 on the CPU, before the temperature, of N texts' token numbers;
-        means over a text's windows."""
+    def logits(
+        self, texts: Sequence[Sequence[int]], progress: Progress | None = None
+    ) -> np.ndarray:
+        """Logits [N, C], float32, before the temperature, of N texts' token numbers; means over a
+        text's windows."""
         owners, pieces = [], []
         for number, ids in enumerate(texts):
             for places in self.stretches(len(ids)):
                 owners.append(number)
                 pieces.append([ids[place] for place in places])
-        logits = torch.zeros(len(pieces), len(self.labels))
+        logits = np.zeros((len(pieces), len(self.labels)), np.float32)
         done = 0
         for batch in batches_by_length([len(piece) for piece in pieces], _BATCH_TOKENS, PAD_STEP):
             logits[batch] = self.batch_logits([pieces[place] for place in batch])
             done += len(batch)
             if progress:
                 progress(round(done / len(pieces) * len(texts)), len(texts))
-        owner = torch.tensor(owners, dtype=torch.long)
-        sums = torch.zeros(len(texts), len(self.labels)).index_add_(0, owner, logits)
-        return sums / owner.bincount(minlength=len(texts))[:, None]
+        sums = np.zeros((len(texts), len(self.labels)), np.float32)
+        np.add.at(sums, np.array(owners, int), logits)
+        means: np.ndarray = sums / np.bincount(owners, minlength=len(texts))[:, None]
+        return means.astype(np.float32)
 
-    @torch.no_grad()
-    def batch_logits(self, pieces: Sequence[Sequence[int]]) -> Tensor:
-        """Logits [B, C], float32 on the CPU, of one batch of at most `max_length` tokens each."""
-        tokens = pad([piece or [0] for piece in pieces], PAD_STEP).to(self.device)
-        with autocast(self.device):
-            return self.model(tokens).float().cpu()
+    def batch_logits(self, pieces: Sequence[Sequence[int]]) -> np.ndarray:
+        """Logits [B, C], float32, of one batch of at most `max_length` tokens each."""
+        tokens = padded([piece or [0] for piece in pieces], PAD_STEP)
+        found: np.ndarray = self.runner.run("answer", tokens=tokens)["logits"]
+        return found

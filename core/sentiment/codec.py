@@ -18,7 +18,6 @@ from dlcc.core.errors import DataError, UsageError
 from dlcc.core.nn.batches import SPECIAL, UNK
 from dlcc.core.sentiment.config import VOCABULARIES
 from dlcc.core.settings import one_of
-from dlcc.core.train.checkpoint import load_checkpoint
 from dlcc.core.typed import places_of, typed_letters
 
 MASK = len(SPECIAL)
@@ -153,6 +152,8 @@ class ReviewCodec:
     @classmethod
     def of_run(cls, run: Path, kind: str) -> "ReviewCodec":
         """The codec of a run that is gone on with: its rules may be older than today's."""
+        from dlcc.core.train.checkpoint import load_checkpoint
+
         return cls.from_files(load_checkpoint(run / "last", kind).files)
 
     @classmethod

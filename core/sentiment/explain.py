@@ -13,16 +13,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from dlcc.core.errors import UsageError
-from dlcc.core.nn.batches import PAD
-from dlcc.core.nn.layers import as_array, recorded_projections
 from dlcc.core.sentiment.classifier import Classifier
 from dlcc.core.sentiment.codec import ReviewTokens
 from dlcc.core.settings import one_of
 from dlcc.core.trace import maps
+from dlcc.core.train.calibrated import log_softmax
 
 _OCCLUDED = 300  # words of a text that are masked one by one unasked
 METHODS = ("occlusion", "gradient", "rollout")
@@ -47,8 +44,8 @@ class Attended:
     The arrays of tokens are those of the first stretch, of T tokens.
     """
 
-    gradient: np.ndarray
-    """[W] float32: gradient × attention."""
+    gradient: np.ndarray | None
+    """[W] float32: gradient × attention; None of an exported graph, which has no gradients."""
     rollout: np.ndarray
     """[W] float32."""
     places: Sequence[int]
@@ -57,7 +54,7 @@ class Attended:
     """[L, H, T, T] float32."""
     tensors: dict[str, np.ndarray]
     """`query`, `key` and `value` [L, H, T, D] float32."""
-    logits: Tensor
+    logits: np.ndarray
     """[C]"""
 
 
@@ -85,12 +82,19 @@ class Explainer:
             raise UsageError(one_of((*METHODS, "none")).says, "explain", method)
         if method != "occlusion" and not self.classifier.has_attention:
             raise UsageError("a GRU has no attention; use occlusion", "explain", method)
+        if method == "gradient" and not self.has_gradients:
+            raise UsageError("an exported graph has none; use occlusion", "explain", method)
         return self._occlusion if method == "occlusion" else getattr(self.attended, method)
+
+    @property
+    def has_gradients(self) -> bool:
+        """Whether gradient × attention can be said."""
+        return self.attended is not None and self.attended.gradient is not None
 
     def explained(self, method: str | None = None) -> Explained:
         """The contributions by `method`, by the usual one when None: occlusion, of a long text, for
         which that would take long, gradient × attention."""
-        long = len(self.tokens.spans) > _OCCLUDED and self.classifier.has_attention
+        long = len(self.tokens.spans) > _OCCLUDED and self.has_gradients
         chosen = method or ("gradient" if long else "occlusion")
         return Explained(chosen, self.tokens, self.contributions(chosen))
 
@@ -106,10 +110,12 @@ class Explainer:
             ids, words = self._read(places)
             logits, weights, slopes, tensors = self._attend(ids)
             # The model averages over all tokens.
-            np.add.at(gradient, words, maps.relevance(weights, slopes).mean(0))
+            if slopes is not None:
+                np.add.at(gradient, words, maps.relevance(weights, slopes).mean(0))
             np.add.at(rollout, words, maps.rollout(weights).mean(0))
             first = first or (places, weights, tensors, logits)
-        return Attended(gradient / len(stretches), rollout / len(stretches), *first)
+        means = gradient / len(stretches), rollout / len(stretches)
+        return Attended(means[0] if slopes is not None else None, means[1], *first)
 
     def _read(self, places: Sequence[int]) -> tuple[list[int], np.ndarray]:
         """The tokens at `places`, and the words that they are parts of."""
@@ -128,36 +134,38 @@ class Explainer:
             mask = self.classifier.mask
             variants = [ids, *(_without(ids, words, [word], mask) for word in present)]
             logits = self.classifier.logits(variants)
-            odds = log_odds(self.classifier, logits, self.target).numpy()
+            odds = log_odds(logits, self.classifier.temperature, self.target)
             contributions[present] += odds[0] - odds[1:]
         return contributions / len(stretches)
 
     def _attend(
         self, ids: Sequence[int]
-    ) -> tuple[Tensor, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, dict[str, np.ndarray]]:
         """Logits [C], the attention weights [L, H, T, T] they came from, the slopes of the log odds
-        with respect to these, and what the weights compare.
+        with respect to these (None of an exported graph), and what the weights compare.
 
         Attention weighted by what raises the log odds is Chefer et al. 2021, "Generic
         attention-model explainability", eq. 5 and 6; rollout is Abnar & Zuidema 2020.
         """
-        model = self.classifier.model
-        tokens = torch.tensor([list(ids)], device=self.classifier.device)
-        mask = tokens != PAD
-        with torch.enable_grad(), recorded_projections(model.encoder.layers) as parts:
-            hidden, weights = model.encoder(model.encoder.embed(tokens), mask, need_weights=True)
-            logits = model.classify(hidden, mask)
-            odds = log_odds(self.classifier, logits, self.target).sum()
-            slopes = torch.autograd.grad(odds, weights)
-        tensors = {name: as_array(*each) for name, each in parts.items()}
-        return logits[0].detach().float().cpu(), as_array(*weights), as_array(*slopes), tensors
+        found = self.classifier.runner.run(
+            "attend",
+            tokens=np.array([ids], np.int64),
+            target=np.array([self.target]),
+            temperature=np.array([self.classifier.temperature], np.float32),
+        )
+        each = {name: values[0] for name, values in found.items()}
+        tensors = {name: each[name] for name in ("query", "key", "value")}
+        return each["logits"], each["weights"], each.get("slopes"), tensors
 
 
-def log_odds(classifier: Classifier, logits: Tensor, target: int) -> Tensor:
+def log_odds(logits: np.ndarray, temperature: float, target: int) -> np.ndarray:
     """Calibrated log odds [...] of class `target` against all others, from logits [..., C]."""
-    log_shares = (logits / classifier.temperature).log_softmax(-1)
-    others = [number for number in range(logits.shape[-1]) if number != target]
-    return log_shares[..., target] - log_shares[..., others].logsumexp(-1)
+    shares = log_softmax(logits / temperature)
+    others = np.delete(shares, target, -1)
+    most = others.max(-1, keepdims=True)
+    theirs = most[..., 0] + np.log(np.exp(others - most).sum(-1))
+    odds: np.ndarray = shares[..., target] - theirs
+    return odds
 
 
 def deletion(
@@ -176,7 +184,8 @@ def deletion(
         _without(text.ids, words, order[: round(share * len(text.spans))], classifier.mask)
         for share in STEPS
     ]
-    return classifier.probabilities(classifier.logits(variants))[:, target].numpy()
+    shares: np.ndarray = classifier.probabilities(classifier.logits(variants))[:, target]
+    return shares
 
 
 def _without(ids: Sequence[int], words: np.ndarray, gone: Sequence[int], mask: int) -> list[int]:

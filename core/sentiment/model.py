@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dlcc.core.nn.attention import being_recorded, can_be_asked
 from dlcc.core.nn.batches import PAD, padded_length
 from dlcc.core.nn.dropout import dropout
 from dlcc.core.nn.layers import (
@@ -73,7 +74,7 @@ class TextEncoder(nn.Module):
                 x, _ = layer(x, lengths)
                 x = dropout(x, config.dropout, self.training)
             return x, []
-        x = embedded + self.positions[start : start + embedded.shape[1]]
+        x = embedded + self._positions(embedded, start)
         x = dropout(x, config.dropout, self.training)
         may_attend = None if mask is None else mask[:, None, None]  # [B, 1, 1, T]
         kept = []
@@ -81,6 +82,14 @@ class TextEncoder(nn.Module):
             x, weights = block(x, may_attend, need_weights=need_weights)
             kept.append(weights)
         return self.norm(x), kept if need_weights else []
+
+    def _positions(self, embedded: Tensor, start: int) -> Tensor:
+        """The positions [T, D] of `embedded` [B, T, D]. A graph that is recorded makes them: the
+        table is larger than all else in it."""
+        end = start + embedded.shape[1]
+        if being_recorded(embedded):
+            return sinusoidal_positions(end, self.config.width)[start:]
+        return self.positions[start:end]
 
 
 class SentimentModel(nn.Module):
@@ -100,8 +109,8 @@ class SentimentModel(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits [B, C] of tokens [B, T], padded on the right with PAD."""
         mask = tokens != PAD
-        padded = not bool(mask.all())
-        hidden, _ = self.encoder(self.encoder.embed(tokens), mask if padded else None)
+        is_full = can_be_asked(mask) and bool(mask.all())
+        hidden, _ = self.encoder(self.encoder.embed(tokens), None if is_full else mask)
         return self.classify(hidden, mask)
 
     def classify(self, hidden: Tensor, mask: Tensor) -> Tensor:

@@ -134,7 +134,7 @@ def score_texts(
         raise DataError(f"{problem}: it tells {', '.join(classifier.labels)} apart")
     begun = time.perf_counter()
     ids = classifier.codec.encode_many([review.text for review in reviews])
-    logits = classifier.logits(ids, progress)
+    logits = torch.from_numpy(classifier.logits(ids, progress))
     seconds = time.perf_counter() - begun
     labels = label_numbers(reviews, classifier.labels)
     scores = score(
@@ -158,7 +158,8 @@ def accuracy_at(
 ) -> float:
     """Accuracy when each text is cut to `length` tokens by its ends."""
     ids = classifier.codec.encode_many([review.text for review in reviews])
-    logits = classifier.logits([ends(row, length) for row in ids], progress)
+    cut = [ends(row, length) for row in ids]
+    logits = torch.from_numpy(classifier.logits(cut, progress))
     labels = label_numbers(reviews, classifier.labels)
     return (logits.argmax(1) == labels).double().mean().item()
 

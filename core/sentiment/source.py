@@ -1,6 +1,6 @@
 """A text classifier's attention on one text, as a trace for pictures and the viewer.
 
-The model, and torch, come with the first text.
+The model comes with the first text.
 
 Shapes: W words.
 """
@@ -36,17 +36,20 @@ class SentimentSource(ModelSource):
     )
 
     def __init__(
-        self, checkpoint: Path | None = None, device: str = "auto", long_texts: str = "windows"
+        self,
+        checkpoint: Path | None = None,
+        device: str = "auto",
+        long_texts: str = "windows",
+        runner: str = "auto",
     ) -> None:
-        super().__init__(checkpoint, device)
+        super().__init__(checkpoint, device, runner)
         self.long_texts = long_texts
 
     @loaded_once
     def classifier(self) -> "Classifier":
         from dlcc.core.sentiment.classifier import Classifier
-        from dlcc.core.train.runtime import choose_device
 
-        return Classifier.load(self.folder, choose_device(self.device), self.long_texts)
+        return Classifier.open(self.folder, self.device, self.runner, self.long_texts)
 
     def traces(self, text: str) -> list[AttentionTrace]:
         (answer,) = self.classifier.answer([text], keep_tokens=True)
@@ -72,7 +75,8 @@ class SentimentSource(ModelSource):
         """What is attended to in `text`, with explanations by the quick methods and by `method`."""
         if not explainer.classifier.has_attention:
             return None
-        methods = dict.fromkeys([method, *_QUICK] if method else _QUICK)
+        quick = [name for name in _QUICK if name != "gradient" or explainer.has_gradients]
+        methods = dict.fromkeys([method, *quick] if method else quick)
         long = None if self.long_texts == "windows" else self.long_texts
         origin = self.made_by(text, self.classifier.about, long=long)
         return trace_of(
@@ -106,14 +110,15 @@ def trace_of(
     for name, values in (explanations or {}).items():
         tensors[f"explanation.{name}"] = (values / pieces)[list(words)].astype(np.float32)
     scale = tensors["query"].shape[-1] ** -0.5
-    probability, label = classifier.probabilities(attended.logits).max(0)
+    shares = classifier.probabilities(attended.logits)
+    label, probability = int(shares.argmax()), shares.max()
     shown = tuple(classifier.codec.tokenizer.id_to_token(tokens.ids[n]) for n in attended.places)
     return AttentionTrace(
         attended.weights,
         shown,
         shown,
         kind="sentiment",
-        title=f"{classifier.labels[int(label)]} {probability:.2f}",
+        title=f"{classifier.labels[label]} {probability:.2f}",
         scores=(tensors["query"] * scale) @ tensors["key"].swapaxes(-2, -1),
         query_words=words,
         key_words=words,

@@ -126,7 +126,7 @@ class ClassifyTask:
         return F.cross_entropy(logits, targets, label_smoothing=self.settings.label_smoothing)
 
     def validate(self) -> dict[str, float]:
-        logits = self.classifier.logits(self.validation, self.progress)
+        logits = torch.from_numpy(self.classifier.logits(self.validation, self.progress))
         scores = calibrate(self.classifier, logits, self.validation_labels)
         self.about["temperature"] = self.classifier.temperature
         if len(self.sources) < 2:
@@ -141,7 +141,8 @@ class ClassifyTask:
 
     def sample(self) -> str:
         logits = self.classifier.logits(self.classifier.codec.encode_many([EXAMPLE]))
-        probability, number = self.classifier.probabilities(logits)[0].max(0)
+        shares = self.classifier.probabilities(logits)[0]
+        number, probability = shares.argmax(), shares.max()
         return f"{EXAMPLE} {self.classifier.labels[int(number)]} {probability:.2f}"
 
     def traces(self) -> list[AttentionTrace]:

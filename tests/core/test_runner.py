@@ -14,17 +14,23 @@ import pytest
 import torch
 
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.runner import OnnxRunner, opened, threads
+from dlcc.core.runner import OnnxRunner, TorchRunner, opened, threads
+from dlcc.core.sentiment.classifier import Classifier
+from dlcc.core.sentiment.explain import METHODS, Explainer
 from dlcc.core.vit.classifier import PictureClassifier
 
 ROOT = Path(__file__).parents[2]
 ASSETS = ROOT / "assets"
 CPU = torch.device("cpu")
-KINDS = ("vit",)
+KINDS = ("vit", "sentiment")
+REVIEW = "The acting is good, but the story is slow and the ending is a waste of time."
 ANSWERS = [
     ["vit", "predict", str(ASSETS / "ship.png")],
     ["vit", "predict", str(ASSETS / "ship.png"), "--json"],
     ["vit", "predict", str(ASSETS / "ship.png"), "--attention", "--method", "rollout"],
+    ["sentiment", REVIEW],
+    ["sentiment", REVIEW, "--attention", "--json"],
+    ["sentiment", REVIEW, "--explain", "gradient"],
 ]
 
 
@@ -72,6 +78,26 @@ def test_pictures_are_answered_as_by_torch() -> None:
             np.testing.assert_allclose(getattr(here, name), getattr(there, name), atol=1e-4)
         for name, values in there.tensors.items():
             np.testing.assert_allclose(here.tensors[name], values, atol=1e-3)
+
+
+def test_texts_are_answered_as_by_torch() -> None:
+    quick = Classifier.open(ASSETS / "sentiment")
+    slow = Classifier.load(ASSETS / "sentiment", CPU)
+    assert isinstance(quick.runner, OnnxRunner)
+    assert isinstance(slow.runner, TorchRunner)
+    slow.runner.exact = True
+    texts = [REVIEW, "Wonderful.", "", " ".join([REVIEW] * 40)]  # the last in two windows
+    for here, there in zip(quick.answer(texts), slow.answer(texts), strict=True):
+        assert (here.label, here.num_stretches) == (there.label, there.num_stretches)
+        np.testing.assert_allclose(here.probabilities, there.probabilities, atol=1e-5)
+    tokens = quick.codec.encode(REVIEW)
+    one, other = Explainer(quick, tokens, 0), Explainer(slow, tokens, 0)
+    for method in METHODS:
+        mine, theirs = one.contributions(method), other.contributions(method)
+        np.testing.assert_allclose(mine, theirs, atol=1e-3)
+    assert one.attended is not None
+    assert other.attended is not None
+    np.testing.assert_allclose(one.attended.weights, other.attended.weights, atol=1e-5)
 
 
 def test_what_is_asked_for_computes(run_dlcc: Any, tmp_path: Path) -> None:

@@ -22,21 +22,33 @@ WEIGHTS = "model.safetensors"
 
 def functions(kind: str) -> tuple[torch.nn.Module, dict[str, Graph]]:
     """The bundled model, and those of its functions that answering takes."""
+    model: torch.nn.Module | None
     if kind == "vit":
         from dlcc.core.vit.classifier import PictureClassifier
-        from dlcc.core.vit.graphs import graphs
+        from dlcc.core.vit.graphs import graphs as vit_graphs
 
         model = PictureClassifier.load(ASSETS / kind, CPU).model
         assert model is not None
-        return model, {name: graphs(model)[name] for name in ("answer", "attend")}
+        return model, _some(vit_graphs(model), "answer", "attend")
+    if kind == "sentiment":
+        from dlcc.core.sentiment.classifier import Classifier
+        from dlcc.core.sentiment.graphs import graphs as sentiment_graphs
+
+        model = Classifier.load(ASSETS / kind, CPU).model
+        assert model is not None
+        return model, _some(sentiment_graphs(model), "answer", "attend")
     raise SystemExit(f"no model {kind}")
+
+
+def _some(graphs: dict[str, Graph], *names: str) -> dict[str, Graph]:
+    return {name: graphs[name] for name in names}
 
 
 def make(kind: str) -> None:
     folder = ASSETS / kind
     header = json.loads((folder / "config.json").read_text())
     model, graphs = functions(kind)
-    runner = TorchRunner(model, graphs)
+    runner = TorchRunner(model, graphs, exact=True)
     for old in folder.glob(f"*{SUFFIX}"):
         old.unlink()
         header["sha256"].pop(old.name, None)
@@ -54,5 +66,5 @@ def make(kind: str) -> None:
 
 
 if __name__ == "__main__":
-    for asked in sys.argv[1:] or ("vit",):
+    for asked in sys.argv[1:] or ("vit", "sentiment"):
         make(asked)

@@ -10,6 +10,7 @@ from dlcc.core.sentiment.classifier import Classifier
 from dlcc.core.sentiment.codec import MASK, ReviewTokens, ends, windows
 from dlcc.core.sentiment.explain import METHODS, STEPS, Explainer, deletion, log_odds
 from dlcc.core.sentiment.faithfulness import _cut, faithfulness
+from dlcc.core.sentiment.graphs import log_odds as log_odds_of
 from dlcc.core.sentiment.source import trace_of
 from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace
@@ -32,15 +33,20 @@ def attended(answers: Classifier, text: str, **explanations: np.ndarray) -> Atte
     return trace_of(Explainer(answers, answers.codec.encode(text), TARGET), text, explanations)
 
 
-def margin(rows: list[list[int]], target: int) -> torch.Tensor:
+def margin(rows: list[list[int]], target: int) -> np.ndarray:
     answers = trained()
-    return log_odds(answers, answers.logits(rows), target)
+    return log_odds(answers.logits(rows), answers.temperature, target)
 
 
 def test_log_odds_are_those_of_the_calibrated_probability() -> None:
     answers, logits = trained(), torch.tensor([[1.0, -2.0, 0.5]])
     share = answers.probabilities(logits)[0, 1]
-    assert log_odds(answers, logits, 1).item() == pytest.approx((share / (1 - share)).log().item())
+    expected = pytest.approx((share / (1 - share)).log().item())
+    assert log_odds(logits.numpy(), answers.temperature, 1).item() == expected
+    for target in (1, torch.tensor([1])):
+        assert log_odds_of(logits, answers.temperature, target).item() == expected
+    far = np.array([[500.0, -500.0, 0.0]], np.float32)  # beyond what exp can tell
+    assert log_odds(far, 1.0, 0).item() == pytest.approx(500)
 
 
 def test_occlusion_is_what_masking_a_word_changes() -> None:

@@ -1,0 +1,69 @@
+"""A text classifier's functions, as torch runs them and as they are exported.
+
+Shapes: B texts, T tokens, C classes; L layers, H heads, D width of a head.
+"""
+
+import torch
+from torch import Tensor
+
+from dlcc.core.nn.batches import PAD
+from dlcc.core.nn.layers import recorded_projections
+from dlcc.core.runner import Graph
+from dlcc.core.sentiment.model import SentimentModel
+
+_PARTS = ("query", "key", "value")
+
+
+def graphs(model: SentimentModel) -> dict[str, Graph]:
+    """By name, of tokens [B, T], padded on the right:
+
+    `answer`: `logits` [B, C].
+    `attend`: of one text without padding, also what was attended to, `weights` [1, L, H, T, T]; how
+    much each of these raises the log odds of the class `target` [1] at the `temperature` [1],
+    `slopes`; and what the weights compare, `query`, `key` and `value` [1, L, H, T, D].
+    `shown`: of texts, as `attend` without slopes.
+
+    A GRU has `answer` alone.
+    """
+    tokens = torch.tensor([[5, 6, 7, 8, 9], [5, 6, 7, PAD, PAD]])
+    many = {"tokens": (tokens, {0: "batch", 1: "length"})}
+    one = {
+        "tokens": (tokens[:1], {1: "length"}),
+        "target": (torch.tensor([1]), {}),
+        "temperature": (torch.tensor([1.5]), {}),
+    }
+
+    def answer(tokens: Tensor) -> tuple[Tensor, ...]:
+        return (model(tokens),)
+
+    def shown(tokens: Tensor) -> tuple[Tensor, ...]:
+        mask = tokens != PAD
+        with recorded_projections(model.encoder.layers) as parts:
+            hidden, weights = model.encoder(model.encoder.embed(tokens), mask, need_weights=True)
+        compared = (torch.stack(parts[name], 1) for name in _PARTS)
+        return model.classify(hidden, mask), torch.stack(weights, 1), *compared
+
+    def attend(tokens: Tensor, target: Tensor, temperature: Tensor) -> tuple[Tensor, ...]:
+        with torch.enable_grad(), recorded_projections(model.encoder.layers) as parts:
+            # Of the vectors, so that a model with frozen weights has gradients too.
+            embedded = model.encoder.embed(tokens).detach().requires_grad_()
+            hidden, weights = model.encoder(embedded, None, need_weights=True)
+            logits = model.classify(hidden, torch.ones_like(tokens, dtype=torch.bool))
+            odds = log_odds(logits, temperature, target)
+            slopes = torch.autograd.grad(odds, weights, torch.ones_like(odds))
+        compared = (torch.stack(parts[name], 1) for name in _PARTS)
+        return logits, torch.stack(weights, 1), torch.stack(slopes, 1), *compared
+
+    found = {"answer": Graph(answer, many, ("logits",), fast=True)}
+    if model.encoder.config.architecture == "transformer":
+        found["attend"] = Graph(attend, one, ("logits", "weights", "slopes", *_PARTS))
+        found["shown"] = Graph(shown, many, ("logits", "weights", *_PARTS))
+    return found
+
+
+def log_odds(logits: Tensor, temperature: float | Tensor, target: int | Tensor) -> Tensor:
+    """Calibrated log odds [...] of class `target` against all others, from logits [..., C]."""
+    shares = (logits / temperature).log_softmax(-1)
+    chosen = torch.arange(logits.shape[-1], device=logits.device) == target
+    theirs = shares.masked_fill(chosen, -torch.inf).logsumexp(-1)
+    return shares.masked_fill(~chosen, 0.0).sum(-1) - theirs
