@@ -50,6 +50,9 @@ def load_tensors(
         with safe_open(path, framework) as file:
             text = (file.metadata() or {}).get(name)
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        for key, array in arrays.items() if framework == "numpy" else ():
+            if array.dtype.kind == "V":  # known to numpy where some other package tells it of it
+                raise ValueError(f"{key} has numbers of the type {array.dtype}")
         values = None if text is None else json.loads(text)
     if not isinstance(values, dict | None):
         raise DataError(f"{path} is damaged: its {name} is no JSON object")
