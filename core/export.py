@@ -7,7 +7,7 @@ with torch.
 import io
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.paths import read_bytes, write_atomically
-from dlcc.core.runner import HEADER, Graph, TorchRunner, session_of
+from dlcc.core.runner import HEADER, Graph, TorchRunner, array_of, session_of
 
 OPSET = 20
 TOLERANCE = 1e-3
@@ -37,10 +37,11 @@ def onnx_of(model: nn.Module, graph: Graph) -> Any:
         import onnxscript  # noqa: F401 - the exporter needs it
     except ImportError as error:
         raise UsageError(f"exporting needs {error.name}: pip install 'dlcc[onnx]'") from error
-    examples = tuple(example for example, _ in graph.inputs.values())
+    made = graph.examples()
+    examples = tuple(made[name][0] for name in graph.inputs)
     names: dict[str, Any] = {"input_names": list(graph.inputs), "output_names": list(graph.outputs)}
-    axes = {name: dict(lengths) for name, (_, lengths) in graph.inputs.items()}
-    function = _Function(model, graph)
+    axes = {name: dict(made[name][1]) for name in graph.inputs}
+    function = _Function(model, graph).eval()
     with _quietly(), _frozen(model):
         if any(isinstance(module, nn.RNNBase) for module in model.modules()):
             # torch.export writes a recurrence out step by step, for one length alone.
@@ -54,7 +55,7 @@ def onnx_of(model: nn.Module, graph: Graph) -> Any:
                 dynamic_axes=axes,
                 **names,
             )
-            return onnx.load_from_string(content.getvalue())
+            return _without_notes(onnx.load_from_string(content.getvalue()))
         program = torch.onnx.export(
             _recorded(function, examples, axes),
             dynamo=True,
@@ -153,13 +154,15 @@ def largest_difference(
 
     onnx.checker.check_model(str(place) if place else proto, full_check=place is None)
     graph = runner.graphs[name]
-    given = {key: example.numpy() for key, (example, _) in graph.inputs.items()}
+    made = graph.examples()
+    given = {key: made[key][0].numpy() for key in graph.inputs}
     expected = runner.run(name, **given)
     session = session_of(place or proto.SerializeToString(), "what was exported")
-    found = session.run(list(graph.outputs), given)
+    read = {each.name: given[each.name] for each in session.get_inputs()}
+    found = session.run(list(graph.outputs), read)
     worst = 0.0
     for output, here in zip(graph.outputs, found, strict=True):
-        there = np.asarray(expected[output], dtype=np.float64)
+        there = array_of(expected[output]).astype(np.float64)
         gap = np.abs(here - there).max(initial=0.0) / max(np.abs(there).max(initial=0.0), 1.0)
         worst = max(worst, float(gap))
     if not worst < TOLERANCE:
@@ -184,7 +187,7 @@ def write_with_weights(proto: Any, path: Path) -> None:
 
 def link_weights(proto: Any, weights: Path) -> None:
     """Have a graph take its weights from a safetensors file that will lie beside it: cast to
-    float32 where they are float16, and transposed, as the graph has them.
+    float32 where they are float16, and turned as the graph has them.
 
     Weights are known by their content. What the file has not stays inside.
     """
@@ -198,20 +201,15 @@ def link_weights(proto: Any, weights: Path) -> None:
         if found is None:
             tensors.append(tensor)
             continue
-        (name, kind, shape, offset, length), turned = found
+        (name, kind, shape, offset, length), way = found
         stored = f"{name}.saved"
         if stored not in {each.name for each in tensors}:
             tensors.append(_outside(stored, kind, shape, weights.name, offset, length))
-        before = stored
         if kind == "F16":
-            last = f"{tensor.name}.float" if turned else tensor.name
             to = onnx.TensorProto.FLOAT
-            nodes.append(onnx.helper.make_node("Cast", [before], [last], to=to))
-            before = last
-        if turned:
-            nodes.append(onnx.helper.make_node("Transpose", [before], [tensor.name]))
-        elif kind != "F16":
-            nodes.append(onnx.helper.make_node("Identity", [before], [tensor.name]))
+            nodes.append(onnx.helper.make_node("Cast", [stored], [f"{tensor.name}.float"], to=to))
+            stored = f"{tensor.name}.float"
+        nodes += _turning(way, stored, tensor.name)
     del proto.graph.initializer[:]
     proto.graph.initializer.extend(tensors)
     rest = list(proto.graph.node)
@@ -239,14 +237,42 @@ def _places(weights: Path) -> list[tuple[Place, np.ndarray]]:
     return found
 
 
-def _found(array: np.ndarray, saved: list[tuple[Place, np.ndarray]]) -> tuple[Place, bool] | None:
-    """The saved tensor that an array is, and whether it is turned round."""
+def _gates(values: np.ndarray) -> np.ndarray:
+    """A GRU's weights as ONNX has them: update before reset, and a direction."""
+    reset, update, new = np.split(values, 3)
+    return np.concatenate([update, reset, new])[None]
+
+
+_WAYS: dict[str, tuple[Callable[[np.ndarray], bool], Callable[[np.ndarray], np.ndarray]]] = {
+    "Identity": (lambda values: True, lambda values: values),
+    "Transpose": (lambda values: values.ndim == 2, np.transpose),
+    "gates": (lambda values: values.ndim == 2 and len(values) % 3 == 0, _gates),
+}
+"""How a saved tensor may stand in a graph: which ones, and how."""
+
+
+def _found(array: np.ndarray, saved: list[tuple[Place, np.ndarray]]) -> tuple[Place, str] | None:
+    """The saved tensor that an array is, and in which of `_WAYS`."""
     for place, values in saved:
-        if values.shape == array.shape and np.array_equal(values, array):
-            return place, False
-        if values.ndim == 2 and values.T.shape == array.shape and np.array_equal(values.T, array):
-            return place, True
+        for way, (takes, turn) in _WAYS.items() if values.size == array.size else ():
+            if takes(values) and np.array_equal(turn(values), array):
+                return place, way
     return None
+
+
+def _turning(way: str, before: str, after: str) -> list[Any]:
+    """The nodes that do to a tensor what `_WAYS` says."""
+    from onnx.helper import make_node
+
+    if way != "gates":
+        return [make_node(way, [before], [after])]
+    parts = [f"{after}.{gate}" for gate in ("reset", "update", "new")]
+    return [
+        make_node("Split", [before], parts, axis=0, num_outputs=3),
+        make_node("Concat", [parts[1], parts[0], parts[2]], [f"{after}.rows"], axis=0),
+        make_node("Constant", [], [f"{after}.axis"], value_ints=[0]),
+        make_node("Unsqueeze", [f"{after}.rows", f"{after}.axis"], [after]),
+    ]
 
 
 def _outside(name: str, kind: str, shape: list[int], file: str, offset: int, length: int) -> Any:

@@ -7,7 +7,7 @@ graphs answers without torch, which takes far longer to load.
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,9 +34,12 @@ class Graph(NamedTuple):
 
     function: Any
     """Tensors in, a tuple of tensors out."""
-    inputs: Mapping[str, tuple[Any, Mapping[int, str]]]
-    """By name an example, and which of its axes may have any length, by the length's name."""
+    inputs: Sequence[str]
     outputs: Sequence[str]
+    examples: Callable[[], Mapping[str, tuple[Any, Mapping[int, str]]]]
+    """Makes, by its name, an example of each input, on the CPU; and which of its axes may have any
+    length, by what that is called. No two lengths are the same, nor any that is fixed: where a
+    graph is recorded they could not be told apart."""
     kept: frozenset[str] = frozenset()
     """Outputs that only this runner reads again: they stay where it computes."""
     fast: bool = False
@@ -74,7 +77,7 @@ class TorchRunner:
         given = [_tensor(inputs[each], device) for each in graph.inputs]
         with torch.no_grad(), autocast(device, graph.fast and not self.exact):
             found = zip(graph.outputs, graph.function(*given), strict=True)
-        return {each: value if each in graph.kept else _array(value) for each, value in found}
+        return {each: value if each in graph.kept else array_of(value) for each, value in found}
 
 
 class OnnxRunner:
@@ -216,8 +219,10 @@ def _tensor(given: Any, device: Any) -> Any:
     return torch.from_numpy(np.ascontiguousarray(given)).to(device)
 
 
-def _array(tensor: Any) -> np.ndarray:
-    """A tensor as numpy has it, floating-point ones as float32."""
+def array_of(tensor: Any) -> np.ndarray:
+    """A tensor as numpy has it, floating-point ones as float32; an array as it is."""
+    if isinstance(tensor, np.ndarray):
+        return tensor
     plain = tensor.detach()
     array: np.ndarray = (plain.float() if plain.is_floating_point() else plain).cpu().numpy()
     return array

@@ -16,6 +16,7 @@ from dlcc.cli.options import (
     Export,
     Json,
     Model,
+    Runner,
     Save,
     at_most_one,
 )
@@ -67,6 +68,7 @@ def translate(
     export_to: Export = None,
     json_output: Json = False,
     device: Device = "auto",
+    runner: Runner = "auto",
 ) -> None:
     """Translate TEXT, English to Spanish with the bundled model.
 
@@ -94,14 +96,14 @@ def translate(
     if n_best < 1:
         raise UsageError(f"--n-best {n_best}: at least 1")
     from dlcc.core.translate.source import TranslateSource
-    from dlcc.core.translate.translator import SearchOptions  # loads torch: after cheap complaints
+    from dlcc.core.translate.translator import SearchOptions
 
     options = SearchOptions(beam, length_penalty)
     if n_best > beam:
         options = SearchOptions(n_best, length_penalty)
-    source = TranslateSource(checkpoint, device, options)
+    source = TranslateSource(checkpoint, device, options, runner)
     translator, console = source.translator, stdout()
-    alone = len(lines) == 1 and console.is_terminal and translator.model.config.attention != "none"
+    alone = len(lines) == 1 and console.is_terminal and translator.config.attention != "none"
     draws = (alone if attention is None else attention) and not json_output and not tui
     shows = draws or tui or save is not None or export_to is not None
     done: list[Translation] = []

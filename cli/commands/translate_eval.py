@@ -137,7 +137,10 @@ def _load(folders: "Mapping[str, Path | None]", device: str) -> "dict[str, Trans
     """The translators of several folders, by the folders' names."""
     from dlcc.core.translate.source import TranslateSource
 
-    return {name: TranslateSource(folder, device).translator for name, folder in folders.items()}
+    return {
+        name: TranslateSource(folder, device, runner="torch").translator
+        for name, folder in folders.items()
+    }
 
 
 def _score(

@@ -25,13 +25,19 @@ def graphs(model: SentimentModel) -> dict[str, Graph]:
 
     A GRU has `answer` alone.
     """
-    tokens = torch.tensor([[5, 6, 7, 8, 9], [5, 6, 7, PAD, PAD]])
-    many = {"tokens": (tokens, {0: "batch", 1: "length"})}
-    one = {
-        "tokens": (tokens[:1], {1: "length"}),
-        "target": (torch.tensor([1]), {}),
-        "temperature": (torch.tensor([1.5]), {}),
-    }
+
+    def many() -> dict[str, tuple[Tensor, dict[int, str]]]:
+        tokens = torch.arange(17).expand(13, -1) % (model.encoder.config.vocab_size - 1) + 1
+        tokens = tokens.masked_fill(torch.ones(13, 17).triu(5).bool(), PAD)
+        return {"tokens": (tokens, {0: "batch", 1: "length"})}
+
+    def one() -> dict[str, tuple[Tensor, dict[int, str]]]:
+        tokens, _ = many()["tokens"]
+        return {
+            "tokens": (tokens[-1:], {1: "length"}),
+            "target": (torch.tensor([1]), {}),
+            "temperature": (torch.tensor([1.5]), {}),
+        }
 
     def answer(tokens: Tensor) -> tuple[Tensor, ...]:
         return (model(tokens),)
@@ -54,10 +60,11 @@ def graphs(model: SentimentModel) -> dict[str, Graph]:
         compared = (torch.stack(parts[name], 1) for name in _PARTS)
         return logits, torch.stack(weights, 1), torch.stack(slopes, 1), *compared
 
-    found = {"answer": Graph(answer, many, ("logits",), fast=True)}
+    found = {"answer": Graph(answer, ("tokens",), ("logits",), many, fast=True)}
     if model.encoder.config.architecture == "transformer":
-        found["attend"] = Graph(attend, one, ("logits", "weights", "slopes", *_PARTS))
-        found["shown"] = Graph(shown, many, ("logits", "weights", *_PARTS))
+        asked = ("tokens", "target", "temperature")
+        found["attend"] = Graph(attend, asked, ("logits", "weights", "slopes", *_PARTS), one)
+        found["shown"] = Graph(shown, ("tokens",), ("logits", "weights", *_PARTS), many)
     return found
 
 

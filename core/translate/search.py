@@ -4,20 +4,17 @@ Shapes: B sources in a batch, N hypotheses a source, S source length, T steps of
 token, and one for the end), D width of a state, V vocabulary, A alternatives.
 """
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from dlcc.core.nn.batches import BOS, EOS, PAD
-from dlcc.core.translate.model import Decoded, Memory, Model
+from dlcc.core.runner import Runner, array_of
 
-_ALTERNATIVES = 8
 _MISSING = 5.0  # nats that an end costs while a word to copy is missing
-Length = TypeVar("Length", int, Tensor)
+Length = TypeVar("Length", int, np.ndarray)
 Marks = Sequence[Sequence[int]]
 
 
@@ -25,15 +22,15 @@ Marks = Sequence[Sequence[int]]
 class Steps:
     """What the decoder looked at and weighed as it wrote one hypothesis."""
 
-    compared: Tensor
-    """What there was to look at: see `Memory.compared`."""
-    query: Tensor
+    compared: Mapping[str, np.ndarray]
+    """What there was to look at: the memory, as `graphs` has it, of this source alone."""
+    query: np.ndarray
     """What each step asked: [T, D], or of a Transformer [T, L, H, D/H]."""
-    weights: Tensor | None
+    weights: np.ndarray | None
     """What it looked at: [T, S], or of a Transformer [T, L, H, S]; None without attention."""
-    probabilities: Tensor
+    probabilities: np.ndarray
     """[T, A] of its most probable tokens, best first."""
-    tokens: Tensor
+    tokens: np.ndarray
     """[T, A]: these tokens."""
 
 
@@ -56,60 +53,54 @@ def longest_target(source_length: Length) -> Length:
     return 2 * source_length + 10
 
 
-@torch.no_grad()
 def greedy_search(
-    model: Model,
-    source: Tensor,
-    prefix: Tensor | None = None,
+    runner: Runner,
+    vocabulary: int,
+    source: np.ndarray,
+    prefix: Sequence[int] = (),
     keep_steps: bool = False,
     marks: Marks = (),
 ) -> list[Hypothesis]:
     """Take the most probable token at each step.
 
     Args:
-        model: in eval mode.
+        runner: of a translator's functions.
+        vocabulary: how many tokens it knows.
         source: tokens [B, S], padded on the right.
-        prefix: target tokens [B, P] that every translation begins with.
+        prefix: target tokens that every translation begins with.
         keep_steps: whether the hypotheses say how they were written.
         marks: placeholders, see `_Copies`.
 
     Returns:
         One hypothesis a source.
     """
-    memory, state = model.encode(source), None
-    record = _Record(memory, keep_steps)
-    size, limits = len(source), longest_target(memory.mask.sum(1))
-    token = torch.full((size, 1), BOS, device=source.device)
-    if prefix is not None and prefix.shape[1]:
-        token = torch.cat([token, prefix], 1)
-    emitted, copies = [token[:, 1:]], _Copies(source, marks)
-    score = torch.zeros(size, device=source.device)
-    ended, over = (torch.zeros(size, dtype=torch.bool, device=source.device) for _ in range(2))
-    for length in itertools.count(1):
-        decoded = model.decode(memory, token, state, need_weights=keep_steps)
-        record.add(decoded)
-        state = decoded.state
-        logits = copies.only(decoded.logits[:, -1], emitted)
-        best, token = _log_probabilities(logits).max(-1, keepdim=True)
-        score += best.squeeze(1).masked_fill(over, 0.0)
-        token = token.masked_fill(over.unsqueeze(1), PAD)
-        emitted.append(token)
-        ended |= token.squeeze(1) == EOS
+    rows, copies = _Rows(runner, vocabulary, source, keep_steps), _Copies(source, marks)
+    size, limits = len(source), longest_target(rows.mask.sum(1))
+    given = np.tile(np.array([BOS, *prefix]), (size, 1))
+    emitted = [given[:, 1:]]
+    score = np.zeros(size)
+    ended, over = np.zeros((2, size), bool)
+    length = 0
+    while not over.all():
+        length += 1
+        values, tokens = rows.step(given, 1, copies.marked, copies.bias(emitted))
+        score += np.where(over, 0.0, values[:, 0])
+        given = np.where(over, PAD, tokens[:, 0])[:, None]
+        emitted.append(given)
+        ended |= given[:, 0] == EOS
         over = ended | (limits <= length)
-        if over.all():
-            break
-    texts = [_until_end(row) for row in torch.cat(emitted, 1).tolist()]
+    texts = [_until_end(row) for row in np.concatenate(emitted, 1).tolist()]
     found = zip(texts, score.tolist(), ended.tolist(), strict=True)
     return [
-        Hypothesis(tokens, value, finished, record.steps(row, len(tokens) + finished))
+        Hypothesis(tokens, value, finished, rows.steps(row, len(tokens) + finished))
         for row, (tokens, value, finished) in enumerate(found)
     ]
 
 
-@torch.no_grad()
 def beam_search(
-    model: Model,
-    source: Tensor,
+    runner: Runner,
+    vocabulary: int,
+    source: np.ndarray,
     beam: int,
     length_penalty: float,
     keep_steps: bool = False,
@@ -118,7 +109,8 @@ def beam_search(
     """Keep the `beam` most probable beginnings at each step (Sutskever et al. 2014, 3.2).
 
     Args:
-        model: in eval mode.
+        runner: of a translator's functions.
+        vocabulary: how many tokens it knows.
         source: tokens [B, S], padded on the right.
         beam: hypotheses kept, N.
         length_penalty: the exponent of Wu et al. 2016, eq. 14; 0 prefers short translations.
@@ -128,45 +120,44 @@ def beam_search(
     Returns:
         For each source its up to N best finished hypotheses, best first.
     """
-    device, live = source.device, list(range(len(source)))  # live: sources still searched
-    memory = model.encode(source)
-    limits = longest_target(memory.mask.sum(1)).tolist()
-    state, memory = model.start(memory).repeat_interleave(beam, 1), memory.repeat(beam)
-    record, copies = _Record(memory, keep_steps), _Copies(source.repeat_interleave(beam, 0), marks)
-    tokens = torch.full((len(live) * beam, 1), BOS, device=device)
+    live = list(range(len(source)))  # sources still searched
+    rows, copies = _Rows(runner, vocabulary, source, keep_steps), _Copies(source, marks)
+    limits = longest_target(rows.mask.sum(1)).tolist()
+    each = np.repeat(np.arange(len(live)), beam)
+    rows.select(each)
+    copies.select(each)
+    tokens = np.full((len(live) * beam, 1), BOS)
     # All N beginnings are the same at first: only the first one may grow.
-    scores = torch.full((len(live), beam), -torch.inf, device=device)
+    scores = np.full((len(live), beam), -np.inf)
     scores[:, 0] = 0.0
     found: list[list[Hypothesis]] = [[] for _ in live]
 
-    def keep(place: int, row: int, score: Tensor, finished: bool) -> None:
+    def keep(place: int, row: int, score: float, finished: bool) -> None:
         """Move what stands in a row, with its log probability, to its source's hypotheses."""
         emitted = tuple(tokens[row, 1:].tolist())
-        value = score.item() / _penalty(len(emitted) + finished, length_penalty)
-        found[live[place]].append(Hypothesis(emitted, value, finished, record.steps(row)))
+        value = float(score) / _penalty(len(emitted) + finished, length_penalty)
+        found[live[place]].append(Hypothesis(emitted, value, finished, rows.steps(row)))
 
     length = 0
     while live:
         length += 1
-        decoded = model.decode(memory, tokens[:, -1:], state, need_weights=keep_steps)
-        record.add(decoded)
-        logits = copies.only(decoded.logits[:, -1], [tokens])
-        steps = _log_probabilities(logits).view(len(live), beam, -1)
-        totals = (scores.unsqueeze(-1) + steps).flatten(1)  # [B, N·V]
-        # 2 N candidates: even if N of them end here, N go on.
-        values, places = totals.topk(min(2 * beam, totals.shape[1]), dim=1)
-        first = torch.arange(len(live), device=device).unsqueeze(1) * beam
-        origin, token = first + places // steps.shape[-1], places % steps.shape[-1]
+        # 2 N candidates: even if N of them end here, N go on. None of a row's others is among them.
+        bias = copies.bias([tokens])
+        values, following = rows.step(tokens[:, -1:], 2 * beam, copies.marked, bias)
+        totals = scores[..., None] + values.reshape(len(live), beam, -1)  # [B, N, K]
+        values, places = _best(totals.reshape(len(live), -1), 2 * beam)
+        first = np.arange(len(live))[:, None] * beam
+        origin = first + places // totals.shape[-1]
+        token = np.take_along_axis(following.reshape(len(live), -1), places, 1)
         ends = token == EOS
         # Those among the N best of their source that end are finished.
-        for n, rank in (ends[:, :beam] & values[:, :beam].isfinite()).nonzero().tolist():
+        for n, rank in np.argwhere(ends[:, :beam] & np.isfinite(values[:, :beam])).tolist():
             keep(n, int(origin[n, rank]), values[n, rank], True)
-        values = values.masked_fill(ends, -torch.inf)
-        scores, chosen = values.topk(beam, dim=1)  # [B, N]
-        parents = origin.gather(1, chosen).flatten()
-        tokens = torch.cat([tokens[parents], token.gather(1, chosen).view(-1, 1)], 1)
-        state = decoded.state[:, parents]
-        record.follow(parents)
+        scores, chosen = _best(np.where(ends, -np.inf, values), beam)  # [B, N]
+        parents = np.take_along_axis(origin, chosen, 1).ravel()
+        new = np.take_along_axis(token, chosen, 1).reshape(-1, 1)
+        tokens = np.concatenate([tokens[parents], new], 1)
+        rows.follow(parents)
         best, going_on = scores[:, 0].tolist(), []
         for n, source_number in enumerate(live):
             limit, hypotheses = limits[source_number], found[source_number]
@@ -177,11 +168,10 @@ def beam_search(
             elif not hypotheses:
                 keep(n, n * beam, scores[n, 0], False)
         if len(going_on) < len(live):
-            kept = (first[going_on] + torch.arange(beam, device=device)).flatten()
+            kept = (first[going_on] + np.arange(beam)).ravel()
             live = [live[n] for n in going_on]
-            scores, tokens, state = scores[going_on], tokens[kept], state[:, kept]
-            memory = memory.select(kept)
-            record.follow(kept, memory)
+            scores, tokens = scores[going_on], tokens[kept]
+            rows.select(kept)
             copies.select(kept)
     return [_ranked(hypotheses, beam) for hypotheses in found]
 
@@ -194,78 +184,109 @@ class _Copies:
         marks: the tokens of each placeholder.
     """
 
-    def __init__(self, source: Tensor, marks: Marks) -> None:
-        self._marks = torch.tensor(marks, dtype=torch.long, device=source.device)  # [K, 2]
-        self._asked = self._in(source) if marks else source[:, :0]
+    def __init__(self, source: np.ndarray, marks: Marks) -> None:
+        self._marks = np.array(marks or np.zeros((0, 2)), dtype=np.int64)  # [K, 2]
+        self._asked = self._in(source)
+        self.marked = np.array([PAD, BOS, EOS, *self._marks.ravel()])
+        """[M]: the tokens that `bias` is of."""
 
-    def only(self, logits: Tensor, tokens: Sequence[Tensor]) -> Tensor:
-        """`logits` [R, V] of what may follow `tokens`, parts of [R, T]."""
-        if not self._asked.any():
-            return self._without(logits, ~self._asked)
-        left = self._asked & ~self._in(torch.cat([*tokens], 1))
-        logits = self._without(logits, ~left)
-        logits[left.any(1), EOS] -= _MISSING
-        return logits
+    def bias(self, tokens: Sequence[np.ndarray]) -> np.ndarray:
+        """What is added to the logits of what may follow `tokens`, parts of [R, T]: [R, M]."""
+        left = self._asked & ~self._in(np.concatenate(tokens, 1))
+        found = np.full((len(left), len(self.marked)), -np.inf, np.float32)  # PAD, BOS: never
+        found[:, 2] = np.where(left.any(1), -_MISSING, 0.0)
+        found[:, 3:][np.repeat(left, self._marks.shape[1], 1)] = 0.0
+        return found
 
-    def select(self, rows: Tensor) -> None:
+    def select(self, rows: np.ndarray) -> None:
         """Go on with these rows."""
         self._asked = self._asked[rows]
 
-    def _in(self, tokens: Tensor) -> Tensor:
+    def _in(self, tokens: np.ndarray) -> np.ndarray:
         """[R, K]: whether `tokens` [R, T] have a placeholder."""
-        return (tokens[..., None, None] == self._marks).any(-1).any(1)
-
-    def _without(self, logits: Tensor, forbidden: Tensor) -> Tensor:
-        if self._marks.numel():
-            logits = logits.clone()
-            hidden = forbidden.unsqueeze(-1).expand(-1, -1, self._marks.shape[1])
-            logits[:, self._marks] = logits[:, self._marks].masked_fill(hidden, -torch.inf)
-        return logits
+        if not len(self._marks):
+            return np.zeros((len(tokens), 0), bool)
+        found: np.ndarray = (tokens[..., None, None] == self._marks).any(-1).any(1)
+        return found
 
 
-class _Record:
-    """What the decoder did so far in every row of its batch.
+class _Rows:
+    """Translations that are being written, and what the decoder did so far in each.
 
     Args:
-        memory: of the batch.
-        kept: False records nothing.
+        source: tokens [B, S]: a row each.
+        kept: whether what it did is kept.
     """
 
-    def __init__(self, memory: Memory, kept: bool) -> None:
-        self._memory, self._kept = memory, kept
-        self._parts: list[Tensor] = []  # [rows, T, ...]: query, weights, probabilities, tokens
+    def __init__(self, runner: Runner, vocabulary: int, source: np.ndarray, kept: bool) -> None:
+        self._runner, self._vocabulary, self._kept = runner, vocabulary, kept
+        self._memory = runner.run("encode", source=source)
+        self._state = self._memory.pop("state")
+        self._score = {name: self._memory.pop(name) for name in ("score",) if name in self._memory}
+        self.mask: np.ndarray = self._memory["mask"]
+        self._parts: dict[str, np.ndarray] = {}  # [rows, T, ...]
 
-    def add(self, decoded: Decoded) -> None:
-        """Keep one call of the decoder: one step, or several that were given."""
-        if not self._kept:
-            return
-        weights = decoded.query[..., :0] if decoded.weights is None else decoded.weights
-        shares = decoded.logits.float().softmax(-1)
-        new = [decoded.query, weights, *shares.topk(min(_ALTERNATIVES, shares.shape[-1]))]
-        before = self._parts or [part[:, :0] for part in new]
-        self._parts = [torch.cat(pair, 1) for pair in zip(before, new, strict=True)]
+    def step(
+        self, given: np.ndarray, count: int, marked: np.ndarray, bias: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Go on over tokens [R, T]: the `count` best that may follow, or all there are: their log
+        probabilities [R, K] and numbers [R, K]. To the logits of the tokens `marked` [M] `bias`
+        [R, M] is added."""
+        found = self._runner.run(
+            "traced" if self._kept else "step",
+            given=given,
+            marked=marked,
+            bias=bias,
+            ranks=np.arange(min(count, self._vocabulary)),
+            state=self._state,
+            **self._memory,
+        )
+        self._state = found.pop("next")
+        values, tokens = found.pop("values"), found.pop("tokens")
+        for name, part in found.items() if self._kept else ():
+            before = self._parts.get(name)
+            self._parts[name] = part if before is None else np.concatenate([before, part], 1)
+        return values, tokens
 
-    def follow(self, parents: Tensor, memory: Memory | None = None) -> None:
-        """Let each row go on from another one, of a batch with another memory if it is given."""
-        self._memory = memory or self._memory
-        self._parts = [part[parents] for part in self._parts]
+    def follow(self, parents: np.ndarray) -> None:
+        """Let each row go on from another one of the same source."""
+        self._state = self._state[:, parents]
+        self._parts = {name: part[parents] for name, part in self._parts.items()}
+
+    def select(self, rows: np.ndarray) -> None:
+        """Go on with these rows, each once or several times."""
+        self.follow(rows)
+        self._memory = {name: part[rows] for name, part in self._memory.items()}
+        self.mask = self._memory["mask"]
 
     def steps(self, row: int, count: int | None = None) -> Steps | None:
         """The steps of a row so far, or the first `count` of them."""
         if not self._kept:
             return None
-        length = int(self._memory.mask[row].sum())
-        parts = [self._memory.compared(row), *(part[row, :count] for part in self._parts)]
-        compared, query, weights, probabilities, tokens = (part.clone() for part in parts)
-        looked = weights[..., :length] if weights.shape[-1] else None
-        return Steps(compared, query, looked, probabilities, tokens)
+        length = int(self.mask[row].sum())
+        parts = {name: part[row, :count].copy() for name, part in self._parts.items()}
+        weights = parts.get("weights")
+        compared = {
+            name: array_of(part[row, ..., :length, :] if part.ndim > 2 else part[row])
+            for name, part in self._memory.items()
+            if name != "mask"
+        }
+        return Steps(
+            {**compared, **self._score},
+            parts["query"],
+            None if weights is None else weights[..., :length],
+            parts["shares"],
+            parts["alternatives"],
+        )
 
 
-def _log_probabilities(logits: Tensor) -> Tensor:
-    """[..., V], in which padding and the start can not be chosen."""
-    logits = logits.float()
-    logits[..., [PAD, BOS]] = -torch.inf
-    return logits.log_softmax(-1)
+def _best(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The `count` largest of each row, or all there are, largest first; and their places."""
+    count = min(count, values.shape[1])
+    places = np.argpartition(-values, count - 1, 1)[:, :count]
+    found = np.take_along_axis(values, places, 1)
+    order = np.argsort(-found, 1, kind="stable")
+    return np.take_along_axis(found, order, 1), np.take_along_axis(places, order, 1)
 
 
 def _penalty(length: int, exponent: float) -> float:

@@ -1,6 +1,6 @@
 """What a translator looked at and weighed while it wrote, as a trace; and writing on from one.
 
-The model, and torch, come with the first sentence.
+The model comes with the first sentence.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,16 +30,16 @@ class TranslateSource(ModelSource):
         checkpoint: Path | None = None,
         device: str = "auto",
         options: "SearchOptions | None" = None,
+        runner: str = "auto",
     ) -> None:
-        super().__init__(checkpoint, device)
+        super().__init__(checkpoint, device, runner)
         self.options = options
 
     @loaded_once
     def translator(self) -> "Translator":
-        from dlcc.core.train.runtime import choose_device
         from dlcc.core.translate.translator import Translator
 
-        return Translator.load(self.folder, choose_device(self.device))
+        return Translator.open(self.folder, self.device, self.runner)
 
     def traces(self, text: str) -> list[AttentionTrace]:
         return self.traces_of(self.translator.translate([text], self.options, keep_steps=True))
@@ -93,7 +93,7 @@ def trace_of(
     """
     from dlcc.core.nn.batches import EOS, SPECIAL
 
-    if translator.model.config.attention == "none":
+    if translator.config.attention == "none":
         raise UsageError("this model has no attention to show")
     if not translation.tokens:
         raise DataError(f"nothing was translated: {translation.problem or 'an empty translation'}")
@@ -158,8 +158,7 @@ def choose(translator: "Translator", trace: AttentionTrace, step: int, piece: st
 def _weights(steps: "Steps") -> np.ndarray:
     """[T, S] of GRUs or [T, L, H, S] of a Transformer, float32."""
     assert steps.weights is not None  # the model has attention
-    weights: np.ndarray = steps.weights.float().cpu().numpy()
-    return weights
+    return steps.weights
 
 
 def aligned(weights: np.ndarray) -> np.ndarray:

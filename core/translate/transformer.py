@@ -108,7 +108,7 @@ class Transformer(nn.Module):
     def start(self, memory: Memory) -> Tensor:
         """What the decoder knows at the beginning: [L, B, 2, H, 0, D/H]."""
         heads, width = self.config.num_heads, self.config.embed_dim // self.config.num_heads
-        shape = (len(self.decoder), len(memory.mask), 2, heads, 0, width)
+        shape = (len(self.decoder), memory.mask.shape[0], 2, heads, 0, width)
         return memory.states.new_zeros(shape)
 
     def _embed(self, table: nn.Embedding, tokens: Tensor, before: int) -> Tensor:

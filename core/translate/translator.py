@@ -3,23 +3,25 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from dlcc.core.nn.attention import AdditiveAttention, TrainableDotProductAttention
-from dlcc.core.nn.batches import BOS, PAD, batches_by_length, pad
+from dlcc.core.files.paths import being_read
+from dlcc.core.nn.batches import BOS, PAD, batches_by_length, padded
 from dlcc.core.progress import Progress
+from dlcc.core.runner import Runner, TorchRunner, opened
 from dlcc.core.settings import Bound, Settings, setting
-from dlcc.core.train.checkpoint import load_checkpoint
 from dlcc.core.translate.codec import Codec, Tokens, clean, split_sentences
 from dlcc.core.translate.config import Seq2SeqConfig
-from dlcc.core.translate.model import Decoded, Memory, Seq2Seq
 from dlcc.core.translate.search import Hypothesis, Steps, beam_search, greedy_search
-from dlcc.core.translate.transformer import Transformer
 from dlcc.core.typed import typed
+
+if TYPE_CHECKING:
+    import torch
+
+    from dlcc.core.translate.model import Decoded, Memory, Seq2Seq
+    from dlcc.core.translate.transformer import Transformer
 
 KIND = "translate"
 _BATCH_TOKENS = 2048  # in a batch to translate, times the beam
@@ -67,22 +69,37 @@ class Translator:
     """A model with its vocabulary.
 
     Args:
-        model: put into eval mode while it translates.
+        model: in eval mode while it translates; None where `runner` is not torch's.
         codec: its vocabulary.
         longest_source: tokens of the longest source it was trained on.
         about: how it was made.
+        runner: its functions, where there is no model.
+        config: its sizes, where there is no model.
     """
 
     def __init__(
         self,
-        model: Seq2Seq | Transformer,
+        model: "Seq2Seq | Transformer | None",
         codec: Codec,
         longest_source: int,
         about: Mapping[str, Any],
+        runner: Runner | None = None,
+        config: Seq2SeqConfig | None = None,
     ) -> None:
-        self.model, self.codec, self.longest_source = model, codec, longest_source
-        self.about = about
-        self.device = next(model.parameters()).device
+        self.codec, self.longest_source, self.about = codec, longest_source, about
+        self._model = model
+        if model is not None:
+            from dlcc.core.translate.graphs import graphs
+
+            runner, config = TorchRunner(model, graphs(model)), model.config
+        assert runner is not None  # else there is a model
+        assert config is not None
+        self.runner, self.config = runner, config
+
+    @property
+    def model(self) -> "Seq2Seq | Transformer":
+        assert self._model is not None  # who asks has loaded it for torch
+        return self._model
 
     @property
     def _most_tokens(self) -> int:
@@ -90,12 +107,36 @@ class Translator:
         return 4 * self.longest_source
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device) -> "Translator":
-        """Read a checkpoint, or the best one of a run.
+    def open(cls, place: Path, device: str = "auto", runner: str = "auto") -> "Translator":
+        """What answers fastest: a checkpoint's graphs where it has them, else its model.
+
+        Args:
+            place: a checkpoint, a run or an exported graph.
+            device: auto, or torch's name.
+            runner: one of `runner.RUNNERS`.
+
+        Raises:
+            DataError: none there, damaged, or not a translator.
+            UsageError: as of `runner.opened`.
+        """
+        found = opened(place, KIND, runner, device)
+        if found is None:
+            from dlcc.core.train.runtime import choose_device
+
+            return cls.load(place, choose_device(device))
+        with being_read(found.place):
+            codec, longest = Codec.from_files(found.files), int(found.config["longest_source"])
+            return cls(None, codec, longest, found.about, found.runner, model_config(found.config))
+
+    @classmethod
+    def load(cls, folder: Path, device: "torch.device") -> "Translator":
+        """Read a checkpoint, or the best one of a run, for torch.
 
         Raises:
             DataError: none there, damaged, or not a translator.
         """
+        from dlcc.core.train.checkpoint import load_checkpoint
+
         checkpoint = load_checkpoint(folder, KIND)
         with checkpoint.being_read():
             return cls(
@@ -143,15 +184,15 @@ class Translator:
         source = self.read_as(source)
         tokens = self._encode([source])[0]
         hypotheses = greedy_search(
-            self.model,
-            pad([tokens.ids]).to(self.device),
-            torch.tensor([list(prefix)], dtype=torch.long, device=self.device),
+            self.runner,
+            self.config.vocab_size,
+            padded([tokens.ids]),
+            prefix,
             keep_steps=True,
             marks=self.codec.marks,
         )
         return self._translation(source, tokens, hypotheses)
 
-    @torch.no_grad()
     def compared(self, steps: Steps) -> tuple[dict[str, np.ndarray], float, str]:
         """What the weights of `steps` were computed from, of L layers and H heads (one of GRUs).
 
@@ -159,30 +200,32 @@ class Translator:
             `query` [L, H, T, D], `key` and `value` [L, H, S, D] and, of additive attention, `score`
             [1, 1, D]; what scores are multiplied by; dot-product or additive.
         """
-        query, compared = steps.query.float(), steps.compared.float()
-        extra: dict[str, Tensor] = {}
+        query, there = steps.query, steps.compared
         scale, mechanism = query.shape[-1] ** -0.5, "dot-product"
-        if isinstance(self.model, Transformer):
-            query, key, value = query.permute(1, 2, 0, 3), compared[:, 0], compared[:, 1]
-        else:
-            attention, key, value = self.model.attention, compared, compared
-            if isinstance(attention, TrainableDotProductAttention):
-                query, key = attention.query_proj(query), attention.key_proj(key)
-                value = attention.value_proj(value)
-            elif isinstance(attention, AdditiveAttention):
-                query, key = attention.query_proj(query), attention.key_proj(key)
-                extra = {"score": attention.score_proj.weight[0][None, None]}
-                scale, mechanism = 1.0, "additive"
-            query, key, value = query[None, None], key[None, None], value[None, None]
-        parts = extra | {"query": query, "key": key, "value": value}
-        return {name: part.cpu().numpy() for name, part in parts.items()}, scale, mechanism
+        if "projected" in there:
+            key, value = there["projected"].swapaxes(0, 1)
+            return (
+                {"query": query.transpose(1, 2, 0, 3), "key": key, "value": value},
+                scale,
+                mechanism,
+            )
+        parts = {
+            "query": query[None, None],
+            "key": there.get("key", there["states"])[None, None],
+            "value": there.get("value", there["states"])[None, None],
+        }
+        if "score" in there:
+            parts["score"], scale, mechanism = there["score"][None], 1.0, "additive"
+        return parts, scale, mechanism
 
-    @torch.no_grad()
-    def decode(self, source: Sequence[int], target: Sequence[int]) -> tuple[Memory, Decoded]:
+    def decode(self, source: Sequence[int], target: Sequence[int]) -> "tuple[Memory, Decoded]":
         """Run the decoder over a given target: row t is the step that emits token t or the end."""
-        memory = self.model.encode(pad([source]).to(self.device))
-        given = torch.tensor([[BOS, *target]], device=self.device)
-        return memory, self.model.decode(memory, given)
+        import torch
+
+        device = next(self.model.parameters()).device
+        with torch.no_grad():
+            memory = self.model.encode(torch.from_numpy(padded([source])).to(device))
+            return memory, self.model.decode(memory, torch.tensor([[BOS, *target]], device=device))
 
     def _translate(
         self,
@@ -197,7 +240,7 @@ class Translator:
         readable.sort(key=lengths.__getitem__)
         results: dict[int, list[Hypothesis]] = {}
         for batch in batches_by_length(lengths, _BATCH_TOKENS // options.beam, order=readable):
-            source = pad([cut_up[n].ids for n in batch]).to(self.device)
+            source = padded([cut_up[n].ids for n in batch])
             hypotheses = self._search(source, options, keep_steps)
             results.update(zip(batch, hypotheses, strict=True))
             if progress:
@@ -220,14 +263,13 @@ class Translator:
         ]
 
     def _search(
-        self, source: Tensor, options: SearchOptions, keep_steps: bool
+        self, source: np.ndarray, options: SearchOptions, keep_steps: bool
     ) -> list[list[Hypothesis]]:
+        model, marks = (self.runner, self.config.vocab_size), self.codec.marks
         if options.beam == 1:
-            found = greedy_search(self.model, source, keep_steps=keep_steps, marks=self.codec.marks)
+            found = greedy_search(*model, source, keep_steps=keep_steps, marks=marks)
             return [[hypothesis] for hypothesis in found]
-        return beam_search(
-            self.model, source, options.beam, options.length_penalty, keep_steps, self.codec.marks
-        )
+        return beam_search(*model, source, options.beam, options.length_penalty, keep_steps, marks)
 
     def _translation(
         self, source: str, tokens: Tokens, hypotheses: Sequence[Hypothesis]
@@ -275,8 +317,11 @@ def model_config(config: Mapping[str, Any]) -> Seq2SeqConfig:
     return Seq2SeqConfig(**{n: config[n] for n in names if n in config or n not in new})
 
 
-def new_model(config: Seq2SeqConfig) -> Seq2Seq | Transformer:
+def new_model(config: Seq2SeqConfig) -> "Seq2Seq | Transformer":
     """A model of these sizes with fresh weights."""
+    from dlcc.core.translate.model import Seq2Seq
+    from dlcc.core.translate.transformer import Transformer
+
     return (Transformer if config.architecture == "transformer" else Seq2Seq)(config, PAD)
 
 

@@ -24,9 +24,12 @@ def graphs(model: ViT) -> dict[str, Graph]:
     `query`, `key` and `value` [B, L, H, T, D].
     `shown`: as `attend`, without slopes.
     """
-    pixels = torch.zeros(2, 3, *[model.config.image_size] * 2, dtype=torch.uint8)
-    many = {"pixels": (pixels, {0: "batch"})}
-    target = {"target": (torch.tensor([-1, 0]), {0: "batch"})}
+
+    def examples() -> dict[str, tuple[Tensor, dict[int, str]]]:
+        pixels = torch.zeros(13, 3, *[model.config.image_size] * 2, dtype=torch.uint8)
+        pixels[1:, 0] = 99
+        classes = torch.arange(13) % model.config.num_classes - 1
+        return {"pixels": (pixels, {0: "batch"}), "target": (classes, {0: "batch"})}
 
     def answer(pixels: Tensor) -> tuple[Tensor, ...]:
         return (model(from_bytes(pixels)),)
@@ -44,9 +47,9 @@ def graphs(model: ViT) -> dict[str, Graph]:
         return *found.values(), torch.stack(slopes, 1)
 
     return {
-        "answer": Graph(answer, many, ("logits",)),
-        "attend": Graph(attend, many | target, (*_SHOWN, "slopes")),
-        "shown": Graph(shown, many, _SHOWN),
+        "answer": Graph(answer, ("pixels",), ("logits",), examples),
+        "attend": Graph(attend, ("pixels", "target"), (*_SHOWN, "slopes"), examples),
+        "shown": Graph(shown, ("pixels",), _SHOWN, examples),
     }
 
 

@@ -94,7 +94,7 @@ class ViT(nn.Module):
         grid = (patches.shape[2], patches.shape[3])
         x = patches.flatten(2).transpose(1, 2)
         if self.config.class_token:
-            x = torch.cat((self.class_token.expand(len(x), -1, -1).to(x.dtype), x), 1)
+            x = torch.cat((self.class_token.expand(x.shape[0], -1, -1).to(x.dtype), x), 1)
         positions: Tensor = self.positions
         if grid != self.config.grid:
             positions = interpolate_positions(

@@ -38,7 +38,7 @@ def rates(data: Path, count: int) -> dict[str, float]:
     from dlcc.core.translate.source import TranslateSource
     from dlcc.core.translate.translator import GREEDY
 
-    translator = TranslateSource(None, "cpu").translator
+    translator = TranslateSource(None, "cpu", runner="torch").translator
     split = split_pairs(read_pairs(data), translator.about["seed"])
     texts = [sentence.source for sentence in split.test[:count]]
     translator.translate(texts[:64], GREEDY)

@@ -14,15 +14,24 @@ import pytest
 import torch
 
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.export import largest_difference, onnx_of
 from dlcc.core.runner import OnnxRunner, TorchRunner, opened, threads
 from dlcc.core.sentiment.classifier import Classifier
 from dlcc.core.sentiment.explain import METHODS, Explainer
+from dlcc.core.translate.config import ATTENTIONS, Seq2SeqConfig
+from dlcc.core.translate.translator import GREEDY, SearchOptions, Translator, new_model
 from dlcc.core.vit.classifier import PictureClassifier
 
 ROOT = Path(__file__).parents[2]
 ASSETS = ROOT / "assets"
 CPU = torch.device("cpu")
-KINDS = ("vit", "sentiment")
+KINDS = ("vit", "sentiment", "translate")
+SENTENCES = [
+    "The book that I bought is very interesting.",
+    "I bought a book.",
+    "She does not like the dog that her brother has, and he does not like the cat. Do you?",
+    "",
+]
 REVIEW = "The acting is good, but the story is slow and the ending is a waste of time."
 ANSWERS = [
     ["vit", "predict", str(ASSETS / "ship.png")],
@@ -31,6 +40,8 @@ ANSWERS = [
     ["sentiment", REVIEW],
     ["sentiment", REVIEW, "--attention", "--json"],
     ["sentiment", REVIEW, "--explain", "gradient"],
+    ["translate", SENTENCES[0], "--attention", "--n-best", "3"],
+    ["translate", SENTENCES[1], "--json"],
 ]
 
 
@@ -40,7 +51,7 @@ def test_the_bundled_graphs_belong_to_the_bundled_weights(kind: str) -> None:
     folder = ASSETS / kind
     hashes = json.loads((folder / "config.json").read_text())["sha256"]
     graphs = sorted(folder.glob("*.onnx"))
-    assert graphs
+    assert graphs, "run python tests/tools/make_graphs.py"
     for path in graphs:
         assert hashes[path.name] == hashlib.sha256(path.read_bytes()).hexdigest()
         onnx.checker.check_model(str(path))
@@ -98,6 +109,67 @@ def test_texts_are_answered_as_by_torch() -> None:
     assert one.attended is not None
     assert other.attended is not None
     np.testing.assert_allclose(one.attended.weights, other.attended.weights, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [GREEDY, SearchOptions()])
+def test_sentences_are_translated_as_by_torch(options: SearchOptions) -> None:
+    quick = Translator.open(ASSETS / "translate")
+    slow = Translator.load(ASSETS / "translate", CPU)
+    assert isinstance(quick.runner, OnnxRunner)
+    _same_translations(quick, slow, options)
+
+
+def _same_translations(quick: Translator, slow: Translator, options: SearchOptions) -> None:
+    """Texts, their scores, and what was looked at."""
+    for kept in (True, False):
+        pair = [each.translate(SENTENCES, options, kept) for each in (quick, slow)]
+        for here, there in zip(*pair, strict=True):
+            assert [text for text, _ in here.others] == [text for text, _ in there.others]
+            assert (here.tokens, here.problem) == (there.tokens, there.problem)
+            assert here.score == pytest.approx(there.score, abs=1e-4)
+            for one, other in zip(here.parts or [here], there.parts or [there], strict=True):
+                assert (one.steps is not None) == (kept and bool(one.tokens))
+                if one.steps is not None and other.steps is not None:
+                    _same_steps(quick.compared(one.steps), slow.compared(other.steps))
+                    for name in ("weights", "probabilities"):
+                        mine, theirs = getattr(one.steps, name), getattr(other.steps, name)
+                        assert (mine is None) == (theirs is None)
+                        if mine is not None:
+                            np.testing.assert_allclose(mine, theirs, atol=1e-4)
+
+
+def _same_steps(here: Any, there: Any) -> None:
+    assert here[1:] == there[1:]
+    assert here[0].keys() == there[0].keys()
+    for name, values in there[0].items():
+        np.testing.assert_allclose(here[0][name], values, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "attention", [*ATTENTIONS, pytest.param("transformer", marks=pytest.mark.slow)]
+)
+def test_any_translator_is_exported(attention: str) -> None:
+    trained = Translator.load(ASSETS / "translate", CPU)
+    how = "architecture" if attention == "transformer" else "attention"
+    config = Seq2SeqConfig(trained.codec.size, 16, 24, **{how: attention})
+    torch.manual_seed(0)
+    slow = Translator(new_model(config).eval(), trained.codec, 20, {})
+    assert isinstance(slow.runner, TorchRunner)
+    functions = slow.runner.graphs
+    contents: dict[str, Any] = {}
+    for name, graph in functions.items():
+        proto = onnx_of(slow.model, graph)
+        assert largest_difference(proto, slow.runner, name) < 1e-4
+        assert [each.name for each in proto.graph.output] == list(graph.outputs)
+        contents[name] = proto.SerializeToString()
+    runner = OnnxRunner({name: name for name in contents}, contents, "it")
+    quick = Translator(None, trained.codec, 20, {}, runner, config)
+    for options in (GREEDY, SearchOptions(3)):
+        if attention == "none":
+            for each in (quick, slow):
+                assert each.translate(SENTENCES[:1], options)[0].text
+            continue
+        _same_translations(quick, slow, options)
 
 
 def test_what_is_asked_for_computes(run_dlcc: Any, tmp_path: Path) -> None:

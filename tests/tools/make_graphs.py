@@ -37,6 +37,12 @@ def functions(kind: str) -> tuple[torch.nn.Module, dict[str, Graph]]:
         model = Classifier.load(ASSETS / kind, CPU).model
         assert model is not None
         return model, _some(sentiment_graphs(model), "answer", "attend")
+    if kind == "translate":
+        from dlcc.core.translate.graphs import graphs as translate_graphs
+        from dlcc.core.translate.translator import Translator
+
+        model = Translator.load(ASSETS / kind, CPU).model
+        return model, translate_graphs(model)
     raise SystemExit(f"no model {kind}")
 
 
@@ -66,5 +72,5 @@ def make(kind: str) -> None:
 
 
 if __name__ == "__main__":
-    for asked in sys.argv[1:] or ("vit", "sentiment"):
+    for asked in sys.argv[1:] or ("vit", "sentiment", "translate"):
         make(asked)

@@ -1,14 +1,14 @@
 import random
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
-from dlcc.core.nn.batches import BOS, EOS, pad
+from dlcc.core.nn.batches import BOS, EOS, padded
+from dlcc.core.train.calibrated import log_softmax
 from dlcc.core.translate.codec import Codec
 from dlcc.core.translate.copies import MARKS, copied_names, is_strange, marked_pair, places
-from dlcc.core.translate.model import Decoded, Memory
 from dlcc.core.translate.search import beam_search, greedy_search
 
 KEPT = Path(__file__).parents[2] / "data/kept.tsv"
@@ -87,30 +87,23 @@ def test_a_vocabulary_without_placeholders_copies_nothing() -> None:
 class _Likes:
     """A model that always wants token 5, then 4, then the end, then 6, whatever it reads."""
 
-    def encode(self, source: Tensor) -> Memory:
-        return Memory(torch.zeros(*source.shape, 1), source != 0)
-
-    def start(self, memory: Memory) -> Tensor:
-        return torch.zeros(1, len(memory.mask), 1)
-
-    def decode(
-        self,
-        memory: Memory,
-        target: Tensor,
-        state: Tensor | None = None,
-        *,
-        need_weights: bool = True,
-    ) -> Decoded:
-        logits = torch.full((*target.shape, 7), -30.0)
-        logits[..., [5, 4, EOS, 6]] = torch.tensor([9.0, 8.0, 7.0, 5.0])
-        return Decoded(logits, torch.zeros(1, len(target), 1), torch.zeros(*target.shape, 1), None)
+    def run(self, name: str, **given: Any) -> dict[str, Any]:
+        if name == "encode":
+            source = given["source"]
+            return {"mask": source != 0, "state": np.zeros((1, len(source), 1))}
+        logits = np.full((len(given["given"]), 7), -30.0)
+        logits[:, [5, 4, EOS, 6]] = [9.0, 8.0, 7.0, 5.0]
+        logits[:, given["marked"]] += given["bias"]
+        best = np.argsort(-logits, 1)[:, : len(given["ranks"])]
+        values = np.take_along_axis(log_softmax(logits), best, 1)
+        return {"values": values, "tokens": best, "next": given["state"]}
 
 
 def test_a_placeholder_is_written_once_and_only_if_the_source_has_it() -> None:
-    source, marks = pad([[5, 3], [6, 3], [3]]), [[5], [4], [6]]
-    found = [each.tokens for each in greedy_search(_Likes(), source, marks=marks)]
+    source, marks = padded([[5, 3], [6, 3], [3]]), [[5], [4], [6]]
+    found = [each.tokens for each in greedy_search(_Likes(), 7, source, marks=marks)]
     assert found == [(5,), (6,), ()]
-    beams = beam_search(_Likes(), source, 2, 0.0, marks=marks)
+    beams = beam_search(_Likes(), 7, source, 2, 0.0, marks=marks)
     assert [each[0].tokens for each in beams] == found
-    assert greedy_search(_Likes(), source)[0].tokens[:2] == (5, 5)
+    assert greedy_search(_Likes(), 7, source)[0].tokens[:2] == (5, 5)
     assert BOS not in found[0]

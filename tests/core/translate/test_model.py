@@ -8,14 +8,27 @@ from torch import Tensor
 
 from dlcc.core.errors import UsageError
 from dlcc.core.nn.batches import BOS, EOS, PAD, UNK, pad
+from dlcc.core.runner import TorchRunner
+from dlcc.core.translate import search
 from dlcc.core.translate.config import ATTENTIONS, Seq2SeqConfig
+from dlcc.core.translate.graphs import graphs
 from dlcc.core.translate.model import Seq2Seq
-from dlcc.core.translate.search import beam_search, greedy_search, longest_target
+from dlcc.core.translate.search import Hypothesis, longest_target
 from dlcc.core.translate.translator import new_model
 
 SOURCES = [[5, 6, 7, 8], [9, 10], [11, 12, 13, 14, 15, 16]]
 TARGETS = [[20, 21], [22, 23, 24, 25, 26], [27]]
 MODELS = (*ATTENTIONS, "transformer")
+
+
+def greedy_search(model: Any, source: Tensor, *given: Any, **more: Any) -> list[Hypothesis]:
+    runner = TorchRunner(model, graphs(model))
+    return search.greedy_search(runner, model.config.vocab_size, source.numpy(), *given, **more)
+
+
+def beam_search(model: Any, source: Tensor, *given: Any, **more: Any) -> list[list[Hypothesis]]:
+    runner = TorchRunner(model, graphs(model))
+    return search.beam_search(runner, model.config.vocab_size, source.numpy(), *given, **more)
 
 
 def _model(attention: str = "dot-product", **sizes: int) -> Any:
@@ -164,7 +177,7 @@ def test_beam_search_in_a_batch_is_the_same_as_alone() -> None:
 def test_a_prefix_is_kept() -> None:
     model = _model()
     _overfit(model)
-    forced = greedy_search(model, pad(SOURCES[:1]), torch.tensor([[23]]))[0]
+    forced = greedy_search(model, pad(SOURCES[:1]), [23])[0]
     assert forced.tokens[0] == 23
 
 
