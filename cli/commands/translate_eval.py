@@ -60,6 +60,9 @@ def compare(
     without: Annotated[
         Path, typer.Argument(help="Run folder of the model without attention.", metavar="WITHOUT")
     ],
+    more: Annotated[
+        list[Path] | None, typer.Argument(help="Run folders of further models.", metavar="MORE")
+    ] = None,
     data: _Data = None,
     part: Part = None,
     beam: _Beam = 5,
@@ -70,12 +73,23 @@ def compare(
     json_output: Json = False,
     device: Device = "auto",
 ) -> None:
-    """Compare a model with attention to one without, by sentence length."""
-    from dlcc.cli.console import note, print_json, stdout
-    from dlcc.cli.draw.scores import print_translation_scores
-    from dlcc.core.translate.score import differences
+    """Compare a model with attention to one without, and to others such as a Transformer.
 
-    translators = _load({"attention": attention, "without": without}, device)
+    By sentence length; and from English to Spanish by words that have several translations: how
+    often it is the reference's.
+    """
+    from dlcc.cli.console import note, print_json, stdout
+    from dlcc.cli.draw.scores import print_senses, print_translation_scores
+    from dlcc.core.errors import UsageError
+    from dlcc.core.translate.score import differences
+    from dlcc.core.translate.senses import sense_scores, senses_as_json
+
+    folders = {"attention": attention, "without": without}
+    for folder in more or ():
+        if folder.name in folders:
+            raise UsageError(f"{folder}: another model is called {folder.name} already")
+        folders[folder.name] = folder
+    translators = _load(folders, device)
     sentences, scores, values = _score(translators, data, part, beam, length_penalty)
     for name, translator in translators.items():
         note(f"{name}: {_training(translator)}")
@@ -88,10 +102,18 @@ def compare(
         }
         for place in places
     ]
+    about = next(iter(translators.values())).about
+    languages = about.get("source_lang", "eng"), about.get("target_lang", "spa")
+    senses = {
+        name: sense_scores(sentences, each.hypotheses) if languages == ("eng", "spa") else []
+        for name, each in scores.items()
+    }
     if json_output:
-        print_json({**values, "examples": shown})
+        as_json = {name: senses_as_json(each) for name, each in senses.items()}
+        print_json({**values, "senses": as_json, "examples": shown})
         return
     print_translation_scores(scores)
+    print_senses(senses)
     console = stdout()
     for example in shown:
         console.print(f"\n{example.pop('source')}", style="bold", soft_wrap=True)
@@ -131,6 +153,12 @@ def alignments(
     table.add_row("attention at the step that is given the word", f"{errors.fed_back:.3f}")
     table.add_row("the diagonal, no model", f"{errors.diagonal:.3f}")
     stdout().print(table)
+    for what, (wrong, words) in {"single": errors.single, "phrase": errors.phrases}.items():
+        if words:
+            share = f"{wrong / words:.3f}"
+            stdout().print(
+                f"{what} words: {wrong} of {words} look elsewhere as they are emitted, {share}"
+            )
 
 
 def _load(folders: "Mapping[str, Path | None]", device: str) -> "dict[str, Translator]":

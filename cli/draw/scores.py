@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dlcc.core.sentiment.score import LengthScore
     from dlcc.core.train.classify import Mistake, Scores
     from dlcc.core.translate.score import TranslationScores
+    from dlcc.core.translate.senses import SenseScore
     from dlcc.core.vit.data import ImageSet
 
 _CELL = 6  # columns of a confusion cell, at least
@@ -192,7 +193,7 @@ def print_by_architecture(rows: Sequence[Mapping[str, Any]], sizes: Mapping[str,
 
 
 def print_translation_scores(scores: "Mapping[str, TranslationScores]") -> None:
-    """Scores of one or two translators, by name, on the same sentences."""
+    """Scores of one translator or several, by name, on the same sentences."""
     console, results = stdout(), list(scores.values())
     count = len(results[0].hypotheses)
     both = len(results) == 2
@@ -228,3 +229,26 @@ def translation_scores_as_json(scores: "TranslationScores") -> dict[str, Any]:
         },
         "seconds": scores.seconds,
     }
+
+
+def print_senses(senses: "Mapping[str, Sequence[SenseScore]]") -> None:
+    """How often translators, by name, have the reference's sense of words with several."""
+    console, columns = stdout(), list(senses.values())
+    if not columns[0]:
+        return
+    shown = table("word", "times", *senses, "commonest")
+    for same in zip(*columns, strict=True):
+        first = same[0]
+        cells = []
+        for each in same:
+            low, high = each.interval
+            share = f"{each.right / each.total:.0%}"
+            cells.append(f"{each.right:,} {share} ({100 * low:.0f}–{100 * high:.0f})")
+        shown.add_row(
+            first.word, f"{first.total:,}", *cells, f"{first.commonest / first.total:.0%}"
+        )
+    console.print("", shown)
+    remark = (
+        "how often a word has the reference's sense, with the 95 % confidence interval (Wilson);"
+    )
+    console.print(f"{remark} and if it always had the commonest", style="dim", soft_wrap=True)

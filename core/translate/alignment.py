@@ -38,6 +38,11 @@ class AlignmentErrors:
     """Each target word linked to the source word at the same relative place: no model at all."""
     pairs: int
     links: int
+    single: tuple[int, int]
+    """Target words linked to one source word that has no other: those whose strongest source word,
+    at the step that emits them, is another one; and all of them."""
+    phrases: tuple[int, int]
+    """The same of target words in a phrase, with several links on either side."""
 
 
 def read_alignments(path: Path) -> list[AlignedPair]:
@@ -83,7 +88,21 @@ def alignment_errors(translator: Translator, pairs: Sequence[AlignedPair]) -> Al
     emission, fed_back, diagonal = (
         alignment_error_rate(read, sure) for read in zip(*links, strict=True)
     )
-    return AlignmentErrors(emission, fed_back, diagonal, len(pairs), sum(map(len, sure)))
+    wrong, words = [0, 0], [0, 0]
+    for (read, _, _), hand in zip(links, sure, strict=True):
+        for i, j in read:
+            kind = _is_in_phrase(j, hand)
+            words[kind] += 1
+            wrong[kind] += (i, j) not in hand
+    single, phrases = zip(wrong, words, strict=True)
+    counts = len(pairs), sum(map(len, sure))
+    return AlignmentErrors(emission, fed_back, diagonal, *counts, single, phrases)
+
+
+def _is_in_phrase(target: int, links: Links) -> bool:
+    """Whether a target word has several links, or its source word has."""
+    sources = {i for i, j in links if j == target}
+    return len(sources) > 1 or sum(i in sources for i, _ in links) > 1
 
 
 def _read(translator: Translator, pair: AlignedPair) -> tuple[Links, Links]:

@@ -75,8 +75,11 @@ def places(text: str, is_strange: Callable[[str], bool]) -> list[_Place]:
 
 
 def is_strange(word: str, known: frozenset[str], names: frozenset[str]) -> bool:
-    """Whether a word of a source is copied: a rare name, or unknown and of no known stem."""
+    """Whether a word of a source is copied: a rare name, a word with a capital inside, or an
+    unknown one of no known stem."""
     lower = word.lower()
+    if word[1:] != lower[1:] and not word.isupper():
+        return True
     if lower in known:
         return word in names
     stems = [

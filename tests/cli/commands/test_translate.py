@@ -252,6 +252,22 @@ def test_compare_shows_sentences_that_differ(folder: Path, run_dlcc: Callable) -
     assert len(found["examples"]) == 2
     assert all(e["attention"] != e["without"] for e in found["examples"])
     assert "parameters" in result.stderr
+    assert found["senses"] == {"attention": {}, "without": {}}
+    three = run_dlcc(*common, folder / "with", "--data", folder / "toy.tsv", "--examples", "0")
+    assert all(name in three.stdout.splitlines()[0] for name in ("attention", "without", "with"))
+    assert run_dlcc(*common, folder / "with", folder / "with").exit_code == 2
+
+
+def test_compare_says_how_often_the_sense_is_the_reference_s(
+    folder: Path, run_dlcc: Callable, tmp_path: Path
+) -> None:
+    (tmp_path / "a.tsv").write_text("The dog is a cat.\tEl perro es un gato.\n" * 2)
+    common = ("translate", "compare", folder / "with", folder / "without")
+    data = ("--data", tmp_path / "a.tsv", "--part", "all")
+    found = json.loads(run_dlcc(*common, *data, "--json").stdout)["senses"]["attention"]
+    assert (found["be"]["total"], found["be"]["right"]) == (1, 0)
+    assert found["all"]["interval"][0] == pytest.approx(0)
+    assert "(0–79)" in run_dlcc(*common, *data).stdout
 
 
 def test_alignments_are_measured(folder: Path, run_dlcc: Callable, tmp_path: Path) -> None:
@@ -260,6 +276,8 @@ def test_alignments_are_measured(folder: Path, run_dlcc: Callable, tmp_path: Pat
     arguments = ("translate", "alignments", file, "--checkpoint", folder / "with")
     found = json.loads(run_dlcc(*arguments, "--json").stdout)
     assert (found["pairs"], found["links"], found["diagonal"]) == (1, 5, 0.0)
+    assert found["single"][1] == 5
+    assert found["phrases"] == [0, 0]
     assert "the diagonal" in run_dlcc(*arguments).stdout
 
 

@@ -11,7 +11,7 @@ from dlcc.core.errors import DataError, UsageError
 from dlcc.core.trace.maps import by_word
 from dlcc.core.trace.trace import load_traces, save_traces
 from dlcc.core.train.checkpoint import save_checkpoint
-from dlcc.core.translate.alignment import alignment_errors, read_alignments
+from dlcc.core.translate.alignment import _is_in_phrase, alignment_errors, read_alignments
 from dlcc.core.translate.config import ARCHITECTURES, Seq2SeqConfig, TranslationConfig
 from dlcc.core.translate.data import Pair, Split
 from dlcc.core.translate.score import differences, score_translations
@@ -329,3 +329,8 @@ def test_word_vectors_begin_the_source_table(freeze: bool, tmp_path: Path) -> No
     assert table.requires_grad is not freeze
     with pytest.raises(UsageError, match="embed_dim 16: vectors of width 2"):
         start_from(_task().model, vectors, freeze)
+
+
+def test_words_of_phrases_are_told_from_single_ones() -> None:
+    links = frozenset({(0, 0), (1, 1), (2, 1), (3, 2), (3, 3)})  # 1 2: one word; 3: two words
+    assert [_is_in_phrase(word, links) for word in range(4)] == [False, True, True, True]
