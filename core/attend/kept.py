@@ -37,8 +37,12 @@ class Trainings:
             with being_read(path):
                 for text in path.read_text().splitlines():
                     line = json.loads(text)
+                    before, after, training = line["figures"]
+                    if not all(0 <= each <= 1 for each in (*before, *after, *training)):
+                        raise ValueError("a figure is no share")
                     self.lines[str(line["training"])] = [
-                        [float(number) for number in pair] for pair in line["figures"]
+                        [float(accuracy), float(weight)]
+                        for accuracy, weight in (before, after, training)
                     ]
 
     def get(self, name: str) -> Done | None:

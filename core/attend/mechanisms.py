@@ -148,11 +148,16 @@ def attend(
 
     Returns:
         A trace of one layer with weights, scores and the tensors that they come from.
+
+    Raises:
+        DataError: vectors that do not fit the weights, or whose numbers are too large.
+        UsageError: heads that do not divide the vectors' width.
     """
     if weights is None:
         weights = untrained_weights(config.mechanism, query[1].shape[1], config.seed)
     try:
-        tensors = _project(config, weights, query[1], key[1])
+        with np.errstate(over="ignore", invalid="ignore"):  # infinite scores are refused below
+            tensors = _project(config, weights, query[1], key[1])
     except (KeyError, ValueError) as error:
         raise DataError(
             f"the loaded {config.mechanism} attention does not fit vectors of width "
@@ -162,7 +167,10 @@ def attend(
     scale = 1 / config.temperature
     if config.scaled and not additive:
         scale /= math.sqrt(tensors["query"].shape[-1])
-    scores = _scores(tensors, additive) * np.float32(scale)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores = _scores(tensors, additive) * np.float32(scale)
+    if not np.isfinite(scores).all():
+        raise DataError("the numbers of these vectors are too large: their scores are infinite")
     if config.mask == "causal":
         scores[..., ~np.tril(np.ones(scores.shape[-2:], bool))] = -np.inf
     return AttentionTrace(

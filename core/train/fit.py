@@ -120,6 +120,7 @@ class _Trainer:
         self.average = [t.detach().clone() for t in self.averaged] if config.ema_decay else []
         self.at = _Progress()
         self.saved_at = time.monotonic()
+        self.restored: int | None = None  # the epoch that is gone on with
         self.told_at, self.since = 0.0, (0.0, 0)  # training seconds of the last line; loss since
 
     def check_start(self) -> None:
@@ -182,6 +183,12 @@ class _Trainer:
             place = at.step_in_epoch, at.steps_in_epoch
             yield Stepped(at.epoch, at.step, done, loss, items, rate, at.seconds, *place)
 
+    def _diverged(self, what: str) -> DlccError:
+        """What to say of numbers that are none: soon after a resume, the state may be damaged."""
+        if self.restored == self.at.epoch:
+            return DataError(f"{what}: {self.run / 'last'} is damaged, or lower the learning rate")
+        return DlccError(f"{what}: lower the learning rate")
+
     def _tell_step(self, loss: float, items: int, rate: float) -> None:
         """Write a line about the steps since the last one, now and then."""
         total, count = self.since
@@ -202,9 +209,7 @@ class _Trainer:
             loss, items = self.task.loss(batch, done)
         value = loss.item()
         if not math.isfinite(value):
-            raise DlccError(
-                f"the loss became {value} at step {self.at.step}: lower the learning rate"
-            )
+            raise self._diverged(f"the loss became {value} at step {self.at.step}")
         self.model.zero_grad(set_to_none=True)
         loss.backward()
         if self.config.clip_norm:
@@ -219,7 +224,7 @@ class _Trainer:
     def _end_epoch(self) -> EpochEnded:
         at, begun = self.at, time.monotonic()
         if wrong := self._not_finite():
-            raise DlccError(f"{wrong} became infinite by step {at.step}: lower the learning rate")
+            raise self._diverged(f"{wrong} became infinite by step {at.step}")
         self._swap_average()
         self.model.eval()
         with torch.no_grad():
@@ -345,6 +350,7 @@ class _Trainer:
             if place >= len(self.parameters):
                 tensors.setdefault(name, raw)  # older states have no averages of buffers
             average.copy_(tensors.pop(name))
+        self.restored = self.at.epoch
         state = {name.removeprefix(_OPTIMIZER): tensor for name, tensor in tensors.items()}
         restore_optimizers(self.optimizers, state)
 

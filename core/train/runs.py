@@ -130,6 +130,7 @@ def read_record(run: Path) -> dict[str, Any] | None:
         return None
     with being_read(path):
         record = dict(json.loads(read_bytes(path)))
+        json.dumps(record, ensure_ascii=False).encode()  # half a character is none
         newer = record["format_version"] != _VERSION
         _ = str(record["recipe"]), dict(record["values"]), list(record["given"])
     if newer:

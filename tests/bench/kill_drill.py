@@ -43,6 +43,8 @@ class Kind:
     trainings: tuple[str, ...] = ("",)
     """Its run folders, below the one it is given."""
     by_the_clock: bool = False
+    files: tuple[str, ...] = ()
+    """What it leaves, where that is no checkpoint."""
 
 
 def kinds(folder: Path, length: int) -> list[Kind]:
@@ -74,6 +76,11 @@ def kinds(folder: Path, length: int) -> list[Kind]:
     compare = ("vit", "compare", *vit, "--minutes", 0.02 * length)
     return [
         *(Kind(name, options) for name, options in found.items()),
+        Kind(
+            "attend",
+            ("attend", "train", "all", "--seeds", length, "--steps", 5 * length),
+            files=("attention.safetensors", "trainings.jsonl"),
+        ),
         Kind("vit compare", compare, ("without-CutMix-0", "with-CutMix-0"), by_the_clock=True),
     ]
 
@@ -118,7 +125,10 @@ def killed(process: int, seconds: float) -> bool:
 
 def weights_differ(kind: Kind, run: Path, other: Path) -> str:
     """What of two runs is not the same; nothing where all is."""
-    for training in kind.trainings:
+    for name in kind.files:
+        if (run / name).read_bytes() != (other / name).read_bytes():
+            return f"another {name}"
+    for training in () if kind.files else kind.trainings:
         lines = (run / training / "metrics.jsonl").read_text().splitlines()
         epochs = [json.loads(line)["epoch"] for line in lines]
         if epochs != [*range(1, len(epochs) + 1)]:

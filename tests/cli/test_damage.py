@@ -131,6 +131,10 @@ class Samples:
         self.train = ["vit", "train", "--data", pictures, "--preset", "plain", *TINY_OPTIONS]
         done = run_dlcc(*self.train, "--run", folder / "run", "--epochs", 1)
         assert done.exit_code == 0, done.stderr
+        shutil.copytree(folder / "run", folder / "shown")
+        taught = ["attend", "train", "pronoun-object", "--seeds", 1, "--steps", 2]
+        done = run_dlcc(*taught, "--run", folder / "taught")
+        assert done.exit_code == 0, done.stderr
         self.kinds = {
             "demo.trace": ["view", "FILE"],
             "taught.safetensors": ["attend", "the cat", "--load", "FILE"],
@@ -153,6 +157,12 @@ class Samples:
             "run/last/training_state.safetensors": self._resumes(),
             "run/last/config.json": self._resumes(),
             "run/metrics.jsonl": self._resumes(),
+            "run/run.json": ["resume", "RUN", "--epochs", 2],
+            "shown/run.json": ["runs", "show", "FOLDER"],
+            "shown/last/config.json": ["runs", "compare", self.folder / "shown"],
+            "shown/metrics.jsonl": ["runs", "show", "FOLDER"],
+            "taught/trainings.jsonl": ["resume", "FOLDER"],
+            "taught/run.json": ["resume", "FOLDER"],
             "backbone/config.json": self._learns("FOLDER"),
             "backbone/model.safetensors": self._learns("FOLDER"),
             **{
@@ -200,7 +210,7 @@ class Samples:
             result = in_own_process(lambda: self.run_dlcc(*words), self.folder.parent / "said")
             left = sorted(self._there() - before)
             if result.exit_code == 0:
-                left = [path for path in left if not path.startswith(("new", "run"))]
+                left = [path for path in left if not path.startswith(("new", "run", "taught"))]
             assert not left, f"{name} {seed}: left {left}"
             return result
         finally:

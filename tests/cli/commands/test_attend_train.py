@@ -171,3 +171,9 @@ def test_a_run_is_gone_on_with_as_it_was_begun(run_dlcc, pairs, tmp_path):
     pairs.write_text("\n".join(lines[2:]))
     other = run_dlcc("resume", run)
     assert (other.exit_code, "learns from other pairs" in other.stderr) == (3, True)
+    pairs.write_text("\n".join(lines))
+    for figures in ("[[1, 1]]", "[[NaN, 1], [1, 1], [1, 1]]", "[[1, 1, 1], [1, 1], [1, 1]]"):
+        line = f'{{"training": "dot-product", "figures": {figures}}}'
+        (run / "trainings.jsonl").write_text(line)
+        damaged = run_dlcc("attend", "train", "--run", run, "--resume")
+        assert (damaged.exit_code, "trainings.jsonl is damaged" in damaged.stderr) == (3, True)

@@ -168,6 +168,9 @@ def test_damage_and_what_is_no_such_run_are_one_line(
         result = run_dlcc(*command)
         assert (result.exit_code in (2, 3), message in result.stderr) == (True, True), result.stderr
         assert len(result.stderr.splitlines()) == 1
+    half = (begun / "run.json").read_text().replace('"best"', '"\\ud800"')
+    (damaged / "run.json").write_text(half)
+    assert "run.json is damaged" in run_dlcc("resume", damaged).stderr
     shutil.copy(begun / "run.json", damaged)
     (damaged / "metrics.jsonl").write_text("{")
     result = run_dlcc("resume", damaged, "--epochs", 4)

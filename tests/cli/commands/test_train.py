@@ -1,6 +1,7 @@
 """A recipe of a stranger's package is trained like our own."""
 
 import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import EntryPoint, entry_points
@@ -148,3 +149,25 @@ def test_a_run_says_nothing_of_where_files_lie() -> None:
     settings = Recipe("", "", (), "").choose(given, seed=3).settings()
     assert settings["data"] == ["a.csv", "b=2"]
     assert (settings["backbone"], settings["stem"], settings["seed"]) == ("vit", [1, 2], 3)
+
+
+def test_the_end_says_what_was_reached_and_what_comes_next(
+    run_dlcc: Run, text: Path, tmp_path: Path
+) -> None:
+    options = ("train", "next-word", "--text", text, "--words", 6)
+    whole = run_dlcc(*options, "--epochs", 2, "--run", tmp_path / "run").stderr
+    assert "trained 2 of 2 epochs in 0.0 minutes\n" in whole
+    assert re.search(r"best: loss [\d.]+ on the validation part, epoch [12]\n", whole)
+    assert f"next:\n  dlcc view {tmp_path / 'run'}\n" in whole
+    short = run_dlcc(*options, "--minutes", 1e-6, "--run", tmp_path / "short").stderr
+    assert re.search(r"trained 0\.\d+ of 10 epochs in 0.0 minutes: the time was over\n", short)
+    assert re.search(r"warning: only \d+% of the data was learned from: give it more", short)
+    again = run_dlcc("resume", tmp_path / "run").stderr
+    assert "nothing was left to train: give more epochs or minutes" in again
+
+
+def test_what_a_preset_usually_reaches_is_said_of_it_alone() -> None:
+    vit = recipe("vit")
+    assert "CIFAR-10" in vit.usual_of(vit.choose({}))
+    assert vit.usual_of(vit.choose({}, "plain")) == ""
+    assert vit.usual_of(vit.choose({"backbone": "vit_b_16"})) == ""

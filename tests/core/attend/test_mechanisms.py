@@ -185,3 +185,13 @@ def test_the_books_pair_on_the_bundled_vectors():
     assert largest["teacher"] == "teacher"
     assert largest["student"] == "student"
     assert weights[asks.index("she"), asked.index("her")] >= 0.40
+
+
+@pytest.mark.parametrize("mechanism", [*MECHANISMS])
+def test_vectors_whose_scores_are_infinite_are_refused(mechanism: str) -> None:
+    large = ["a", "b"], np.full((2, E), 1e38, np.float32)
+    if mechanism == "additive":  # tanh bounds them
+        assert np.isfinite(attend(large, large, AttendConfig(mechanism)).weights).all()
+        return
+    with pytest.raises(DataError, match="too large"):
+        attend(large, large, AttendConfig(mechanism))

@@ -440,3 +440,18 @@ def test_batches_of_another_size_go_on_from_the_same_share_of_the_epoch(tmp_path
     found = [e.step for e in fit(second, CONFIG, tmp_path, resume=True) if isinstance(e, Stepped)]
     assert found == [*range(9, 9 + 8 + 36)]  # 8 of 12 are left in epoch 2
     assert second.done == [step / 60 for step in range(16, 60)]
+
+
+def test_a_resumed_state_that_diverges_at_once_may_be_damaged(tmp_path: Path) -> None:
+    class Diverges(LineTask):
+        def loss(self, batch: Tensor, done: float) -> tuple[Tensor, int]:
+            loss, count = super().loss(batch, done)
+            return loss * math.nan, count
+
+    with pytest.raises(DlccError, match="lower the learning rate") as begun:
+        list(fit(Diverges(), CONFIG, tmp_path / "new"))
+    assert begun.type is DlccError
+    list(fit(LineTask(), CONFIG, tmp_path / "run"))
+    longer = replace(CONFIG, epochs=6)
+    with pytest.raises(DataError, match="last is damaged, or lower the learning rate"):
+        list(fit(Diverges(), longer, tmp_path / "run", resume=True))
