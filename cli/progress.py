@@ -3,10 +3,10 @@ well."""
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlcc.cli.options import settings
 
@@ -84,7 +84,8 @@ class Watch:
                             note(said)
                     case EpochEnded() if not settings.quiet:
                         for line in self._lines(event):
-                            self.bar.console.print(line, no_wrap=True, overflow="ellipsis")
+                            cut: Any = "ellipsis" if console.is_terminal else "ignore"
+                            console.print(line, no_wrap=True, overflow=cut, crop=False)
                     case Finished():
                         return event
         raise RuntimeError("the training ended without saying so")
@@ -150,7 +151,8 @@ class Watch:
 
         lines = []
         if not self.columns:
-            self.columns = {name: _width(name) for name in event.metrics}
+            room = self.bar.console.width if self.bar and self.bar.console.is_terminal else 10**6
+            self.columns = _columns(event.metrics, room)
             lines += _heading(self.columns)
         figures = "".join(
             f"  {figure(event.metrics[name]):>{width}}" for name, width in self.columns.items()
@@ -175,6 +177,16 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _columns(names: Iterable[str], room: int) -> dict[str, int]:
+    """The figures that a row has room for, and the columns of each."""
+    columns, taken = {}, len("epoch") + len("  best")
+    for name in names:
+        taken += 2 + _width(name)
+        if taken <= room:
+            columns[name] = _width(name)
+    return columns
 
 
 def _width(name: str) -> int:

@@ -122,13 +122,22 @@ def _as_begun(context: typer.Context, run: Path, asked: dict[str, Any]) -> dict[
     Raises:
         UsageError: something else was given, or the run is of another kind.
     """
+    from dlcc.core.attend.relations import RelationConfig
     from dlcc.core.errors import UsageError
+    from dlcc.core.files.paths import being_read
+    from dlcc.core.train.runs import RECORD
 
     record = read_record(run)
     if record is None or record["recipe"] != "attend":
         raise UsageError(f"holds a training of {kind_of(run)}, not of attend", "run", run)
     parameters = {"rows": ("freeze", "learn")}
-    before: dict[str, Any] = {**record["values"]}
+    with being_read(run / RECORD):
+        before: dict[str, Any] = {n: record["values"][n] for n in (*asked, "train_hash")}
+        numbers = (before[name] for name in ("held_out", "seeds", "seed", "steps"))
+        RelationConfig(*numbers)  # asks for their bounds
+        if not {*before["rows"]} <= {"fixed", "learned"}:
+            raise ValueError(f"rows of {before['rows']}")
+        _ = [*map(Path, before["relations"])], Path(before["embeddings"] or "")
     for name, value in _rooted(asked).items():
         given = any(is_given(context, each) for each in parameters.get(name, (name,)))
         if given and value != before.get(name):

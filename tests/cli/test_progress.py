@@ -52,7 +52,20 @@ def test_in_a_pipe_there_are_lines_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     ]
     assert lines[5] == lines[7]
     assert lines[5].startswith("       A sentence that shows")
-    assert all(len(line) <= 80 for line in lines)
+    assert lines[5].rstrip().endswith("what it does.")  # whole: nothing is cut there
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_figures_that_a_screen_has_no_room_for_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    monkeypatch.setattr("rich.live.Live.start", lambda self, refresh=False: None)
+    more = {f"accuracy_of_source{number}": 0.5 for number in range(9)}
+    monkeypatch.setitem(globals(), "METRICS", METRICS | more)
+    lines = [line for line in shown(monkeypatch, terminal).splitlines() if line[:5] == "    1"]
+    assert lines[0].count("0.5000") == (3 if terminal else 9)
+    assert lines[0].endswith("best")
+    assert len(lines[0]) <= 80 or not terminal
 
 
 def test_on_a_terminal_a_bar_says_what_is_going_on_and_leaves(

@@ -177,3 +177,12 @@ def test_a_run_is_gone_on_with_as_it_was_begun(run_dlcc, pairs, tmp_path):
         (run / "trainings.jsonl").write_text(line)
         damaged = run_dlcc("attend", "train", "--run", run, "--resume")
         assert (damaged.exit_code, "trainings.jsonl is damaged" in damaged.stderr) == (3, True)
+    record = json.loads((run / "run.json").read_text())
+    for name, value in (("embeddings", 3), ("rows", ["x"]), ("relations", 1), ("steps", "many")):
+        odd = record | {"values": record["values"] | {name: value}}
+        (run / "run.json").write_text(json.dumps(odd))
+        damaged = run_dlcc("resume", run)
+        assert (damaged.exit_code, "run.json is damaged" in damaged.stderr) == (3, True)
+    del record["values"]["embeddings"]
+    (run / "run.json").write_text(json.dumps(record))
+    assert "run.json is damaged" in run_dlcc("resume", run).stderr
