@@ -39,6 +39,11 @@ def read_header(folder: Path) -> dict[str, Any]:
         raise DataError(f"no checkpoint in {folder}: it has no {CONFIG}")
     with being_read(path):
         header = json.loads(read_bytes(path))
+        if "format_version" not in header and (kind := _foreign(header)):
+            raise DataError(
+                f"{folder} is a model from elsewhere ({kind}), no checkpoint of this program: "
+                "vit train takes pictures' models as a backbone, look hf opens texts'"
+            )
         version_there, files = header["format_version"], dict(header["sha256"])
         missing = {"kind", "config", "about"} - header.keys()
         for name in ("config", "about"):
@@ -51,6 +56,11 @@ def read_header(folder: Path) -> dict[str, Any]:
         raise DataError(f"{path} names a file outside its folder")
     found: dict[str, Any] = header
     return found
+
+
+def _foreign(header: dict[str, Any]) -> str:
+    """What Hugging Face's or timm's config.json says of a model; nothing where it is neither."""
+    return next((str(header[k]) for k in ("model_type", "architecture") if header.get(k)), "")
 
 
 def best_of(folder: Path) -> Path:

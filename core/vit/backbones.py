@@ -1,24 +1,21 @@
 """Pretrained Vision Transformers in our own `ViT`, so that their attention is ours to look at.
 
 Two sources: torchvision's `vit_b_16`, and local folders in Hugging Face's layout (`config.json` and
-`model.safetensors`) of type vit or dinov2. Classification heads are left behind.
+`model.safetensors`) of type vit, deit or dinov2, or timm's. Classification heads are left behind.
 """
 
-import json
 import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.download import Progress, RemoteFile, fetch
 from dlcc.core.files.paths import being_read
 from dlcc.core.train.checkpoint import load_weights
+from dlcc.core.vit import foreign
 from dlcc.core.vit.config import ViTConfig
 from dlcc.core.vit.model import ViT, interpolate_positions
 
@@ -36,7 +33,9 @@ GRID = 7
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and standard deviation
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
-Weights = dict[str, Tensor]
+_KINDS = ("vit", "deit", "dinov2")
+
+Weights = foreign.Weights
 
 
 def load_backbone(
@@ -140,54 +139,71 @@ def from_torchvision(state: Weights, num_heads: int) -> tuple[ViTConfig, Weights
 
 
 def from_hugging_face(folder: Path) -> tuple[ViTConfig, Weights]:
-    """The configuration and weights of a folder of type vit or dinov2.
+    """The configuration and weights of a folder of type vit, deit or dinov2, or of timm's.
 
     Raises:
         DataError: files missing or damaged, or a model that `ViT` cannot hold.
     """
-    settings = _read_json(folder / "config.json")
-    kind = settings.get("model_type")
-    if kind not in ("vit", "dinov2"):
-        raise DataError(f"{folder} is of type {kind}: only vit and dinov2 can be loaded")
+    settings = foreign.read_settings(folder)
+    kind = settings.get("model_type") or ""
+    if not kind and "architecture" in settings:
+        settings, state = foreign.from_timm(settings, foreign.read_weights(folder), folder)
+        kind = settings["model_type"]
+    else:
+        _check_kind(kind, settings, folder)
+        state = foreign.read_weights(folder)
+    with being_read(folder, "is damaged or of another make ({})"):
+        try:
+            config = _hugging_face_config(kind, settings, folder)
+            state = {name.removeprefix(f"{kind}."): tensor for name, tensor in state.items()}
+            if "embeddings.distillation_token" in state:
+                raise DataError(f"{folder} has a distillation token: take the undistilled model")
+            return config, _from_hugging_face_names(kind, state, config.num_layers)
+        except UsageError as error:  # settings that nobody has given
+            raise DataError(f"{folder} is damaged ({error})") from error
+        except KeyError as error:
+            raise DataError(f"{folder} is incomplete: it lacks {error}") from error
+
+
+def _check_kind(kind: str, settings: dict[str, Any], folder: Path) -> None:
+    if "format_version" in settings:
+        raise DataError(
+            f"{folder} is a checkpoint of this program: it is no backbone to start from"
+        )
+    if settings.get("num_register_tokens"):
+        raise DataError(
+            f"{folder} has register tokens ({kind}), which cannot be loaded: take the model "
+            "without registers"
+        )
+    if kind not in _KINDS:
+        raise DataError(
+            f"{folder} is of type {kind or None}: only {', '.join(_KINDS)} can be loaded"
+        )
     if settings.get("use_swiglu_ffn") or settings.get("hidden_act", "gelu") != "gelu":
         raise DataError(f"{folder}: only feed-forward layers with a plain GELU can be loaded")
-    try:
-        state = load_file(folder / "model.safetensors")
-        config = _hugging_face_config(kind, settings, folder)
-        state = {name.removeprefix(f"{kind}."): tensor.float() for name, tensor in state.items()}
-        return config, _from_hugging_face_names(kind, state, config.num_layers)
-    except (OSError, SafetensorError) as error:
-        raise DataError(f"cannot read {folder / 'model.safetensors'}: {error}") from error
-    except DataError:
-        raise
-    except KeyError as error:
-        raise DataError(f"{folder} is incomplete: it lacks {error}") from error
-    except Exception as error:  # whatever odd values lead to
-        raise DataError(f"{folder} is damaged or of another make ({error})") from error
+    if (colours := settings.get("num_channels", 3)) != 3:
+        raise DataError(f"{folder} is for pictures of {colours} channels: only red, green and blue")
 
 
 def _hugging_face_config(kind: str, settings: dict[str, Any], folder: Path) -> ViTConfig:
     width = settings["hidden_size"]
     hidden = settings["mlp_ratio"] * width if kind == "dinov2" else settings["intermediate_size"]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    mean, std = _IMAGENET if kind == "dinov2" else _HALF
+    mean, std = _HALF if kind == "vit" else _IMAGENET
+    norm = settings
     if (folder / "preprocessor_config.json").is_file():
-        preprocessor = _read_json(folder / "preprocessor_config.json")
-        mean = tuple(preprocessor.get("image_mean") or mean)
-        std = tuple(preprocessor.get("image_std") or std)
+        norm = foreign.read_settings(folder, "preprocessor_config.json")
     return ViTConfig(
         num_classes=1,
-        image_size=settings["image_size"],
-        patch_size=settings["patch_size"],
+        image_size=foreign.side(settings["image_size"], "image_size", folder),
+        patch_size=foreign.side(settings["patch_size"], "patch_size", folder),
         embed_dim=width,
         num_layers=settings["num_hidden_layers"],
         num_heads=settings["num_attention_heads"],
         hidden_dim=int(hidden),
         layer_scale=kind == "dinov2",
         norm_eps=settings.get("layer_norm_eps", 1e-6),
-        pixel_mean=mean,
-        pixel_std=std,
+        pixel_mean=foreign.channels(norm.get("image_mean"), mean),
+        pixel_std=foreign.channels(norm.get("image_std"), std),
     )
 
 
@@ -227,14 +243,6 @@ def _joined_projections(state: Weights, there: str, here: str) -> Weights:
 
 def _renamed(state: Weights, theirs: str, ours: str) -> Weights:
     return {f"{ours}.{end}": state[f"{theirs}.{end}"] for end in ("weight", "bias")}
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    with being_read(path, "is no JSON ({})"):
-        values = json.loads(path.read_text("utf-8"))
-    if not isinstance(values, dict):
-        raise DataError(f"{path} is no model configuration")
-    return values
 
 
 def _read_pth(path: Path) -> Weights:

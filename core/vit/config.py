@@ -143,8 +143,8 @@ class PicturesConfig:
     validation: float = setting(0.1, PART)
     """Share of the training pictures that validate."""
     backbone: str | None = setting(None)
-    """Fine-tune vit_b_16 (downloaded from torchvision) or a Hugging Face folder of type vit or
-    dinov2."""
+    """Fine-tune vit_b_16 (downloaded from torchvision) or a Hugging Face folder of type vit, deit
+    or dinov2, or of timm's vit."""
     freeze: bool = setting(False)
     """Train the backbone's new head alone."""
     cutmix: bool | None = setting(None)
