@@ -67,6 +67,7 @@ class RootGroup(LazyGroup):
             help="Attention from scratch on one or two sentences.",
             doors={"run": Door("attend:attend"), "train": Door("attend_train:train")},
         ),
+        "data": Door("data:data", "Look at data before anything is learned from them."),
         "look": Door(
             "look:look", "Look at attention from any source, one of a package of yours too."
         ),

@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -29,6 +30,30 @@ _PACKERS: dict[bytes, Any] = {
     b"\xfd7zXZ": lzma,
     b"\x5d\x00\x00": lzma,
 }
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a zip or a tar, by its first bytes and its name."""
+    if not path.is_file():
+        return False
+    return zipfile.is_zipfile(path) or bool(re.search(r"\.(tar(\.\w+)?|tgz)$", path.name.lower()))
+
+
+def names_in(path: Path) -> list[str]:
+    """Names of the visible files in a folder or an archive.
+
+    Raises:
+        DataError: as of `each_file`.
+    """
+    names: list[str] = []
+
+    def note(name: str) -> bool:
+        names.append(name)
+        return False
+
+    for _ in each_file(path, note):
+        pass
+    return names
 
 
 Passed = Callable[[str, str], None]

@@ -27,6 +27,7 @@ BUNDLED = "glove-6b-50d.safetensors"
 _LINES_A_REPORT = 5000
 _HEAD = 2**16  # bytes by which a layout is found
 _SAMPLE = 50  # lines, likewise
+_LEAST = 3  # numbers a word, where a file is not said to be one of vectors
 _FASTTEXT = (793712314).to_bytes(4, "little")
 _MAX_LINE = 2**20  # bytes of a word and its numbers
 _MAX_WIDTH = 2**16  # numbers of a word
@@ -123,6 +124,32 @@ def _read(
             "download it again"
         )
     return found, layout.width
+
+
+def layout_of(path: Path) -> tuple[int, Iterator[str]] | None:
+    """Numbers a word and all words of a file, if it is one of word vectors.
+
+    Raises:
+        DataError: it is, and is damaged; raised while the words are read.
+    """
+    if path.suffix.lower() in MATRICES:
+        words, matrix = read_matrix(path)
+        return matrix.shape[1], iter(words)
+    try:
+        with _open(path) as (file, _):
+            layout = _layout(path, file.peek(_HEAD)[:_HEAD])  # type: ignore[attr-defined]
+    except (DlccError, OSError, ValueError, EOFError):
+        return None
+    if layout.promised is None and layout.width < _LEAST:
+        return None
+
+    def words_of() -> Iterator[str]:
+        with _open(path) as (file, _):
+            each = _binary_words if layout.binary else _text_words
+            for _, word, _ in each(file, path, layout):
+                yield word.decode(errors="replace")
+
+    return layout.width, words_of()
 
 
 @dataclass(frozen=True)

@@ -298,7 +298,7 @@ def _from_table(path: Path, config: SplitConfig, say: Say) -> list[Review]:
         return []
     text = config.text_column or text_column(table)
     label = label_column(table, config.label_column)
-    classes, reviews = _Classes(config.renamed), []
+    classes, reviews = Classes(config.renamed), []
     for line, value, (given,) in read_rows(table, text, {label: "label_column"}):
         name = classes.of(given)
         if not name:
@@ -312,7 +312,7 @@ def _from_table(path: Path, config: SplitConfig, say: Say) -> list[Review]:
     return reviews
 
 
-class _Classes:
+class Classes:
     """Labels as values: trimmed, numbers by what they are worth, and as they were asked to be read.
 
     Args:
