@@ -16,14 +16,14 @@ from tokenizers import Tokenizer
 
 MARKS = "\ue000\ue001\ue002\ue003\ue004\ue005"
 """The placeholders; a sentence has at most so many copied words."""
-_SPAN = re.compile(r"(?:(?<!\S)[-+](?=\d))?\w+(?:(?:[-.,@_&+]|:?/+|:(?=\d))\w+)*")
-_NUMBER = re.compile(r"[-+]?\d+(?:[.,:/-]\d+)*(?=[a-z]{0,2}$|-[a-z])")
+_SPAN = re.compile(r"(?:(?:(?<!\S)[-+]|[$€£])(?=\d))?\w+(?:(?:[-.,@_&+]|:?/+|:(?=\d))\w+)*")
+_NUMBER = re.compile(r"[-+$€£]?\d+(?:[.,:/-]\d+)*(?=[a-z]{0,2}$|-[a-z])")
 _WORD = re.compile(r"\w+")
 _NAMES = 50  # a name that occurs oftener is learned as a word
 _SAME = 0.8  # share of the pairs with a name in which the target has the same
 _FREQUENT = 0.3  # share of frequent names replaced in training, so that there are examples
 # A word of a known stem is spelled in subwords: their endings are translated.
-_ENDINGS = ("s", "es", "d", "ed", "ing", "ly", "r", "er", "st", "est", "ness", "less", "ful", "y")
+_ENDINGS = ("s", "es", "d", "ed", "ing", "ly", "est", "ness", "less", "ful", "y")
 _Place = tuple[int, int]
 
 
@@ -64,7 +64,7 @@ def places(text: str, is_strange: Callable[[str], bool]) -> list[_Place]:
         span, at = match.group(), match.start()
         number = _NUMBER.match(span)
         words = [(m.group(), m.start()) for m in _WORD.finditer(span)]
-        odd = any(map(str.isdigit, span)) or "@" in span or "/" in span
+        odd = re.search(r"[\d@/]|^www\.", span)
         if number:
             found.append((at, at + number.end()))
         elif odd or (span[0].isupper() and any(is_strange(word) for word, _ in words)):

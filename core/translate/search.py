@@ -13,7 +13,7 @@ import numpy as np
 from dlcc.core.nn.batches import BOS, EOS, PAD
 from dlcc.core.runner import Runner, array_of
 
-_MISSING = 20.0  # nats that an end costs while a word to copy is missing
+_MISSING = 10.0  # nats that an end costs while a word to copy is missing
 Length = TypeVar("Length", int, np.ndarray)
 Marks = Sequence[Sequence[int]]
 

@@ -34,7 +34,7 @@ def main() -> None:
         **last.about,
         **({"mean_with": [each.about for each in before]} if before else {}),
         "hardware": arguments.hardware,
-        "epochs": [json.loads(line) for line in epochs],
+        "epochs": [json.loads(line) for line in epochs if "train_loss" in line],
         "credit": arguments.credit,
         "scores": {path.stem: json.loads(path.read_text()) for path in arguments.scores},
     }

@@ -4,12 +4,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from dlcc.core.files.paths import asset
 from dlcc.core.nn.batches import BOS, EOS, padded
 from dlcc.core.train.calibrated import log_softmax
 from dlcc.core.translate.codec import Codec
 from dlcc.core.translate.copies import MARKS, copied_names, is_strange, marked_pair, places
 from dlcc.core.translate.search import beam_search, greedy_search
+from dlcc.core.translate.translator import Translator
 
 KEPT = Path(__file__).parents[2] / "data/kept.tsv"
 PAIRS = [("I saw Tom.", "Vi a Tom."), ("We are in London.", "Estamos en Londres.")] * 2
@@ -26,9 +29,12 @@ def codec() -> Codec:
     ("text", "copied"),
     [
         ("It weighs 3.5 kilos, or -5, in 2010.", ["3.5", "-5", "2010"]),
-        ("4,275 people at 17:45 on the 25th.", ["4,275", "17:45", "25"]),
+        ("4,275 people at 17:45 on the 25th, $5.", ["4,275", "17:45", "25", "$5"]),
         ("A 10-year-old has COVID-19.", ["10", "COVID-19"]),
-        ("Write to a.b@c.org or https://c.org/x_1 now.", ["a.b@c.org", "https://c.org/x_1"]),
+        (
+            "Write to a.b@c.org or https://c.org/x_1 or www.c.org.",
+            ["a.b@c.org", "https://c.org/x_1", "www.c.org"],
+        ),
         ("Zoë's Node.js, O.K.", ["Zoë", "Node.js"]),
         ("Is a well-known dog here?", []),
         ("Do dogs or an unfriendly doggy run?", ["unfriendly"]),
@@ -107,3 +113,18 @@ def test_a_placeholder_is_written_once_and_only_if_the_source_has_it() -> None:
     assert [each[0].tokens for each in beams] == found
     assert greedy_search(_Likes(), 7, source)[0].tokens[:2] == (5, 5)
     assert BOS not in found[0]
+
+
+def test_the_bundled_model_keeps_names_numbers_and_rare_words() -> None:
+    lines = KEPT.read_text(encoding="utf-8").splitlines()
+    pairs = [line.split("\t") for line in lines if not line.startswith("#")]
+    translator = Translator.load(asset("translate"), torch.device("cpu"))
+    results = translator.translate([source for source, _ in pairs])
+    kept = [
+        all(part in result.text for part in parts.split("|"))
+        for result, (_, parts) in zip(results, pairs, strict=True)
+    ]
+    assert len(kept) == 40
+    assert sum(kept[:20]) >= 18
+    assert sum(kept[20:]) >= 18
+    assert translator.translate(["I live in London."])[0].text.endswith(" Londres.")
