@@ -112,6 +112,15 @@ Runner = Annotated[
         metavar="NAME",
     ),
 ]
+ClassesAt = Annotated[
+    int | None,
+    typer.Option(
+        "--classes-at",
+        min=1,
+        help="Which level of folders the classes are, from 1, where that is not plain.",
+        metavar="LEVEL",
+    ),
+]
 Part = Annotated[
     str | None,
     typer.Option(

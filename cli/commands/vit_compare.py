@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from dlcc.cli.commands.vit_eval import Data
-from dlcc.cli.options import Device, Json
+from dlcc.cli.options import ClassesAt, Device, Json
 
 if TYPE_CHECKING:
     from dlcc.core.vit.task import VisionTask
@@ -30,6 +30,7 @@ class Outcome:
 
 def compare(
     data: Data = None,
+    classes_at: ClassesAt = None,
     minutes: Annotated[float, typer.Option(help="Training time of each.", min=0.001)] = 10.0,
     seeds: Annotated[int, typer.Option(help="Trainings of each, seeds 0, 1, ...", min=1)] = 1,
     preset: Annotated[
@@ -64,6 +65,7 @@ def compare(
             note(f"{kind}, seed {seed}")
             where = folder / f"{kind.replace(' ', '-')}-{seed}"
             options = {"minutes": minutes, "preset": preset, "size": size, "device": device}
+            options["classes_at"] = classes_at
             try:
                 outcomes.append(_outcome(kind, seed, where, data, backbone, options))
             except KeyboardInterrupt:
@@ -102,6 +104,7 @@ def _outcome(
     minutes, pretrained = options["minutes"], kind == "pretrained"
     given = {
         "data": data,
+        "classes_at": options["classes_at"],
         "cutmix": kind == "with CutMix",
         "minutes": minutes,
         # Epochs enough for any machine, so that the minutes alone end the schedule.

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from dlcc.cli.options import Checkpoint, Device, Json, Part, Worst
+from dlcc.cli.options import Checkpoint, ClassesAt, Device, Json, Part, Worst
 
 Data = Annotated[
     Path | None,
     typer.Option(
         "--data",
         help="A folder, .zip or .tar.gz of CLASS/NAME.jpg or .png, also in train/ and test/, or "
-        "CIFAR-10's official archive. Left out, CIFAR-10 is downloaded.",
+        "CIFAR-10's or CIFAR-100's official archive. Left out, CIFAR-10 is downloaded.",
         metavar="PATH",
     ),
 ]
@@ -20,6 +20,7 @@ Data = Annotated[
 
 def evaluate(
     data: Data = None,
+    classes_at: ClassesAt = None,
     checkpoint: Checkpoint = None,
     part: Part = None,
     tta: Annotated[
@@ -39,7 +40,7 @@ def evaluate(
 
     classifier = PictureSource(checkpoint, device, "torch").classifier
     side = classifier.config.image_size
-    found = read_pictures(data, side, *split_of(classifier.about), console)
+    found = read_pictures(data, side, *split_of(classifier.about), console, classes_at=classes_at)
     chosen, pictures = pictures_to_score(classifier, found, part)
     if chosen.remark:
         warn(chosen.remark)

@@ -1,19 +1,25 @@
-"""The files in a folder, a zip or a tar archive, one after another; nothing is unpacked to disk."""
+"""The files in a folder, a zip or a tar archive, one after another; nothing is unpacked to disk.
+
+Links are followed, in an archive those that stay in it.
+"""
 
 import bz2
 import gzip
 import io
 import lzma
-import os
+import posixpath
 import re
+import stat
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from dlcc.core.errors import DataError
 from dlcc.core.files.paths import being_read
+from dlcc.core.files.walk import Passed, files_in, readable, unheard, unseen
 
 _MAX_FILE = 2**28  # 256 MiB: far above any picture or text
 _MAX_RATIO = 200  # pictures hardly shrink, texts to a tenth; beyond it an archive is a bomb
@@ -22,7 +28,6 @@ _BARE = (".bmp", ".ppm", ".pgm", ".tif", ".tiff")
 _BARE_RATIO = 16  # drawings of one colour shrink to a thousandth
 _MOST_NESTED = 2  # archives in archives
 _DEFLATE64, _SAYS_UTF8 = 9, 0x800
-_JUNK = ("thumbs.db", "desktop.ini", "icon\r")
 _MAX_HEADER = 2**20  # what a tar archive says of one file: its name, its owner
 _PACKERS: dict[bytes, Any] = {
     b"\x1f\x8b": gzip,
@@ -30,6 +35,12 @@ _PACKERS: dict[bytes, Any] = {
     b"\xfd7zXZ": lzma,
     b"\x5d\x00\x00": lzma,
 }
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_MAX_LINK = 2**12
+_LINK_COST = 2**9  # what a linked file counts at least
+
+Wanted = Callable[[str], bool]
+Files = Iterator[tuple[str, bytes]]
 
 
 def is_archive(path: Path) -> bool:
@@ -56,21 +67,12 @@ def names_in(path: Path) -> list[str]:
     return names
 
 
-Passed = Callable[[str, str], None]
-"""Told the name of a file that is not read, and why; of an empty folder its name and a /."""
-
-
-def _unheard(name: str, why: str) -> None:
-    """For whom nobody listens."""
-
-
-def each_file(
-    path: Path, wanted: Callable[[str], bool], passed: Passed = _unheard
-) -> Iterator[tuple[str, bytes]]:
+def each_file(path: Path, wanted: Wanted, passed: Passed = unheard) -> Files:
     """Names, with / between folders, and contents of the files that are `wanted`.
 
     Hidden files and what systems leave behind are left out. A folder is read in the order of its
-    names, links followed, an archive in its own, archives in it too.
+    names, an archive in its own, links last. Archives in it are read too; those in a folder where
+    it has nothing else that is wanted.
 
     Raises:
         DataError: nothing there, damaged, encrypted, a path outside the archive's folder, or far
@@ -81,67 +83,106 @@ def each_file(
     with being_read(path, "is damaged or no archive ({}): fetch it again"):
         if path.is_dir():
             yield from _in_folder(path, wanted, passed)
-        elif zipfile.is_zipfile(path):
-            yield from _in_zip(path, path, _Limit(path), wanted, passed)
         else:
-            yield from _in_tar(path, wanted, passed)
+            yield from _in_file(path, wanted, passed)
 
 
-def _in_folder(
-    path: Path, wanted: Callable[[str], bool], passed: Passed
-) -> Iterator[tuple[str, bytes]]:
-    files = []
-    seen = {os.path.realpath(path)}
-    for folder, below, names in os.walk(path, followlinks=True):
-        for name in list(below):
-            real = os.path.realpath(os.path.join(folder, name))
-            if real in seen:  # a link to a folder that is read already, or around
-                below.remove(name)
-                passed(_as_name(Path(folder, name), path), "linked twice")
-            seen.add(real)
-        files += [Path(folder, name) for name in names]
-        if not below and not names:
-            passed(_as_name(Path(folder), path) + "/", "empty folders")
-    for file in sorted(files):
-        name = _as_name(file, path)
-        if _is_read(name, wanted, passed):
-            if file.is_file():
-                yield name, file.read_bytes()
-            else:
-                passed(name, "links to nothing")
+def _in_file(path: Path, wanted: Wanted, passed: Passed) -> Files:
+    with path.open("rb") as file:
+        yield from _in_archive(file, _Limit(path), wanted, passed)
 
 
-def _as_name(file: Path, root: Path) -> str:
-    """A file's name below its root; in an old encoding where it is no UTF-8."""
-    name = file.relative_to(root).as_posix()
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(name).decode("cp1252", "replace")
-    return name
+def _in_folder(path: Path, wanted: Wanted, passed: Passed) -> Files:
+    found, within = False, []
+    for name, file in files_in(path, passed):
+        if _is_archive(name):
+            within.append((name, file))
+        elif _is_read(name, wanted, passed):
+            found = True
+            yield name, file.read_bytes()
+    for name, file in within:
+        if found:
+            passed(name, "archives, since there are files beside them")
+            continue
+        with being_read(file, "is damaged or no archive ({}): fetch it again"):
+            yield from _below(name, _in_file(file, wanted, _passed_below(name, passed)))
 
 
-def _in_zip(
-    source: Path | IO[bytes],
-    path: Path,
-    limit: "_Limit",
-    wanted: Callable[[str], bool],
-    passed: Passed,
-    depth: int = 0,
-) -> Iterator[tuple[str, bytes]]:
-    with zipfile.ZipFile(source) as archive:
+def _is_archive(name: str) -> bool:
+    """Whether a file is named as an archive that could be read."""
+    return name.lower().endswith(_ARCHIVES)
+
+
+def _in_archive(
+    file: IO[bytes], limit: "_Limit", wanted: Wanted, passed: Passed, depth: int = 0
+) -> Files:
+    """The files of an archive; and those of the archives in it, and what links give."""
+    read = _in_zip if zipfile.is_zipfile(file) else _in_tar
+    links: dict[str, str] = {}
+    folders, full = [], set()
+    for name, target, content in read(file, limit, wanted):
+        if name.endswith("/"):
+            folders.append(name)
+            continue
+        full.update(_parents(name))
+        if target is not None and not unseen(name):
+            links[name] = target
+        elif depth < _MOST_NESTED and _is_archive(name) and not unseen(name):
+            told = _passed_below(name, passed)
+            with being_read(f"{limit.path}: {name}", "is damaged or no archive ({})"):
+                inner = _in_archive(io.BytesIO(content()), limit, wanted, told, depth + 1)
+                yield from _below(name, inner)
+        elif _is_read(name, wanted, passed):
+            yield name, content()
+    for name in folders:
+        if not unseen(name) and posixpath.normpath(name) not in full:
+            passed(name, "empty folders")
+    if links:  # what they name may stand anywhere, and packed archives know no way back
+        targets, reached = _targets(links, passed), set()
+        for name, target, content in read(file, limit.again(), wanted):
+            for link, linked in _linked(name, targets) if target is None else ():
+                reached.add(link)
+                if not name.endswith("/") and _is_read(linked, wanted, passed):
+                    limit.check(linked, _LINK_COST)
+                    yield linked, limit.counted(content())
+        for link in sorted({link for several in targets.values() for link in several} - reached):
+            passed(link, "links to nothing")
+
+
+def _parents(name: str) -> Iterator[str]:
+    at = posixpath.normpath(name)
+    while at := at.rpartition("/")[0]:
+        yield at
+
+
+def _stem(name: str) -> str:
+    """An archive's name as that of a folder."""
+    return name[: -max(len(ending) for ending in _ARCHIVES if name.lower().endswith(ending))]
+
+
+def _below(name: str, files: Files) -> Files:
+    for inner, data in files:
+        yield f"{_stem(name)}/{inner}", data
+
+
+def _passed_below(name: str, passed: Passed) -> Passed:
+    return lambda inner, why: passed(f"{_stem(name)}/{inner}", why)
+
+
+Member = tuple[str, str | None, Callable[[], bytes]]
+"""Its name, with a / behind a folder's; where it leads where it is a link; and what reads it."""
+
+
+def _in_zip(file: IO[bytes], limit: "_Limit", wanted: Wanted) -> Iterator[Member]:
+    with zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
             name = _zip_name(member)
             limit.check(name, member.file_size)
-            if member.is_dir() or name.endswith("/"):
-                continue
-            if depth < _MOST_NESTED and _is_visible(name) and name.lower().endswith(".zip"):
-                inner = io.BytesIO(_member(archive, member, path))
-                folder = PurePosixPath(name).with_suffix("")
-                for below, data in _in_zip(inner, path, limit, wanted, passed, depth + 1):
-                    yield (folder / below).as_posix(), data
-            elif _is_read(name, wanted, passed):
-                yield name, _member(archive, member, path)
+            target = None
+            if stat.S_ISLNK(member.external_attr >> 16) and member.file_size < _MAX_LINK:
+                to = _member(archive, member, limit.path).decode("utf-8", "replace")
+                target = posixpath.join(posixpath.dirname(name), to)
+            yield name, target, partial(_member, archive, member, limit.path)
 
 
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> bytes:
@@ -165,11 +206,9 @@ def _zip_name(member: zipfile.ZipInfo) -> str:
         return name
 
 
-def _is_read(name: str, wanted: Callable[[str], bool], passed: Passed) -> bool:
-    if not _is_visible(name):
-        passed(name, "hidden")
-    elif name.rpartition("/")[2].lower() in _JUNK:
-        passed(name, "left behind by a system")
+def _is_read(name: str, wanted: Wanted, passed: Passed) -> bool:
+    if why := unseen(name):
+        passed(name, why)
     elif not wanted(name):
         passed(name, f"with the ending {PurePosixPath(name).suffix.lower() or '(none)'}")
     else:
@@ -177,27 +216,60 @@ def _is_read(name: str, wanted: Callable[[str], bool], passed: Passed) -> bool:
     return False
 
 
-def _in_tar(
-    path: Path, wanted: Callable[[str], bool], passed: Passed
-) -> Iterator[tuple[str, bytes]]:
-    limit = _Limit(path)
-    with path.open("rb") as raw:
-        start = raw.read(6)
-        raw.seek(0)
-        packer = next((p for magic, p in _PACKERS.items() if start.startswith(magic)), None)
-        unpacked = _Unpacked(packer.open(raw) if packer else raw, path, limit.left)
-        with tarfile.open(fileobj=cast("IO[bytes]", unpacked), mode="r:") as archive:
-            while member := archive.next():
-                limit.check(member.name, member.size)
-                if member.isdir() or not _is_read(member.name, wanted, passed):
-                    pass
-                elif member.isreg() and (content := archive.extractfile(member)):
-                    unpacked.most = _MAX_FILE
-                    yield member.name, content.read()
-                    unpacked.most = _MAX_HEADER
-                else:
-                    passed(member.name, "links in the archive")
-                cast(Any, archive).members.clear()  # or it keeps them all
+def _in_tar(file: IO[bytes], limit: "_Limit", wanted: Wanted) -> Iterator[Member]:
+    file.seek(0)
+    start = file.read(6)
+    file.seek(0)
+    packer = next((p for magic, p in _PACKERS.items() if start.startswith(magic)), None)
+    unpacked = _Unpacked(packer.open(file) if packer else file, limit.path, limit.left)
+    with tarfile.open(fileobj=cast("IO[bytes]", unpacked), mode="r:") as archive:
+
+        def content(member: tarfile.TarInfo) -> bytes:
+            unpacked.most = _MAX_FILE
+            opened = archive.extractfile(member)
+            data = opened.read() if opened else b""
+            unpacked.most = _MAX_HEADER
+            return data
+
+        while member := archive.next():
+            name = readable(member.name)
+            limit.check(name, member.size)
+            unpacked.left += member.size - _cost(name, member.size)
+            if member.isdir():
+                yield f"{name}/", None, bytes
+            elif member.issym():
+                yield name, posixpath.join(posixpath.dirname(name), member.linkname), bytes
+            elif member.islnk():
+                yield name, member.linkname, bytes
+            elif member.isreg():
+                yield name, None, partial(content, member)
+            else:
+                yield name, "/", bytes
+            cast(Any, archive).members.clear()  # or it keeps them all
+
+
+def _targets(links: dict[str, str], passed: Passed) -> dict[str, list[str]]:
+    """What links name inside their archive, each with its links; the others are passed over."""
+    targets: dict[str, list[str]] = {}
+    leads = {posixpath.normpath(name): posixpath.normpath(to) for name, to in links.items()}
+    for name in links:
+        target = leads[posixpath.normpath(name)]
+        for _ in range(8):  # a link to a link
+            target = leads.get(target, target)
+        inside = not target.startswith(("../", "/")) and target not in ("..", ".")
+        if inside and target not in leads and not f"{name}/".startswith(f"{target}/"):
+            targets.setdefault(target, []).append(name)
+        else:
+            passed(name, "no files, or links that lead out")
+    return targets
+
+
+def _linked(name: str, targets: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """The links to a file, and to each folder that it is in; and the names that they give it."""
+    whole = posixpath.normpath(name)
+    for at in (whole, *_parents(whole)):
+        for link in targets.get(at, ()):
+            yield link, link + whole[len(at) :]
 
 
 class _Unpacked:
@@ -240,15 +312,24 @@ class _Limit:
         self.path = path
         self.left = _MAX_RATIO * path.stat().st_size + _SLACK
 
+    def again(self) -> "_Limit":
+        """For the same archive, read once more."""
+        return _Limit(self.path)
+
+    def counted(self, data: bytes) -> bytes:
+        """What was read once more."""
+        self.left -= len(data)
+        return data
+
     def check(self, name: str, size: int) -> None:
         parts = PurePosixPath(name.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts:
             raise DataError(f"{self.path} holds {name!r}, a path outside its folder: not read")
-        self.left -= size // _BARE_RATIO if name.lower().endswith(_BARE) else size
+        self.left -= _cost(name, size)
         if size > _MAX_FILE or self.left < 0:
             raise DataError(f"{self.path}: unpacked, {name} is far too large: not read")
 
 
-def _is_visible(name: str) -> bool:
-    name = name.removeprefix("./")
-    return not name.startswith((".", "__MACOSX")) and "/." not in name and "/__MACOSX" not in name
+def _cost(name: str, size: int) -> int:
+    """What a file counts as unpacked: drawings shrink as much as bombs do."""
+    return size // _BARE_RATIO if name.lower().endswith(_BARE) else size

@@ -114,8 +114,16 @@ class SourcesConfig:
     epoch, PATH=0.5 half of them. Left out, the official archive is downloaded (84 MB)."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class FilesConfig(TableConfig):
+    """How tables and folders are read."""
+
+    classes_at: int | None = setting(None, at_least(1))
+    """Which level of folders the classes are, from 1, where that is not plain."""
+
+
 @dataclass(frozen=True)
-class ColumnConfig(TableConfig):
+class ColumnConfig(FilesConfig):
     """How texts are read."""
 
     text_column: str | None = setting(None, name="column")
@@ -134,9 +142,6 @@ class SplitConfig(ColumnConfig):
     """Draws the groups that validate."""
     labels: list[str] | None = setting(None)
     """NAME=CLASS reads a label as another class, such as positive=pos; give it again for more."""
-
-    classes_at: int | None = setting(None, at_least(1))
-    """Which level of folders the classes are, from 1, where that is not plain."""
 
     @property
     def renamed(self) -> dict[str, str]:

@@ -17,7 +17,7 @@ from dlcc.core.files.delimited import looks_like_table
 from dlcc.core.files.download import RemoteFile, fetch
 from dlcc.core.files.encodings import decode, lines_of
 from dlcc.core.files.folders import part_of, sort_files
-from dlcc.core.files.paths import read_bytes
+from dlcc.core.files.paths import being_read, read_bytes
 from dlcc.core.files.tables import (
     Table,
     TableConfig,
@@ -27,6 +27,7 @@ from dlcc.core.files.tables import (
     read_rows,
     text_column,
 )
+from dlcc.core.files.walk import files_in
 from dlcc.core.progress import Progress
 from dlcc.core.sentiment.config import ColumnConfig, SplitConfig
 
@@ -211,9 +212,8 @@ def _tables_by_part(folder: Path) -> dict[str, Path]:
 
 def text_files(folder: Path) -> list[Path]:
     """All .txt files below a folder, in the order of `read_texts`."""
-    return sorted(
-        file for file in folder.rglob("*.txt") if file.is_file() and not file.name.startswith(".")
-    )
+    with being_read(folder):
+        return [file for name, file in files_in(folder) if _is_text(name)]
 
 
 def read_texts(
@@ -287,7 +287,7 @@ def untested_texts(path: Path, config: ColumnConfig | None = None, say: Say = un
     """
     if path.is_file() and (is_table(path, config) or path.suffix.lower() == ".txt"):
         return read_texts(path, config.text_column if config else None, config, say)
-    parts, _ = _from_files(path)
+    parts, _ = _from_files(path, config.classes_at if config else None, say)
     return [review.text for name in ("train", UNLABELLED) for review in parts.get(name, ())]
 
 
@@ -358,12 +358,12 @@ def _from_files(
 
     def note(name: str, why: str) -> None:
         passed[why] += 1
-        if why.startswith(("with", "empty")):
+        if why.startswith(("with", "empty", "link")):
             others.append(name)
 
     files = {
         PurePosixPath(name): decode(data, f"{path}: {name}")
-        for name, data in each_file(path, lambda name: name.endswith(".txt"), note)
+        for name, data in each_file(path, _is_text, note)
     }
     films = {
         name.parent / name.stem.removeprefix("urls_"): text.split()
@@ -388,6 +388,10 @@ def _from_files(
     if not parts["train"]:
         raise DataError(f"{path} holds no training texts: put them in CLASS/NAME.txt")
     return parts, _BY_FILM if films else _BY_NUMBER if official else _BY_TEXT
+
+
+def _is_text(name: str) -> bool:
+    return name.lower().endswith(".txt")
 
 
 def _group(

@@ -21,8 +21,9 @@ from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.archives import each_file
 from dlcc.core.files.download import RemoteFile, fetch
 from dlcc.core.files.folders import Sorted, sort_files
-from dlcc.core.files.paths import cache_dir
+from dlcc.core.files.paths import being_read, cache_dir
 from dlcc.core.files.tensors import load_tensors, save_tensors
+from dlcc.core.files.walk import files_in
 from dlcc.core.progress import Progress
 from dlcc.core.settings import PART
 from dlcc.core.train.recipe import Narrator
@@ -205,7 +206,7 @@ def _decode(path: Path, size: int, progress: Progress | None, level: int | None)
 
     def note(name: str, why: str) -> None:
         passed[why] += 1
-        if why.startswith(("with", "empty")):
+        if why.startswith(("with", "empty", "link")):
             others.append(name)
 
     def is_batch(name: str) -> bool:
@@ -281,12 +282,13 @@ def _cache_file(path: Path, size: int, level: int | None = None) -> Path:
     digest = hashlib.sha256(
         os.fsencode(f"{_CACHE_VERSION} {size} {level} {reads_heif()} {path.resolve()}")
     )
-    walked = os.walk(path, followlinks=True) if path.is_dir() else ()
-    files = sorted(Path(folder, name) for folder, _, names in walked for name in names)
-    files = files or ([path] if path.exists() else [])
-    for file in filter(Path.is_file, files):
-        state = file.stat()
-        digest.update(os.fsencode(f"{file} {state.st_size} {state.st_mtime_ns}\n"))
+    passed: list[str] = []
+    with being_read(path):
+        files = files_in(path, lambda *each: passed.append(" ".join(each))) if path.is_dir() else []
+        for name, file in files or [("", path)] * path.exists():
+            state = file.stat()
+            digest.update(os.fsencode(f"{name} {state.st_size} {state.st_mtime_ns}\n"))
+    digest.update(os.fsencode("\n".join(sorted(passed))))
     return cache_dir() / "pictures" / f"{digest.hexdigest()[:32]}.safetensors"
 
 

@@ -1,7 +1,10 @@
 """Which part and class a file belongs to; what is not plain is asked about."""
 
 import random
+import stat
+import tarfile
 import zipfile
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -111,6 +114,105 @@ def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
         ("own/around", "linked twice"),
         ("own/nothing.txt", "links to nothing"),
     ]
+
+
+def test_hard_and_symbolic_links_in_a_tar(tmp_path: Path) -> None:
+    path = tmp_path / "data.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, kind, target in (
+            ("early/1.txt", tarfile.SYMTYPE, "../a/1.txt"),
+            ("a/1.txt", tarfile.REGTYPE, ""),
+            ("b/2.txt", tarfile.LNKTYPE, "a/1.txt"),
+            ("c", tarfile.SYMTYPE, "a"),
+            ("d/3.txt", tarfile.SYMTYPE, "../b/2.txt"),
+            ("out.txt", tarfile.SYMTYPE, "../../etc/passwd"),
+            ("none.txt", tarfile.SYMTYPE, "missing.txt"),
+            ("pipe.txt", tarfile.FIFOTYPE, ""),
+        ):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, target
+            member.size = 3 if kind == tarfile.REGTYPE else 0
+            archive.addfile(member, BytesIO(b"one"))
+    found, passed = read(path)
+    assert sorted(found) == ["a/1.txt", "b/2.txt", "c/1.txt", "d/3.txt", "early/1.txt"]
+    assert set(found.values()) == {b"one"}
+    assert sorted(passed) == [
+        ("none.txt", "links to nothing"),
+        ("out.txt", "no files, or links that lead out"),
+        ("pipe.txt", "no files, or links that lead out"),
+    ]
+
+
+def test_links_in_a_zip(tmp_path: Path) -> None:
+    path = tmp_path / "data.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/1.txt", "one")
+        for name, target in (("b.txt", "a/1.txt"), ("c", "a"), ("d.txt", "../../x")):
+            member = zipfile.ZipInfo(name)
+            member.create_system, member.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+            archive.writestr(member, target)
+    found, passed = read(path)
+    assert found == {"a/1.txt": b"one", "b.txt": b"one", "c/1.txt": b"one"}
+    assert passed == [("d.txt", "no files, or links that lead out")]
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def test_archives_in_archives_and_folders(tmp_path: Path) -> None:
+    parts = {f"{part}.zip": zipped({f"{part}/a/1.txt": b"one"}) for part in ("train", "test")}
+    (tmp_path / "all.zip").write_bytes(zipped(parts))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name, data in parts.items():
+        (folder / name).write_bytes(data)
+    for path in (tmp_path / "all.zip", folder):
+        assert set(read(path)[0]) == {"train/train/a/1.txt", "test/test/a/1.txt"}
+    (folder / "a.txt").write_text("here")
+    found, passed = read(folder)
+    assert found == {"a.txt": b"here"}
+    assert [name for name, _ in passed] == ["test.zip", "train.zip"]
+    (tmp_path / "bad.zip").write_bytes(zipped({"in.zip": b"no archive"}))
+    with pytest.raises(DataError, match=r"bad.zip: in.zip is damaged or no archive"):
+        read(tmp_path / "bad.zip")
+
+
+def test_archives_in_a_tar_and_empty_folders(tmp_path: Path) -> None:
+    path = tmp_path / "all.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, data in (("train.zip", zipped({"a/1.txt": b"one"})), ("b/2.txt", b"two")):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, BytesIO(data))
+        for name in ("b", "c"):
+            folder = tarfile.TarInfo(name)
+            folder.type = tarfile.DIRTYPE
+            archive.addfile(folder)
+    found, passed = read(path)
+    assert found == {"train/a/1.txt": b"one", "b/2.txt": b"two"}
+    assert passed == [("c/", "empty folders")]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar.gz"])
+def test_drawings_shrink_like_bombs_and_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr("dlcc.core.files.archives._SLACK", 2**19)
+    files = {f"a/{n}.bmp": bytes(2**20) for n in range(4)}
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(zipped(files))
+    if kind == "tar.gz":
+        with tarfile.open(path, "w:gz") as archive:
+            for name, data in files.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                archive.addfile(member, BytesIO(data))
+    assert len(list(each_file(path, lambda name: name.endswith(".bmp")))) == 4
 
 
 def test_names_in_an_old_encoding(tmp_path: Path) -> None:
