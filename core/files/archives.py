@@ -119,12 +119,14 @@ def _in_archive(
     """The files of an archive; and those of the archives in it, and what links give."""
     read = _in_zip if zipfile.is_zipfile(file) else _in_tar
     links: dict[str, str] = {}
-    folders, full = [], set()
+    folders: list[str] = []
+    full: set[str] = set()
     for name, target, content in read(file, limit, wanted):
         if name.endswith("/"):
             folders.append(name)
             continue
-        full.update(_parents(name))
+        if name.rpartition("/")[0] not in full:
+            full.update(_parents(name))
         if target is not None and not unseen(name):
             links[name] = target
         elif depth < _MOST_NESTED and _is_archive(name) and not unseen(name):
@@ -138,7 +140,8 @@ def _in_archive(
         if not unseen(name) and posixpath.normpath(name) not in full:
             passed(name, "empty folders")
     if links:  # what they name may stand anywhere, and packed archives know no way back
-        targets, reached = _targets(links, passed), set()
+        targets = _targets(links, passed)
+        reached: set[str] = set()
         for name, target, content in read(file, limit.again(), wanted):
             for link, linked in _linked(name, targets) if target is None else ():
                 reached.add(link)
@@ -150,6 +153,7 @@ def _in_archive(
 
 
 def _parents(name: str) -> Iterator[str]:
+    """The folders that a file is in."""
     at = posixpath.normpath(name)
     while at := at.rpartition("/")[0]:
         yield at
@@ -322,8 +326,8 @@ class _Limit:
         return data
 
     def check(self, name: str, size: int) -> None:
-        parts = PurePosixPath(name.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts:
+        below = name.replace("\\", "/")
+        if below.startswith("/") or ".." in below.split("/"):
             raise DataError(f"{self.path} holds {name!r}, a path outside its folder: not read")
         self.left -= _cost(name, size)
         if size > _MAX_FILE or self.left < 0:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.files import hub
 from dlcc.core.files.archives import each_file
 from dlcc.core.files.delimited import looks_like_table
 from dlcc.core.files.download import RemoteFile, fetch
@@ -187,12 +188,28 @@ def read_parts(
     Raises:
         DataError: as of `load_corpus`, but for what concerns the classes.
     """
+    if hub.is_data_set(path):
+        return _from_data_set(path, config, say), _BY_TEXT
     if path.is_file() and is_table(path, config):
         return {"train": _from_table(path, config, say)}, _BY_TEXT
     tables = _tables_by_part(path)
     if "train" in tables:
         return {name: _from_table(table, config, say) for name, table in tables.items()}, _BY_TEXT
     return _from_files(path, config.classes_at, say)
+
+
+def _from_data_set(path: Path, config: SplitConfig, say: Say) -> dict[str, list[Review]]:
+    parts: dict[str, list[Review]] = {"train": []}
+    for part, table in hub.tables(path).items():
+        if part in ("train", "validation", "test"):
+            parts[part] = _reviews_of(table, f"{path.name}/{part}", config, say)
+        elif part == UNLABELLED + "ervised":
+            text = config.text_column or text_column(table)
+            rows = read_rows(table, text)
+            parts[UNLABELLED] = [Review(t, UNLABELLED, f"{part}:{n}", t) for n, t, _ in rows]
+        else:
+            say(f"{path.name}: the part {part} is neither train, validation nor test: passed over")
+    return parts
 
 
 def _tables_by_part(folder: Path) -> dict[str, Path]:
@@ -287,6 +304,13 @@ def untested_texts(path: Path, config: ColumnConfig | None = None, say: Say = un
     """
     if path.is_file() and (is_table(path, config) or path.suffix.lower() == ".txt"):
         return read_texts(path, config.text_column if config else None, config, say)
+    if hub.is_data_set(path):
+        return [
+            text
+            for part, table in hub.tables(path).items()
+            if part != "test"
+            for text in table_texts(table, config.text_column if config else None, say)
+        ]
     parts, _ = _from_files(path, config.classes_at if config else None, say)
     return [review.text for name in ("train", UNLABELLED) for review in parts.get(name, ())]
 
@@ -296,19 +320,23 @@ def _from_table(path: Path, config: SplitConfig, say: Say) -> list[Review]:
     if not table.columns:
         next(table.rows(), None)  # none, or the first says why it does not fit
         return []
+    return _reviews_of(table, path.name, config, say)
+
+
+def _reviews_of(table: Table, called: str, config: SplitConfig, say: Say) -> list[Review]:
     text = config.text_column or text_column(table)
     label = label_column(table, config.label_column)
     classes, reviews = Classes(config.renamed), []
     for line, value, (given,) in read_rows(table, text, {label: "label_column"}):
         name = classes.of(given)
         if not name:
-            where = f"{path}, line {line}"
+            where = f"{table.name}, line {line}"
             table.leave_out(DataError(f"{where}: no label in the column {label}"))
             continue
-        reviews.append(Review(value, name, f"{path.name}:{line}", value))
+        reviews.append(Review(value, name, f"{called}:{line}", value))
     _tell(say, table, len(reviews), text, label)
     for message in classes.merged():
-        say(f"{path.name}: {message}")
+        say(f"{called}: {message}")
     return reviews
 
 

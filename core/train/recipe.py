@@ -66,7 +66,7 @@ def rooted(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [rooted(name, each) for each in value]
     if isinstance(value, Path):
-        return str(value.absolute())
+        return str(value if str(value).startswith("hf:") else value.absolute())
     if name in _PATHS and isinstance(value, str):
         path, _, share = value.rpartition("=")
         if path and Path(path).exists() and not Path(value).exists():

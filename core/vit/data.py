@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.files import hub
 from dlcc.core.files.archives import each_file
 from dlcc.core.files.download import RemoteFile, fetch
 from dlcc.core.files.folders import Sorted, sort_files
@@ -212,7 +213,11 @@ def _decode(path: Path, size: int, progress: Progress | None, level: int | None)
     def is_batch(name: str) -> bool:
         return cifar.is_batch(f"{path.name}/{name}")
 
-    for name, data in each_file(path, lambda n: n.lower().endswith(endings) or is_batch(n), note):
+    def is_wanted(name: str) -> bool:
+        return name.lower().endswith(endings) or is_batch(name)
+
+    saved = hub.is_data_set(path)
+    for name, data in hub.each_picture(path) if saved else each_file(path, is_wanted, note):
         if is_batch(name):
             batches[name] = data
             continue
