@@ -235,4 +235,7 @@ def _check_others(
     for label, endings in sorted(empty.items()):
         kinds = ", ".join(sorted(filter(None, endings)))
         has = f"only {kinds}" if kinds else "nothing"
-        raise DataError(f"{where}: the class {label} has no examples that can be read, {has} in it")
+        raise DataError(
+            f"{where}: the class {label} has no examples that can be read, {has} in it: convert "
+            "what it holds, or remove it"
+        )

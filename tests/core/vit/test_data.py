@@ -387,3 +387,40 @@ def test_without_data_cifar_10_is_downloaded_and_verified(
     monkeypatch.setattr(images, "CIFAR10", RemoteFile(archive.as_uri(), "md5:00"))
     with pytest.raises(DataError, match=r"no network.*give data"):
         load_images(None, 32)
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind"),
+    [("jfif", "JPEG"), ("jpe", "JPEG"), ("avif", "AVIF"), ("JPG", "JPEG"), ("heic", "HEIF")],
+)
+def test_a_class_of_any_ending_is_read(tmp_path: Path, ending: str, kind: str) -> None:
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    folder = write_folder(tmp_path, {"a": 5, "b": 5, "c": 0}, (64, 64))
+    for number in range(5):
+        picture = Image.new("RGB", (64, 64), (number * 50, 9, 9))
+        picture.save(folder / f"c/{number}.{ending}", kind)
+    data = load_images(folder, 64)
+    assert data.classes == ("a", "b", "c")
+    assert sum(sizes(data)) == 15
+
+
+@pytest.mark.parametrize("name", ["1.heic", "1.svg", "1.jpg", ""])
+def test_a_class_of_which_nothing_can_be_read_is_named(tmp_path: Path, name: str) -> None:
+    folder = write_folder(tmp_path, {"a": 5, "b": 5, "c": 0})
+    if name:
+        (folder / "c" / name).write_bytes(b"\0\0\0\x18ftyp????")
+    with pytest.raises(
+        DataError, match=r"the class c has no examples.*(\.\w+|nothing) in it: conv"
+    ):
+        load_images(folder, 8)
+
+
+def test_a_linked_class_is_one_and_the_cache_sees_what_is_behind_the_link(tmp_path: Path) -> None:
+    there = write_folder(tmp_path / "there", {"c": 5})
+    folder = write_folder(tmp_path / "here", {"a": 5, "b": 5})
+    (folder / "c").symlink_to(there / "c")
+    data = load_images(folder, 8, keep_copies=True)
+    assert (data.classes, sum(sizes(data))) == (("a", "b", "c"), 15)
+    (there / "c/new.png").write_bytes(picture(77))
+    assert sum(sizes(load_images(folder, 8, keep_copies=True))) == 16
