@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dlcc.core.errors import DataError, DlccError, UsageError
+from dlcc.core.files import hub
 from dlcc.core.files.archives import each_file, is_archive, names_in
 from dlcc.core.files.folders import shortened, sort_files
 from dlcc.core.files.paths import being_read
@@ -66,6 +67,8 @@ def survey(path: Path, config: SplitConfig | None = None) -> Survey:
         DataError: it cannot be read, or is nothing that a command takes.
     """
     config = config or SplitConfig()
+    if hub.is_data_set(path):
+        return _pictures(path, config) if hub.holds_pictures(path) else _labelled(path, config)
     if not path.exists() and not any(part.is_file() for part in path.parents):
         raise DataError(f"no data in {path}: no such file or folder")
     if (path / "config.json").is_file() or (path / "best/config.json").is_file():
@@ -98,14 +101,18 @@ def _folder(path: Path, config: SplitConfig) -> Survey:
     if not path.is_dir() and texts <= 2 and pictures == 0:
         return _pairs(path)
     try:
-        found = Survey("labelled texts")
-        parts, grouping = read_parts(path, config, found.notes.append)
+        return _labelled(path, config)
     except DlccError as error:
         if path.is_dir() and texts and not any(each.is_dir() for each in path.iterdir()):
             return _texts(read_texts(path), Survey("texts"))
         if isinstance(error, DataError) and texts <= 2:
             return _pairs(path)
         raise
+
+
+def _labelled(path: Path, config: SplitConfig) -> Survey:
+    found = Survey("labelled texts")
+    parts, grouping = read_parts(path, config, found.notes.append)
     found.notes.append(grouping)
     seen = _Seen(found)
     for part, reviews in parts.items():
@@ -270,7 +277,8 @@ def _pictures(path: Path, config: SplitConfig) -> Survey:
     def is_wanted(name: str) -> bool:
         return name.lower().endswith(endings) or is_batch(f"{path.name}/{name}")
 
-    for name, data in each_file(path, is_wanted, note):
+    saved = hub.is_data_set(path)
+    for name, data in hub.each_picture(path) if saved else each_file(path, is_wanted, note):
         if is_batch(f"{path.name}/{name}"):
             found.notes.append(f"a part of CIFAR: {name}, {len(data):,} bytes")
             continue

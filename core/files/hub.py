@@ -38,6 +38,12 @@ def tables(path: Path) -> dict[str, Table]:
     }
 
 
+def holds_pictures(path: Path) -> bool:
+    """Whether a part has a column of pictures."""
+    splits = _splits(path).values()
+    return any(type(kind).__name__ == "Image" for each in splits for kind in each.features.values())
+
+
 def each_picture(path: Path) -> Iterator[tuple[str, bytes]]:
     """PART/CLASS/NUMBER and the bytes of each picture.
 

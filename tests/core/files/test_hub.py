@@ -11,6 +11,7 @@ from dlcc.core.errors import DataError
 from dlcc.core.files.hub import is_data_set, tables
 from dlcc.core.sentiment.config import SplitConfig
 from dlcc.core.sentiment.data import load_corpus, untested_texts
+from dlcc.core.survey import survey
 from dlcc.core.train.recipe import rooted
 from dlcc.core.vit.data import load_images
 
@@ -52,6 +53,8 @@ def test_texts_of_a_saved_data_set(tmp_path: Path) -> None:
     assert [each.text for each in corpus.unlabelled] == ["no label"]
     assert any("20 rows; text = text, label = label" in line for line in said)
     assert any("the part odd is neither" in line for line in said)
+    seen = survey(tmp_path / "films")
+    assert seen.parts["test"] == {"neg": 2, "pos": 2}
     texts = untested_texts(tmp_path / "films")
     assert "no label" in texts
     assert not any(text.startswith("test") for text in texts)
@@ -81,6 +84,7 @@ def test_pictures_of_a_saved_data_set(tmp_path: Path) -> None:
     datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "pets"))
     data = load_images(tmp_path / "pets", 8)
     assert data.classes == ("cat", "dog")
+    assert survey(tmp_path / "pets").kind == "pictures"
     assert (len(data.train) + len(data.validation), len(data.test)) == (20, 6)
     assert sorted(data.test.pixels[:, 0, 0, 0].tolist()) == list(range(100, 106))
     with pytest.raises(DataError, match=r"no column 'label'|0 columns of pictures"):
