@@ -1,6 +1,7 @@
 """Data sets of Hugging Face's `datasets`: by name, or in a folder that it saved; memory-mapped."""
 
 import json
+import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +100,7 @@ def _loaded(path: Path) -> Any:
             f"{path} needs the datasets library: pip install 'dlcc[datasets]'"
         ) from error
     datasets.disable_progress_bars()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # each of its retries is a line
     with being_read(path, "cannot be loaded ({})"):
         if not str(path).startswith(PREFIX):
             _check_state(path)
