@@ -95,6 +95,7 @@ class RootGroup(LazyGroup):
                 "pretrain": Door("train:train_command", recipe="masked-words"),
                 "eval": Door("sentiment_eval:evaluate"),
                 "compare": Door("sentiment_eval:compare"),
+                "export": Door("export:export_command", recipe="sentiment"),
             },
         ),
         "train": Door("train:Recipes", "Train any recipe that is installed."),
@@ -105,6 +106,7 @@ class RootGroup(LazyGroup):
                 "train": Door("train:train_command", recipe="translate"),
                 "eval": Door("translate_eval:evaluate"),
                 "compare": Door("translate_eval:compare"),
+                "export": Door("export:export_command", recipe="translate"),
                 "alignments": Door("translate_eval:alignments"),
             },
         ),
@@ -116,6 +118,7 @@ class RootGroup(LazyGroup):
                 "eval": Door("vit_eval:evaluate"),
                 "predict": Door("vit_predict:predict"),
                 "compare": Door("vit_compare:compare"),
+                "export": Door("export:export_command", recipe="vit"),
             },
         ),
     }

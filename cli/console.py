@@ -166,6 +166,21 @@ def counting(what: str, total: int | None = None) -> Iterator[Progress]:
 
 
 @contextmanager
+def loading(what: str) -> Iterator[None]:
+    """Within it, say on a terminal what is waited for where that takes more than a second."""
+    from threading import Timer
+
+    timer = Timer(1.0, note, [f"loading {what}"])
+    timer.daemon = True
+    if stderr().is_terminal:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
 def transferring(what: str) -> Iterator[Progress]:
     """A bar on stderr for bytes."""
     from rich.progress import DownloadColumn

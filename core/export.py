@@ -1,4 +1,4 @@
-"""Trained models as ONNX graphs: with their weights, or in a checkpoint, beside its weights.
+"""Trained models as ONNX graphs.
 
 Needs the packages onnx and onnxscript. What is written was run by onnxruntime before and compared
 with torch.
@@ -7,8 +7,10 @@ with torch.
 import io
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,13 @@ import torch
 from torch import Tensor, nn
 
 from dlcc.core.errors import DataError, UsageError
-from dlcc.core.files.paths import read_bytes, write_atomically
-from dlcc.core.runner import HEADER, Graph, TorchRunner, array_of, session_of
+from dlcc.core.files.paths import write_atomically
+from dlcc.core.runner import HEADER, SUFFIX, Graph, TorchRunner, array_of, session_of
+from dlcc.core.train.checkpoint import Checkpoint
 
 OPSET = 20
 TOLERANCE = 1e-3
 """Largest difference from torch of what is written, relative to the output's size."""
-_INSIDE = 1024  # bytes; smaller weights stay in a graph whose others are in a checkpoint
 
 
 def onnx_of(model: nn.Module, graph: Graph) -> Any:
@@ -170,117 +172,94 @@ def largest_difference(
     return worst
 
 
-def name_it(proto: Any, values: Mapping[str, Any], words: str) -> None:
-    """Write what is known of a graph into it: JSON `values`, each also by itself where it is short,
-    and `words` for people."""
+def name_it(proto: Any, values: Mapping[str, str], words: str) -> None:
+    """Write what is known of a graph into it, by name, and `words` for people."""
     import onnx
 
     proto.producer_name, proto.doc_string = "dlcc", words
-    short = {name: value for name, value in values.items() if isinstance(value, str)}
-    onnx.helper.set_model_props(proto, {HEADER: json.dumps(values), **short})
+    onnx.helper.set_model_props(proto, dict(values))
 
 
-def write_with_weights(proto: Any, path: Path) -> None:
-    """Write a graph with its weights inside; whole or not at all."""
-    write_atomically(path, lambda place: place.write_bytes(proto.SerializeToString()))
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written."""
+
+    place: Path
+    difference: float
+    """From torch, of the outputs on an example, relative to the largest value."""
+    says: str
+    """Its inputs and outputs."""
+    opset: int = OPSET
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.place.stat().st_size
 
 
-def link_weights(proto: Any, weights: Path) -> None:
-    """Have a graph take its weights from a safetensors file that will lie beside it: cast to
-    float32 where they are float16, and turned as the graph has them.
+def check_place(place: Path) -> None:
+    """Raise UsageError unless a graph can be written there."""
+    if place.suffix != SUFFIX:
+        raise UsageError(f"{place}: end the file's name in {SUFFIX}")
 
-    Weights are known by their content. What the file has not stays inside.
+
+def write_exported(
+    place: Path,
+    checkpoint: Checkpoint,
+    model: nn.Module,
+    graphs: Mapping[str, Graph],
+    uses: Mapping[str, str],
+) -> list[Exported]:
+    """Write a model with its weights, its vocabulary and labels, and how it was made.
+
+    Args:
+        place: the file; a second graph stands beside it, FILE.NAME.onnx.
+        uses: for each function that answering takes the graph that gives it.
+
+    Raises:
+        UsageError: the packages that this needs are not installed.
+        DataError: a graph differs from torch, or cannot be written; none is.
     """
-    import onnx
-
-    saved = _places(weights)
-    tensors, nodes = [], []
-    for tensor in proto.graph.initializer:
-        array = onnx.numpy_helper.to_array(tensor)
-        found = _found(array, saved) if array.nbytes > _INSIDE else None
-        if found is None:
-            tensors.append(tensor)
-            continue
-        (name, kind, shape, offset, length), way = found
-        stored = f"{name}.saved"
-        if stored not in {each.name for each in tensors}:
-            tensors.append(_outside(stored, kind, shape, weights.name, offset, length))
-        if kind == "F16":
-            to = onnx.TensorProto.FLOAT
-            nodes.append(onnx.helper.make_node("Cast", [stored], [f"{tensor.name}.float"], to=to))
-            stored = f"{tensor.name}.float"
-        nodes += _turning(way, stored, tensor.name)
-    del proto.graph.initializer[:]
-    proto.graph.initializer.extend(tensors)
-    rest = list(proto.graph.node)
-    del proto.graph.node[:]
-    proto.graph.node.extend([*nodes, *rest])
-
-
-Place = tuple[str, str, list[int], int, int]
-
-
-def _places(weights: Path) -> list[tuple[Place, np.ndarray]]:
-    """What a safetensors file holds: name, type, shape, offset in the file and length in bytes, and
-    the values."""
-    content = read_bytes(weights)
-    size = int.from_bytes(content[:8], "little")
-    types = {"F16": np.float16, "F32": np.float32}
+    names = list(dict.fromkeys(uses.values()))
+    places = {name: place.with_suffix(f".{name}{SUFFIX}") for name in names}
+    places[names[0]] = place
+    known = _known(checkpoint) | {
+        "graphs": {function: places[graph].name for function, graph in uses.items()}
+    }
+    runner, made = TorchRunner(model, graphs, exact=True), {}
+    for name in names:
+        proto = onnx_of(model, graphs[name])
+        name_it(proto, _metadata(known) | {"graph": name}, f"dlcc {checkpoint.kind}: {name}")
+        made[name] = proto, largest_difference(proto, runner, name)
     found = []
-    for name, each in json.loads(content[8 : 8 + size]).items():
-        if name != "__metadata__" and each["dtype"] in types:
-            begin, end = each["data_offsets"]
-            data = content[8 + size + begin : 8 + size + end]
-            values = np.frombuffer(data, types[each["dtype"]]).reshape(each["shape"])
-            place = (name, each["dtype"], each["shape"], 8 + size + begin, end - begin)
-            found.append((place, values.astype(np.float32)))
+    for name, (proto, difference) in made.items():
+        content: bytes = proto.SerializeToString()
+        write_atomically(places[name], partial(_write, content))
+        sides = (proto.graph.input, proto.graph.output)
+        says = " → ".join(", ".join(each.name for each in side) for side in sides)
+        found.append(Exported(places[name], difference, says))
     return found
 
 
-def _gates(values: np.ndarray) -> np.ndarray:
-    """A GRU's weights as ONNX has them: update before reset, and a direction."""
-    reset, update, new = np.split(values, 3)
-    return np.concatenate([update, reset, new])[None]
+def _known(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What a checkpoint says of its model, but for the weights."""
+    texts = {n: data.decode() for n, data in checkpoint.files.items() if not n.endswith(SUFFIX)}
+    parts = {"kind": checkpoint.kind, "config": checkpoint.config, "about": checkpoint.about}
+    return {**parts, "files": texts}
 
 
-_WAYS: dict[str, tuple[Callable[[np.ndarray], bool], Callable[[np.ndarray], np.ndarray]]] = {
-    "Identity": (lambda values: True, lambda values: values),
-    "Transpose": (lambda values: values.ndim == 2, np.transpose),
-    "gates": (lambda values: values.ndim == 2 and len(values) % 3 == 0, _gates),
-}
-"""How a saved tensor may stand in a graph: which ones, and how."""
+def _metadata(known: Mapping[str, Any]) -> dict[str, str]:
+    """What a graph is given to say of itself: all that is known, and for others some of it."""
+    classes = json.loads(known["files"].get("classes.json", "[]"))
+    labels = known["config"].get("labels", classes)
+    return {
+        "kind": known["kind"],
+        "labels": json.dumps(labels, ensure_ascii=False),
+        "temperature": str(known["about"].get("temperature", 1.0)),
+        "made_by": str(known["about"].get("command", "")),
+        HEADER: json.dumps(known, ensure_ascii=False),
+    }
 
 
-def _found(array: np.ndarray, saved: list[tuple[Place, np.ndarray]]) -> tuple[Place, str] | None:
-    """The saved tensor that an array is, and in which of `_WAYS`."""
-    for place, values in saved:
-        for way, (takes, turn) in _WAYS.items() if values.size == array.size else ():
-            if takes(values) and np.array_equal(turn(values), array):
-                return place, way
-    return None
-
-
-def _turning(way: str, before: str, after: str) -> list[Any]:
-    """The nodes that do to a tensor what `_WAYS` says."""
-    from onnx.helper import make_node
-
-    if way != "gates":
-        return [make_node(way, [before], [after])]
-    parts = [f"{after}.{gate}" for gate in ("reset", "update", "new")]
-    return [
-        make_node("Split", [before], parts, axis=0, num_outputs=3),
-        make_node("Concat", [parts[1], parts[0], parts[2]], [f"{after}.rows"], axis=0),
-        make_node("Constant", [], [f"{after}.axis"], value_ints=[0]),
-        make_node("Unsqueeze", [f"{after}.rows", f"{after}.axis"], [after]),
-    ]
-
-
-def _outside(name: str, kind: str, shape: list[int], file: str, offset: int, length: int) -> Any:
-    import onnx
-
-    types = {"F16": onnx.TensorProto.FLOAT16, "F32": onnx.TensorProto.FLOAT}
-    tensor = onnx.TensorProto(name=name, data_type=types[kind], dims=shape)
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    for key, value in (("location", file), ("offset", offset), ("length", length)):
-        tensor.external_data.add(key=key, value=str(value))
-    return tensor
+def _write(content: bytes, path: Path) -> None:
+    path.write_bytes(content)

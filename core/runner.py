@@ -121,6 +121,8 @@ def session_of(graph: bytes | Path, called: object) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # it is raised besides
     options.intra_op_num_threads = threads()
+    # Threads that wait sleep: those that spin take a core from what is done between two calls.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     content = str(graph) if isinstance(graph, Path) else graph
     try:
         return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])

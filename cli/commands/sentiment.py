@@ -98,6 +98,7 @@ def sentiment(
 
     Without TEXT and --file, stdin gives a text a line.
     """
+    from dlcc.cli.console import loading
     from dlcc.cli.draw.export import check_ending, export, keep
     from dlcc.cli.draw.grid import print_grids
     from dlcc.core.errors import UsageError
@@ -118,6 +119,8 @@ def sentiment(
         from dlcc.core.huggingface.classifier import ClassifierSource
 
         source = ClassifierSource(model, device)
+    with loading("torch and the model"):
+        source.classifier  # noqa: B018 - loaded now
     if faithful:
         _measure(source.classifier, given, json_output)
         return

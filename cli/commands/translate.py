@@ -74,7 +74,7 @@ def translate(
 
     A first word that names a command, such as train, is that command: put -- before it.
     """
-    from dlcc.cli.console import print_json, stdout
+    from dlcc.cli.console import loading, print_json, stdout
     from dlcc.cli.draw.export import check_ending, export, keep
     from dlcc.cli.draw.grid import GridStyle, attention_grid
     from dlcc.cli.draw.palette import chosen_palette, color_system
@@ -102,7 +102,8 @@ def translate(
     if n_best > beam:
         options = SearchOptions(n_best, length_penalty)
     source = TranslateSource(checkpoint, device, options, runner)
-    translator, console = source.translator, stdout()
+    with loading("torch and the model"):
+        translator, console = source.translator, stdout()
     alone = len(lines) == 1 and console.is_terminal and translator.config.attention != "none"
     draws = (alone if attention is None else attention) and not json_output and not tui
     shows = draws or tui or save is not None or export_to is not None

@@ -55,13 +55,14 @@ def predict(
     runner: Runner = "auto",
 ) -> None:
     """Say what pictures show."""
-    from dlcc.cli.console import print_json, stdout
+    from dlcc.cli.console import loading, print_json, stdout
     from dlcc.cli.draw.export import PICTURE_FORMATS, check_ending, export_pictures, keep
     from dlcc.core.vit.source import PictureSource
 
     at_most_one(json=json_output, tui=tui)
     at_most_one(model=model is not None, checkpoint=checkpoint is not None)
-    method = method or ("gradient" if layer is None and head is None else "last")
+    whole = "rollout" if checkpoint is not None and checkpoint.suffix == ".onnx" else "gradient"
+    method = method or (whole if layer is None and head is None else "last")
     if export_to is not None:
         check_ending(export_to, PICTURE_FORMATS)
     source: Any = PictureSource(checkpoint, device, runner)
@@ -69,6 +70,8 @@ def predict(
         from dlcc.core.huggingface.pictures import PictureModelSource
 
         source = PictureModelSource(model, device)
+    with loading("torch and the model"):
+        source.classifier  # noqa: B018 - loaded now
     draw = stdout().is_terminal and not json_output if attention is None else attention
     if attention is None and draw and model is not None and source.classifier.windows:
         from dlcc.cli.console import note
@@ -77,7 +80,7 @@ def predict(
         note("a Swin model attends within windows: there is no map of the whole picture to draw")
     shows = tui or save is not None or export_to is not None
     # Only who looks at attention pays for it.
-    asks = draw or json_output or shows or (layer, head, method) != (None, None, "gradient")
+    asks = draw or json_output or shows or (layer, head, method) != (None, None, whole)
     results: list[dict[str, Any]] = []
     traces: list[AttentionTrace] = []
     problems: list[Path] = []

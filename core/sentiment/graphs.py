@@ -68,6 +68,13 @@ def graphs(model: SentimentModel) -> dict[str, Graph]:
     return found
 
 
+def exported(model: SentimentModel) -> dict[str, str]:
+    """For each function that answering takes the graph that is exported for it."""
+    if model.encoder.config.architecture == "gru":
+        return {"answer": "answer"}
+    return {"answer": "shown", "attend": "shown"}
+
+
 def log_odds(logits: Tensor, temperature: float | Tensor, target: int | Tensor) -> Tensor:
     """Calibrated log odds [...] of class `target` against all others, from logits [..., C]."""
     shares = (logits / temperature).log_softmax(-1)

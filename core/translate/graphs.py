@@ -81,6 +81,11 @@ def graphs(model: Seq2Seq | Transformer) -> dict[str, Graph]:
     }
 
 
+def exported(model: Seq2Seq | Transformer) -> dict[str, str]:
+    """For each function that answering takes the graph that is exported for it."""
+    return {"encode": "encode", "step": "traced", "traced": "traced"}
+
+
 _READ: dict[str, dict[int, str]] = {"states": {1: "source"}, "projected": {4: "source"}}
 _READ["summary"] = {}
 """What the decoder may read of the memory, and which of its axes has any length but the first."""

@@ -53,6 +53,11 @@ def graphs(model: ViT) -> dict[str, Graph]:
     }
 
 
+def exported(model: ViT) -> dict[str, str]:
+    """For each function that answering takes the graph that is exported for it."""
+    return {"answer": "shown", "attend": "shown"}
+
+
 def _attended(model: ViT, images: Tensor) -> tuple[dict[str, Tensor], list[Tensor]]:
     """What `shown` gives, by name, and the weights of each layer."""
     with recorded_projections(model.blocks) as parts:

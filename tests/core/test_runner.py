@@ -42,6 +42,9 @@ ANSWERS = [
     ["sentiment", REVIEW, "--explain", "gradient"],
     ["translate", SENTENCES[0], "--attention", "--n-best", "3"],
     ["translate", SENTENCES[1], "--json"],
+    ["look", "translate", SENTENCES[1]],
+    ["look", "sentiment", REVIEW],
+    ["look", "vit", str(ASSETS / "ship.png")],
 ]
 
 
