@@ -393,13 +393,9 @@ def _from_files(
         PurePosixPath(name): decode(data, f"{path}: {name}")
         for name, data in each_file(path, _is_text, note)
     }
-    films = {
-        name.parent / name.stem.removeprefix("urls_"): text.split()
-        for name, text in files.items()
-        if name.name.startswith("urls_") and part_of(name.parent.name)
-    }
-    listed = {name for name in files if name.parent / name.stem.removeprefix("urls_") in films}
-    names = {str(name): name for name in sorted(files) if name not in listed}
+    listed = [name for name in files if name.name.startswith("urls_") and part_of(name.parent.name)]
+    films = {n.parent / n.stem.removeprefix("urls_"): files.pop(n).split() for n in listed}
+    names = {str(name): name for name in sorted(files)}
     found = sort_files(list(names), str(path), level, others)
     if counts := passed + found.passed:
         say(f"{path.name}: passed over: {', '.join(f'{n:,} {why}' for why, n in counts.items())}")

@@ -95,7 +95,6 @@ def test_what_cannot_be_loaded_is_said(tmp_path: Path, monkeypatch: pytest.Monke
     assert is_data_set(Path("hf:imdb"))
     assert not is_data_set(tmp_path)
     assert rooted("data", Path("hf:cifar10")) == "hf:cifar10"
-    (tmp_path / "state.json").write_text("{}")
     plain = builtins.__import__
 
     def without(name: str, *rest: Any, **more: Any) -> Any:
@@ -103,8 +102,13 @@ def test_what_cannot_be_loaded_is_said(tmp_path: Path, monkeypatch: pytest.Monke
             raise ImportError(name)
         return plain(name, *rest, **more)
 
-    with pytest.raises(DataError, match="no data set that datasets saved"):
-        tables(tmp_path)
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(DataError, match=r"pip install 'dlcc.datasets.'"):
         tables(Path("hf:imdb"))
+
+
+def test_a_folder_that_the_library_did_not_save_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    (tmp_path / "state.json").write_text("{}")
+    with pytest.raises(DataError, match="no data set that datasets saved"):
+        tables(tmp_path)
