@@ -311,7 +311,7 @@ def _picture_html(traces: list[AttentionTrace], results: list[dict[str, Any]]) -
             rows=answers,
         )
         sections.append(section)
-    return _PICTURES_HTML.format(sections="\n".join(sections)).encode()
+    return _PICTURES_HTML.format(sections="\n".join(sections)).encode(errors="replace")
 
 
 def _row(trace: AttentionTrace, result: dict[str, Any]) -> np.ndarray:
