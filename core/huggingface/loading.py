@@ -6,9 +6,6 @@ Weights are read from safetensors only, and no code that comes with a model is e
 import json
 import os
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.paths import being_read
+from dlcc.core.huggingface.quick import quickly, uncollected, undrawn
 
 if TYPE_CHECKING:
     import torch
@@ -181,17 +179,18 @@ def load(name: str, device: str = "auto", offline: bool = False) -> Loaded:
         DataError: it cannot be loaded, and why.
         DeviceError: no such device.
     """
-    from dlcc.core.train.runtime import choose_device
-
     folder = found(name, offline)
     config = judged(folder)
-    where = choose_device(device)
-    with being_read(folder, "cannot be loaded ({})"):
-        if "pretrained_cfg" in config:
-            model = _timm(folder, config)
-        else:
-            with _quickly():
-                model = _load(folder, config)
+    with uncollected():
+        from dlcc.core.train.runtime import choose_device
+
+        where = choose_device(device)
+        with being_read(folder, "cannot be loaded ({})"):
+            if "pretrained_cfg" in config:
+                model = _timm(folder, config)
+            else:
+                with quickly():
+                    model = _load(folder, config)
     return Loaded(name, folder, config, model.to(where).eval(), where)
 
 
@@ -203,7 +202,7 @@ def _load(folder: Path, config: dict[str, Any]) -> Any:
     logging.disable_progress_bar()
     import torch
 
-    with _undrawn():
+    with undrawn():
         model, info = kind.from_pretrained(
             folder,
             local_files_only=True,
@@ -272,69 +271,3 @@ def _timm(folder: Path, config: dict[str, Any]) -> Any:
     )
     model.load_state_dict(load_file(folder / "model.safetensors"))
     return model
-
-
-class _Later(ModuleType):
-    """Stands for a module that only special uses of a model need, while models are imported."""
-
-    __path__: list[str] = []  # noqa: RUF012 - what makes it a package
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        if self.__name__ == "torch._dynamo":
-            return _as_it_is
-        return {} if name.isupper() else type(name, (), {})
-
-
-def _as_it_is(function: Any = None, *_: Any, **__: Any) -> Any:
-    """In place of a decorator that compiles."""
-    return function if callable(function) else _as_it_is
-
-
-_LATER = (
-    "torch._dynamo",
-    "torch._dynamo._trace_wrapped_higher_order_op",
-    "torch.nn.attention.flex_attention",
-    "transformers.image_utils",
-    "transformers.loss.loss_utils",
-    "transformers.video_utils",
-)
-
-
-@contextmanager
-def _undrawn() -> Iterator[None]:
-    """Have layers made without first weights: they are made of nothing, and filled from a file."""
-    from torch.nn import init
-
-    names = [name for name in vars(init) if name.endswith("_") and not name.startswith("_")]
-    before = {name: getattr(init, name) for name in names}
-    vars(init).update(dict.fromkeys(names, lambda tensor, *_, **__: tensor))
-    try:
-        yield
-    finally:
-        vars(init).update(before)
-
-
-@contextmanager
-def _quickly() -> Iterator[None]:
-    """Import and load transformers' models without what compiles, spreads over machines and trains,
-    which takes two thirds of the time; only where none of that is loaded yet."""
-    import torch
-
-    if "torch._dynamo" in sys.modules:
-        yield
-        return
-    before = torch.distributed.is_available, torch.compile, torch.compiler.disable
-    stands_in = {name: _Later(name) for name in _LATER if name not in sys.modules}
-    sys.modules.update(stands_in)
-    torch.distributed.is_available = lambda: False
-    torch.compile = torch.compiler.disable = _as_it_is  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        torch.distributed.is_available, torch.compile, torch.compiler.disable = before
-        for name, module in stands_in.items():
-            if sys.modules.get(name) is module:
-                del sys.modules[name]
-        vars(torch).pop("_dynamo", None)
