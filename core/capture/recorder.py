@@ -23,6 +23,7 @@ from dlcc.core.capture.calls import (
     taken,
 )
 from dlcc.core.errors import UsageError
+from dlcc.core.trace.trace import MAX_CELLS
 
 _MASKS = 8  # that are held for layers that are given the same
 _HEAD_COUNTS = ("num_heads", "num_attention_heads", "n_heads", "n_head", "heads", "nhead")
@@ -261,22 +262,27 @@ class Recorder:
             self._fits(1, cells * size, shape)
 
     def _fits(self, count: int, each: int, shape: tuple[int, int, int]) -> None:
-        left = self.asked.max_bytes - self._held
-        if count * each <= left:
-            return
+        """Raise UsageError, with what would fit, unless `count` layers of `each` bytes do."""
         H, Q, K = shape
-        layers, heads, rows = left // each, left * H // each, left * H * Q // each
-        if layers:
-            would = f"layers=range({layers}) would fit"
+        room, shown = (self.asked.max_bytes - self._held) / each, MAX_CELLS / (H * Q * K)
+        layers = min(room, shown)
+        if count <= layers:
+            return
+        heads, rows = int(layers * H), int(layers * H * Q)
+        if layers >= 1:
+            would = f"layers=range({int(layers)}) would fit"
         elif heads:
             would = f"layers=[0], heads=range({heads}) would fit"
         elif rows:
             would = f"layers=[0], heads=[0], queries=range({rows}) would fit"
         else:
             would = "not one row fits"
+        weights = f"{count} layers × {H} heads × {Q:,} × {K:,} weights"
+        if shown < room:
+            raise UsageError(f"{weights} are more than the {MAX_CELLS:,} of a trace: {would}")
         raise UsageError(
-            f"{count} layers × {H} heads × {Q:,} × {K:,} weights and their vectors take "
-            f"{_size(count * each)}, and {_size(self._held)} are held: {would}",
+            f"{weights} and their vectors take {_size(count * each)}, and {_size(self._held)} are "
+            f"held: {would}",
             "max_bytes",
             self.asked.max_bytes,
         )

@@ -137,10 +137,11 @@ class Seen:
         )
         asked = _tokens(sides[0] if not first.crosses else sides[1], columns, None, columns)
         scales = {call.scale for call in calls}
-        tensors = {name: [call.vectors[name] for call in calls] for name in first.vectors}
+        vectors = [call.vectors for call in calls]
+        tensors = {name: _gathered(vectors, name) for name in first.vectors}
         if len(scales) > 1 and "query" in tensors:  # each layer its own: in the queries then
-            tensors["query"] = [c.vectors["query"] * c.scale for c in calls]
-        weights = np.stack([call.weights for call in calls])
+            tensors["query"] = np.stack([c.vectors["query"] * c.scale for c in calls])
+        weights = _gathered([vars(call) for call in calls], "weights")
         details: dict[str, Any] = {
             "attention": _kind(first, weights),
             "modules": [call.module for call in calls],
@@ -154,12 +155,23 @@ class Seen:
             "title": f"{type(self._recorder.model).__name__} {_name(first)}",
             "layer_names": tuple(f"layer {call.layer + 1}" for call in calls),
             "scores": _scores(calls) if weights.size <= SCORES_UP_TO else None,
-            "tensors": {name: np.stack(arrays) for name, arrays in tensors.items()},
+            "tensors": tensors,
             "scale": 1.0 if len(scales) > 1 else first.scale,
         }
         chosen |= more
         chosen["details"] = details | chosen.get("details", {})
         return AttentionTrace(weights, asking, asked, **chosen)
+
+
+def _gathered(holders: Sequence[dict[str, Any]], name: str) -> np.ndarray:
+    """The array of that name of all layers as one, of which they hold parts from then on: nothing
+    is there twice."""
+    first = holders[0][name]
+    whole = np.empty((len(holders), *first.shape), first.dtype)
+    for number, holder in enumerate(holders):
+        whole[number] = holder[name]
+        holder[name] = whole[number]
+    return whole
 
 
 def _name(call: Call) -> str:

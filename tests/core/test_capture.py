@@ -340,6 +340,17 @@ def test_layers_heads_and_queries_are_chosen() -> None:
         assert hooks(model) == 0
 
 
+def test_more_than_a_trace_shows_is_refused_before_it_is_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, x = Stack().eval(), tokens()
+    cells = seen_of(model, x).trace().weights[:2].size
+    monkeypatch.setattr("dlcc.core.capture.recorder.MAX_CELLS", cells)
+    with pytest.raises(UsageError, match=rf"more than the {cells:,} of a trace: layers=range\(2\)"):
+        seen_of(model, x)
+    assert len(seen_of(model, x, layers=range(2))) == 2
+
+
 @pytest.mark.parametrize(
     ("limit", "would"),
     [
