@@ -14,7 +14,7 @@ import time
 
 SENTENCE = "The teacher praised a student because she improved"
 TOKENS = 128
-PASS = """
+PASS = f"""
 import resource, statistics, sys, time
 import torch
 from dlcc.core.capture import capture
@@ -22,7 +22,7 @@ from transformers import AutoModel
 name, looked, runs = sys.argv[1], sys.argv[2] == "captured", int(sys.argv[3])
 eager = {{}} if looked else {{"attn_implementation": "eager"}}
 model = AutoModel.from_pretrained(name, **eager).eval()
-ids = torch.randint(1000, 2000, (1, {tokens}), generator=torch.Generator().manual_seed(0))
+ids = torch.randint(1000, 2000, (1, {TOKENS}), generator=torch.Generator().manual_seed(0))
 def run():
     with torch.inference_mode():
         if looked:
@@ -39,7 +39,7 @@ for _ in range(runs):
     run()
     seconds.append(time.perf_counter() - begun)
 print(statistics.median(seconds), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-""".format(tokens=TOKENS)
+"""
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def main() -> None:
         (statistics.median(each[part] for each in found) for part in (0, 1))
         for found in passes.values()
     )
-    print(f"a pass of {TOKENS} tokens {captured * 1e3:.1f} ms, {captured / eager:.2f} × eager;", end=" ")
+    print(f"a pass of {TOKENS} tokens {captured * 1e3:.1f} ms, {captured / eager:.2f} × eager")
     print(f"memory above the model {captured_kb / 1024:.0f} MiB, eager {eager_kb / 1024:.0f} MiB")
 
 
