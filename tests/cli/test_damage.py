@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import random
+import resource
 import shutil
 import tarfile
 import tempfile
@@ -62,11 +63,12 @@ class Ran:
     seconds: float
     """Of the processor."""
     memory: int
-    """Bytes, at most at once."""
+    """Bytes, at most at once, beyond those that it began with."""
 
 
 def in_own_process(run: Callable[[], Any], said: Path) -> Ran:
     """Run a command in a child of this process, which has imported all; as a user's would be."""
+    before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # newer Pythons warn of threads, which wait here
         process = os.fork()
@@ -83,7 +85,7 @@ def in_own_process(run: Callable[[], Any], said: Path) -> Ran:
     _, status, used = os.wait4(process, 0)
     code, text = os.waitstatus_to_exitcode(status), said.read_text() if said.exists() else ""
     said.unlink(missing_ok=True)
-    return Ran(code, text, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+    return Ran(code, text, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 - before)
 
 
 def save_text_classifier(folder: Path) -> Path:
