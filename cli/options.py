@@ -141,9 +141,18 @@ Export = Annotated[
     Path | None,
     typer.Option(
         "--export",
-        help="Write the picture or the numbers: .svg, .html, .csv, .json or .txt.",
+        help="Write a figure (.svg, .pdf, .png, .html), text (.txt) or numbers (.csv, .json).",
         metavar="FILE",
     ),
+]
+Theme = Annotated[
+    str, typer.Option("--theme", help="Of --export: paper, slide or terminal.", metavar="NAME")
+]
+FigureTitle = Annotated[
+    str, typer.Option("--title", help="Above the figure of --export.", metavar="TEXT")
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace files that --save and --export find there.")
 ]
 Checkpoint = Annotated[
     Path | None,

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlcc.cli.options import Embeddings, Export, Json, Save, Seed, at_most_one
+from dlcc.cli.options import (
+    Embeddings,
+    Export,
+    FigureTitle,
+    Force,
+    Json,
+    Save,
+    Seed,
+    Theme,
+    at_most_one,
+)
 
 if TYPE_CHECKING:
     from dlcc.core.attend.mechanisms import AttendConfig
@@ -78,6 +88,9 @@ def attend(
     tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
     save: Save = None,
     export_to: Export = None,
+    theme: Theme = "paper",
+    title: FigureTitle = "",
+    force: Force = False,
     json_output: Json = False,
     seed: Seed = 0,
 ) -> None:
@@ -89,16 +102,16 @@ def attend(
     """
     from dlcc.cli.console import print_json, reading
     from dlcc.cli.draw.cell import print_cells
-    from dlcc.cli.draw.export import check_ending, export, keep, traces_as_json
+    from dlcc.cli.draw.export import Files
     from dlcc.cli.draw.grid import print_grids
+    from dlcc.cli.draw.numbers import traces_as_json
     from dlcc.cli.draw.palette import chosen_palette
     from dlcc.core.attend.source import read_sentences, traces_of
     from dlcc.core.attend.trained import load_trained
 
     at_most_one(json=json_output, tui=tui)
     colours = chosen_palette(palette)
-    if export_to is not None:
-        check_ending(export_to)
+    files = Files(save, export_to, theme, title, force)
     trained = None if load is None else load_trained(load)
     configs = _configs(mechanism, heads, not no_scale, temperature, mask, seed, trained)
     texts = _texts(query, key)
@@ -109,7 +122,7 @@ def attend(
     if trained is None:
         _note_untrained(configs)
     cell = None if explain is None else _find_cell(explain, traces[0])
-    keep(traces, save, export_to, lambda path: export(path, traces, colours, numbers))
+    files.write(traces, colours, numbers)
     if json_output:
         print_json(traces_as_json(traces, cell))
     elif cell is not None:

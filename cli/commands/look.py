@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Device, Export, Json, Save, at_most_one, check_map
+from dlcc.cli.options import (
+    Device,
+    Export,
+    FigureTitle,
+    Force,
+    Json,
+    Save,
+    Theme,
+    at_most_one,
+    check_map,
+)
 
 if TYPE_CHECKING:
     from dlcc.core.sources import Source
@@ -65,6 +75,9 @@ def look(
     tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
     save: Save = None,
     export_to: Export = None,
+    theme: Theme = "paper",
+    title: FigureTitle = "",
+    force: Force = False,
     json_output: Json = False,
     device: Device = "auto",
 ) -> None:
@@ -73,8 +86,9 @@ def look(
     A package offers a source by an entry point of the group dlcc.sources.
     """
     from dlcc.cli.console import print_json
-    from dlcc.cli.draw.export import check_ending, export, keep, traces_as_json
+    from dlcc.cli.draw.export import Files
     from dlcc.cli.draw.grid import print_grids
+    from dlcc.cli.draw.numbers import traces_as_json
     from dlcc.cli.draw.palette import PALETTES, chosen_palette
     from dlcc.core import sources
     from dlcc.core.errors import UsageError
@@ -88,8 +102,7 @@ def look(
         _list(json_output)
         return
     colours = chosen_palette(palette)
-    if export_to is not None:
-        check_ending(export_to)
+    files = Files(save, export_to, theme, title, force)
     maker: Source | None = None
     if name in sources.names() or not _names_model(name):
         if generate or chat or hide_sinks or words or offline:
@@ -105,7 +118,7 @@ def look(
             traces = [by_word(trace) for trace in traces]
     for trace in traces:
         check_map(trace.weights.shape, layer, head)
-    keep(traces, save, export_to, lambda path: export(path, traces, colours, numbers))
+    files.write(traces, colours, numbers)
     if json_output:
         print_json(traces_as_json(traces))
     elif tui:

@@ -12,12 +12,15 @@ from dlcc.cli.options import (
     Device,
     Encoding,
     Export,
+    FigureTitle,
+    Force,
     Format,
     Json,
     Model,
     Runner,
     Save,
     SkipBadRows,
+    Theme,
     at_most_one,
     check_map,
 )
@@ -90,6 +93,9 @@ def sentiment(
     tui: Annotated[bool, typer.Option("--tui", help="Open the attention in the viewer.")] = False,
     save: Save = None,
     export_to: Export = None,
+    theme: Theme = "paper",
+    title: FigureTitle = "",
+    force: Force = False,
     json_output: Json = False,
     device: Device = "auto",
     runner: Runner = "auto",
@@ -99,7 +105,8 @@ def sentiment(
     Without TEXT and --file, stdin gives a text a line.
     """
     from dlcc.cli.console import loading
-    from dlcc.cli.draw.export import check_ending, export, keep
+    from dlcc.cli.draw.export import Files
+    from dlcc.cli.draw.figure.answers import answer_panels
     from dlcc.cli.draw.grid import print_grids
     from dlcc.core.errors import UsageError
     from dlcc.core.files.tables import TableConfig
@@ -110,8 +117,7 @@ def sentiment(
     given, names = _texts(texts or [], file, column, how)
     if (layer or head) and not (attention or tui or export_to is not None):
         raise UsageError("--layer and --head choose the grid: add --attention, --export or --tui")
-    if export_to is not None:
-        check_ending(export_to)
+    files = Files(save, export_to, theme, title, force)
     source = SentimentSource(checkpoint, device, long, runner)
     if model is not None:
         if checkpoint is not None or long != "windows":
@@ -127,7 +133,7 @@ def sentiment(
     found = _answered(source.classifier, given)
     if min_probability:
         found, names = _probable(found, names, min_probability)
-    shows = attention or tui or save is not None or export_to is not None
+    shows = attention or tui or files.wanted
     if shows and len(found) > _FEW:
         raise UsageError(f"attention of {len(found):,} texts: choose at most {_FEW}")
     explains = explain != "none" and (explain is not None or len(found) <= _FEW)
@@ -149,7 +155,8 @@ def sentiment(
     if attention and not json_output and not csv:
         for trace in traces:
             print_grids([trace], layer=(layer or trace.num_layers) - 1, heads=[(head or 1) - 1])
-    keep(traces, save, export_to, lambda path: export(path, traces, layer=layer, head=head))
+    panels = None if attention else lambda: answer_panels(found, why)
+    files.write(traces, layer=layer, head=head, panels=panels)
     if tui:
         from dlcc.cli.tui.app import view_traces
 

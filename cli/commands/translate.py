@@ -14,14 +14,18 @@ from dlcc.cli.options import (
     Device,
     Encoding,
     Export,
+    FigureTitle,
+    Force,
     Json,
     Model,
     Runner,
     Save,
+    Theme,
     at_most_one,
 )
 
 if TYPE_CHECKING:
+    from dlcc.cli.draw.export import Files
     from dlcc.core.translate.source import TranslateSource
     from dlcc.core.translate.translator import Translation, Translator
 
@@ -66,6 +70,9 @@ def translate(
     tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
     save: Save = None,
     export_to: Export = None,
+    theme: Theme = "paper",
+    title: FigureTitle = "",
+    force: Force = False,
     json_output: Json = False,
     device: Device = "auto",
     runner: Runner = "auto",
@@ -75,7 +82,7 @@ def translate(
     A first word that names a command, such as train, is that command: put -- before it.
     """
     from dlcc.cli.console import loading, print_json, stdout
-    from dlcc.cli.draw.export import check_ending, export, keep
+    from dlcc.cli.draw.export import Files
     from dlcc.cli.draw.grid import GridStyle, attention_grid
     from dlcc.cli.draw.palette import chosen_palette, color_system
     from dlcc.core.errors import UsageError
@@ -83,15 +90,14 @@ def translate(
 
     at_most_one(json=json_output, tui=tui)
     colours = chosen_palette(palette)
-    if export_to is not None:
-        check_ending(export_to)
+    files = Files(save, export_to, theme, title, force)
     lines = _lines(text, file, encoding)
     if model is not None:
         if checkpoint is not None or n_best != 1:
             raise UsageError("--model goes neither with --checkpoint nor with --n-best")
         draws = stdout().is_terminal and len(lines) == 1 if attention is None else attention
         shown = draws and not json_output and not tui
-        _by_model(model, lines, device, shown, numbers, colours, tui, save, export_to, json_output)
+        _by_model(model, lines, device, shown, numbers, colours, tui, files, json_output)
         return
     if n_best < 1:
         raise UsageError(f"--n-best {n_best}: at least 1")
@@ -106,7 +112,7 @@ def translate(
         translator, console = source.translator, stdout()
     alone = len(lines) == 1 and console.is_terminal and translator.config.attention != "none"
     draws = (alone if attention is None else attention) and not json_output and not tui
-    shows = draws or tui or save is not None or export_to is not None
+    shows = draws or tui or files.wanted
     done: list[Translation] = []
     results = []
     for chunk in _translated(source, lines, keep_steps=shows or json_output):
@@ -124,7 +130,7 @@ def translate(
         return
     traces = source.traces_of(done)
     words = [by_word(trace) for trace in traces]
-    keep(traces, save, export_to, lambda path: export(path, words, colours, numbers))
+    files.write(words, colours, numbers, to_save=traces)
     style = GridStyle(colours, color_system(console), numbers, console.width)
     for trace in words if draws else ():
         console.print()
@@ -143,13 +149,11 @@ def _by_model(
     numbers: bool,
     colours: Any,
     tui: bool,
-    save: Path | None,
-    export_to: Path | None,
+    files: "Files",
     as_json: bool,
 ) -> None:
     """Translate with a model from elsewhere, greedily."""
     from dlcc.cli.console import print_json, put
-    from dlcc.cli.draw.export import export, keep
     from dlcc.cli.draw.grid import print_grids
     from dlcc.core.errors import UsageError
     from dlcc.core.huggingface.source import HuggingFaceSource
@@ -171,7 +175,7 @@ def _by_model(
     if not traces:
         return
     words = [by_word(trace) for trace in traces]
-    keep(traces, save, export_to, lambda path: export(path, words, colours, numbers))
+    files.write(words, colours, numbers, to_save=traces)
     if draws:  # the alignment: the last layer's heads that look at the encoder, as their mean
         from dlcc.core.trace.maps import mean_of_heads
 

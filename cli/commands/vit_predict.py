@@ -6,12 +6,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Checkpoint, Device, Json, Model, Runner, Save, at_most_one
+from dlcc.cli.options import (
+    Checkpoint,
+    Device,
+    Export,
+    FigureTitle,
+    Force,
+    Json,
+    Model,
+    Runner,
+    Save,
+    Theme,
+    at_most_one,
+)
 from dlcc.core.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from dlcc.cli.draw.figure.panels import Panel
     from dlcc.core.trace.trace import AttentionTrace
     from dlcc.core.vit.classifier import PictureClassifier
 
@@ -44,27 +57,24 @@ def predict(
     head: Annotated[int | None, typer.Option(help="One head's attention, from 1.")] = None,
     tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
     save: Save = None,
-    export_to: Annotated[
-        Path | None,
-        typer.Option(
-            "--export", help="Write the picture with its attention: .png or .html.", metavar="FILE"
-        ),
-    ] = None,
+    export_to: Export = None,
+    theme: Theme = "paper",
+    title: FigureTitle = "",
+    force: Force = False,
     json_output: Json = False,
     device: Device = "auto",
     runner: Runner = "auto",
 ) -> None:
     """Say what pictures show."""
     from dlcc.cli.console import loading, print_json, stdout
-    from dlcc.cli.draw.export import PICTURE_FORMATS, check_ending, export_pictures, keep
+    from dlcc.cli.draw.export import Files
     from dlcc.core.vit.source import PictureSource
 
     at_most_one(json=json_output, tui=tui)
     at_most_one(model=model is not None, checkpoint=checkpoint is not None)
     whole = "rollout" if checkpoint is not None and checkpoint.suffix == ".onnx" else "gradient"
     method = method or (whole if layer is None and head is None else "last")
-    if export_to is not None:
-        check_ending(export_to, PICTURE_FORMATS)
+    files = Files(save, export_to, theme, title, force)
     source: Any = PictureSource(checkpoint, device, runner)
     if model is not None:
         from dlcc.core.huggingface.pictures import PictureModelSource
@@ -78,7 +88,7 @@ def predict(
 
         draw = False
         note("a Swin model attends within windows: there is no map of the whole picture to draw")
-    shows = tui or save is not None or export_to is not None
+    shows = tui or files.wanted
     # Only who looks at attention pays for it.
     asks = draw or json_output or shows or (layer, head, method) != (None, None, whole)
     results: list[dict[str, Any]] = []
@@ -98,7 +108,7 @@ def predict(
     if json_output:
         print_json(results)
     if traces:
-        keep(traces, save, export_to, lambda path: export_pictures(path, traces, results))
+        files.write(traces, layer=layer, head=head, panels=lambda: _panels(traces, results))
     if tui and traces:
         from dlcc.cli.tui.app import view_traces
 
@@ -172,6 +182,21 @@ def _explained(
         "method": ", ".join([method, *where]),
         "patches": [[round(float(value), 6) for value in row] for row in weights],
     }
+
+
+def _panels(traces: "list[AttentionTrace]", results: list[dict[str, Any]]) -> "list[Panel]":
+    """Each picture with its classes, and where the model looked."""
+    import numpy as np
+
+    from dlcc.cli.draw.figure.pictures import answer_panel
+
+    panels: list[Panel] = []
+    for trace, result in zip(traces, results, strict=True):
+        assert trace.image is not None
+        answers = [(answer["class"], answer["probability"]) for answer in result["answers"]]
+        name, patches = Path(result["file"]).name, np.array(result["patches"])
+        panels.append(answer_panel(trace.image, patches, name, answers, result["method"]))
+    return panels
 
 
 def _print(result: dict[str, Any], trace: "AttentionTrace | None" = None) -> None:

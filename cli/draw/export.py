@@ -1,49 +1,29 @@
-"""Traces as files: maps as SVG, HTML or text, pictures as PNG or HTML, numbers as CSV or JSON.
+"""Traces as files: figures as SVG, PDF, PNG or HTML, plain text, numbers as CSV or JSON.
 
 Nothing in them asks for the network.
 """
 
-import base64
-import csv
-import html
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from dlcc.cli.console import CleanConsole, note
-from dlcc.cli.draw.cell import cell_as_json
+from dlcc.cli.draw.numbers import Chosen, as_csv, traces_as_json
 from dlcc.cli.draw.palette import PALETTES, Palette
-from dlcc.cli.draw.pictures import ALONE, LIT, PLAIN, blended, resized
-from dlcc.cli.options import command_of
-from dlcc.core.errors import UsageError
+from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.paths import write_atomically
-from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace, save_traces
 
-_WIDTH = 160
+if TYPE_CHECKING:
+    from dlcc.cli.draw.figure.panels import Panel
+
+_WIDTH = 160  # of plain text
 _MAX_CELLS = 400_000  # of a picture: a browser opens that, and it takes some seconds
-_DRAWN = (".svg", ".html", ".txt")
-# Rich's own page formats load a font from the network.
-_SVG = """<svg class="rich-terminal" viewBox="0 0 {terminal_width} {terminal_height}"
- width="{terminal_width}" height="{terminal_height}" xmlns="http://www.w3.org/2000/svg">
-<style>
-.{unique_id}-matrix {{ font-family: monospace; font-size: {char_height}px;
- line-height: {line_height}px; }}
-{styles}
-</style>
-<defs><clipPath id="{unique_id}-clip-terminal">
-<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" /></clipPath>{lines}</defs>
-<rect fill="#0c0c0c" width="{terminal_width}" height="{terminal_height}" />
-<g clip-path="url(#{unique_id}-clip-terminal)">{backgrounds}
-<g class="{unique_id}-matrix">{matrix}</g></g>
-</svg>
-"""
+FIGURES = (".svg", ".pdf", ".png")
+FORMATS = (*FIGURES, ".html", ".csv", ".json", ".txt")
 _HTML = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="UTF-8"><title>Attention</title>
 <style>
@@ -52,23 +32,79 @@ body {{ color: {foreground}; background-color: {background}; }}
 </style></head>
 <body><pre style="font-family: monospace; line-height: 1.25">{code}</pre></body></html>
 """
-_SIDE = 256  # of each picture, in pixels
-_GAP = 8  # between them
-_PICTURES_HTML = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="UTF-8"><title>Attention over pictures</title>
-<style>
-body {{ font-family: sans-serif; margin: 2em; }}
-img {{ image-rendering: pixelated; }}
-td {{ padding-right: 1em; }}
-</style></head>
-<body>
-{sections}
-</body></html>
+_PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="UTF-8"><title>Attention</title></head>
+<body>{figure}</body></html>
 """
-_SECTION = """<h2>{file}</h2>
-<img src="data:image/png;base64,{picture}" alt="{file}, the same lit by attention, attention alone">
-<p>What counted: {method}</p>
-<table>{rows}</table>"""
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a command was asked to write; made before long work, since it says what cannot be.
+
+    Raises:
+        UsageError: an ending or a theme of none that there are, no such folder, or a file that is
+            there already and may not be replaced.
+    """
+
+    save: Path | None = None
+    """For the traces."""
+    export: Path | None = None
+    """For the figure or the numbers."""
+    theme: str = "paper"
+    title: str = ""
+    """Above the figure."""
+    force: bool = False
+    """Whether files that are there are replaced."""
+
+    def __post_init__(self) -> None:
+        from dlcc.cli.draw.figure.themes import chosen_theme
+
+        chosen_theme(self.theme)
+        if self.export is None and (self.title or self.theme != "paper"):
+            raise UsageError("--theme and --title are for a figure: add --export FILE")
+        for option, path in (("save", self.save), ("export", self.export)):
+            if path is not None:
+                check_place(path, self.force, option)
+        if self.export is not None:
+            check_ending(self.export, "export")
+
+    @property
+    def wanted(self) -> bool:
+        return self.save is not None or self.export is not None
+
+    def write(
+        self,
+        traces: list[AttentionTrace],
+        palette: Palette = PALETTES["viridis"],
+        numbers: bool = False,
+        layer: int | None = None,
+        head: int | None = None,
+        panels: "Callable[[], Sequence[Panel]] | None" = None,
+        to_save: list[AttentionTrace] | None = None,
+    ) -> None:
+        """Save and export what was asked for, and say so on stderr.
+
+        Args:
+            traces: every layer and head of each is exported, unless one is chosen.
+            palette: colours of the maps.
+            numbers: whether their cells show the weights; a .txt always shows them.
+            layer: the only one that is exported, from 1.
+            head: the same of heads.
+            panels: what the figure shows, in place of the maps.
+            to_save: the traces for the file of traces, where they are others.
+
+        Raises:
+            UsageError: more than a picture can show.
+            DataError: a file cannot be written.
+        """
+        if self.save is not None:
+            save_traces(self.save, to_save or traces)
+            note(f"saved {self.save}: dlcc view {self.save}")
+        if self.export is not None:
+            chosen = Chosen(layer, head)
+            export(self.export, traces, palette, numbers, chosen, self.theme, self.title, panels)
+            note(f"wrote {self.export}")
 
 
 def export(
@@ -76,180 +112,99 @@ def export(
     traces: list[AttentionTrace],
     palette: Palette = PALETTES["viridis"],
     numbers: bool = False,
-    layer: int | None = None,
-    head: int | None = None,
+    chosen: Chosen = Chosen(),  # noqa: B008 - frozen
+    theme: str = "paper",
+    title: str = "",
+    panels: "Callable[[], Sequence[Panel]] | None" = None,
 ) -> None:
-    """Write traces into one file, in the format that its ending names.
-
-    Args:
-        path: ends in .svg, .html, .csv, .json or .txt.
-        traces: every layer and head of each is written, unless one is chosen.
-        palette: colours of the picture.
-        numbers: whether the picture's cells show their weights; a .txt always shows them.
-        layer: the only one that is written, from 1.
-        head: the same of heads.
+    """Write traces into one file, in the format that its ending names; `Files.write` says more.
 
     Raises:
         UsageError: another ending, or more than a picture can show.
         DataError: the file cannot be written.
     """
-    chosen = _Chosen(layer, head)
+    check_ending(path)
+    ending = path.suffix.lower()
     cells = sum(len(trace.query) * len(trace.key) * len(chosen.maps(trace)) for trace in traces)
-    if path.suffix.lower() in _DRAWN and cells > _MAX_CELLS:
+    if ending not in (".csv", ".json") and cells > _MAX_CELLS and panels is None:
         raise UsageError(
-            f"--export {path}: {cells:,} cells are no picture; choose a layer and a head, or end "
-            f"it in .csv or .json"
+            f"{cells:,} cells are no picture; choose a layer and a head, or end it in .csv or "
+            ".json",
+            "export",
+            path,
         )
-    _write(path, FORMATS, traces, palette, numbers, chosen)
+    data: bytes | str
+    if ending in FIGURES:
+        data = _figure(path, traces, palette, numbers, chosen, theme, title, panels)
+    elif ending == ".json":
+        data = json.dumps(traces_as_json(traces, chosen=chosen), ensure_ascii=False) + "\n"
+    elif ending == ".csv":
+        data = as_csv(traces, chosen)
+    elif ending == ".html" and panels:
+        svg = _figure(path.with_suffix(".svg"), [], palette, numbers, chosen, theme, title, panels)
+        data = _PAGE.format(figure=svg.decode().partition("?>")[2])
+    elif ending == ".html":
+        data = _html(traces, palette, numbers, chosen)
+    else:
+        data = _picture(traces, palette, True, chosen, None).export_text()
+    written = data.encode(errors="replace") if isinstance(data, str) else data
+    write_atomically(path, lambda temporary: temporary.write_bytes(written))
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """Which maps are written: all, or those of one layer or one head."""
-
-    layer: int | None = None
-    head: int | None = None
-
-    def maps(self, trace: AttentionTrace) -> list[tuple[int, int]]:
-        """Layers and heads, from 0."""
-        return [
-            (layer, head)
-            for layer in range(trace.num_layers)
-            for head in range(trace.num_heads)
-            if self.layer in (None, layer + 1) and self.head in (None, head + 1)
-        ]
-
-
-def export_pictures(
-    path: Path, traces: list[AttentionTrace], results: list[dict[str, Any]]
-) -> None:
-    """Write each picture, the same lit by attention, and the attention alone.
+def check_place(path: Path, replace: bool = False, option: str = "") -> None:
+    """Ask, before long work, whether a file that a person named can be written there.
 
     Args:
-        path: ends in .png or .html.
-        traces: with an image each.
-        results: for each its file, method, answers and `patches` [rows][columns].
+        path: the file.
+        replace: whether one that is there may be replaced.
+        option: the setting that named it, for the message.
 
     Raises:
-        UsageError: another ending.
-        DataError: the file cannot be written.
+        UsageError: it is there already, or its folder is not.
+        DataError: no file can be there.
     """
-    _write(path, PICTURE_FORMATS, traces, results)
+    name = "" if option else f"{path}: "
+    try:
+        there, folder_there = path.exists(), path.parent.is_dir()
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}") from error
+    if there and not path.is_file():
+        raise DataError(f"cannot write {path}: it is no ordinary file")
+    if there and not replace:
+        raise UsageError(f"{name}exists; choose another name, or add --force", option, path)
+    if not folder_there:
+        folder = path.parent
+        what = "is no folder" if folder.exists() else "does not exist: make that folder first"
+        raise UsageError(f"{name}{folder} {what}", option, path)
 
 
-def check_ending(path: Path, formats: "Formats | None" = None) -> None:
-    """Raise UsageError when `path` ends in none of the formats, `FORMATS` unless given; worth
-    asking before long work."""
-    *some, last = formats = formats or FORMATS
-    if path.suffix.lower() not in formats:
-        raise UsageError(f"--export {path}: end it in {', '.join(some)} or {last}")
+def check_ending(path: Path, option: str = "") -> None:
+    """Raise UsageError when `path` ends in none of the formats."""
+    *some, last = FORMATS
+    if path.suffix.lower() not in FORMATS:
+        name = "" if option else f"{path}: "
+        raise UsageError(f"{name}end it in {', '.join(some)} or {last}", option, path)
 
 
-def _write(path: Path, formats: "Formats", *what: Any) -> None:
-    check_ending(path, formats)
-    written = formats[path.suffix.lower()](*what)
-    data = written.encode(errors="replace") if isinstance(written, str) else written
-    write_atomically(path, lambda temporary: temporary.write_bytes(data))
-
-
-def keep(
+def _figure(
+    path: Path,
     traces: list[AttentionTrace],
-    save: Path | None,
-    export: Path | None,
-    write: Callable[[Path], None],
-) -> None:
-    """Save traces, and have `write` export them, where a path is given; say so on stderr."""
-    if save is not None:
-        save_traces(save, traces)
-        note(f"saved {save}: dlcc view {save}")
-    if export is not None:
-        write(export)
-        note(f"wrote {export}")
+    palette: Palette,
+    numbers: bool,
+    chosen: Chosen,
+    theme: str,
+    title: str,
+    panels: "Callable[[], Sequence[Panel]] | None",
+) -> bytes:
+    from dlcc.cli.draw.figure.panels import figure
+    from dlcc.cli.draw.figure.themes import THEMES
+    from dlcc.cli.draw.figure.traces import map_panels
+
+    shown = panels() if panels else map_panels(traces, chosen, palette, numbers)
+    return figure(path, shown, THEMES[theme], title)
 
 
-def traces_as_json(
-    traces: list[AttentionTrace], cell: tuple[int, int] | None = None
-) -> dict[str, Any]:
-    """JSON values of traces: tokens, weights and scores [L, H, Q, K]; null is a masked score.
-
-    Args:
-        traces: the traces.
-        cell: a query and a key, to be explained in each head of them.
-    """
-    return _as_json(traces, _Chosen(), cell)
-
-
-def _as_json(
-    traces: list[AttentionTrace], chosen: _Chosen, cell: tuple[int, int] | None = None
-) -> dict[str, Any]:
-    values = [_trace_as_json(trace, chosen) for trace in traces]
-    if cell is not None:
-        for trace, each in zip(traces, values, strict=True):
-            each["explanation"] = [cell_as_json(trace, n, *cell) for n in range(trace.num_heads)]
-    return {"traces": values}
-
-
-def _trace_as_json(trace: AttentionTrace, chosen: _Chosen) -> dict[str, Any]:
-    layers, heads = (sorted(set(places)) for places in zip(*chosen.maps(trace), strict=True))
-    which = np.ix_(layers, heads)
-    return {
-        "title": trace.title,
-        "kind": trace.kind,
-        "query": list(trace.query),
-        "key": list(trace.key),
-        "layers": [trace.layer_names[layer] for layer in layers],
-        "heads": [head + 1 for head in heads],
-        "weights": _numbers(trace.weights[which]),
-        "scores": None if trace.scores is None else _numbers(trace.scores[which]),
-        "mechanism": trace.mechanism,
-        "scale": trace.scale,
-        "details": trace.details,
-        "made_by": {"command": command_of(trace.made_by), **trace.made_by},
-    }
-
-
-def _numbers(array: np.ndarray) -> Any:
-    if array.ndim > 1:
-        return [_numbers(row) for row in array]
-    return [round(float(x), 6) if np.isfinite(x) else None for x in array]
-
-
-def _json(traces: list[AttentionTrace], palette: Palette, numbers: bool, chosen: _Chosen) -> str:
-    return json.dumps(_as_json(traces, chosen), ensure_ascii=False) + "\n"
-
-
-def _csv(traces: list[AttentionTrace], palette: Palette, numbers: bool, chosen: _Chosen) -> str:
-    """One line a cell; positions are counted from 1, an empty score is masked or not kept."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    columns = "trace layer head query_position query key_position key weight score"
-    writer.writerow(columns.split())
-    for trace in traces:
-        for (layer, head), (query, key) in product(
-            chosen.maps(trace), np.ndindex(trace.weights.shape[2:])
-        ):
-            weight = trace.weights[layer, head, query, key]
-            score = None if trace.scores is None else float(trace.scores[layer, head, query, key])
-            writer.writerow(
-                (
-                    *(trace.title, trace.layer_names[layer], head + 1),
-                    *(query + 1, trace.query[query], key + 1, trace.key[key]),
-                    f"{weight:.6f}",
-                    "" if score is None or not np.isfinite(score) else f"{score:.6f}",
-                )
-            )
-    return file.getvalue()
-
-
-def _txt(traces: list[AttentionTrace], palette: Palette, numbers: bool, chosen: _Chosen) -> str:
-    return _picture(traces, palette, True, chosen, None).export_text()
-
-
-def _svg(traces: list[AttentionTrace], palette: Palette, numbers: bool, chosen: _Chosen) -> str:
-    return _picture(traces, palette, numbers, chosen, "truecolor").export_svg(code_format=_SVG)
-
-
-def _html(traces: list[AttentionTrace], palette: Palette, numbers: bool, chosen: _Chosen) -> str:
+def _html(traces: list[AttentionTrace], palette: Palette, numbers: bool, chosen: Chosen) -> str:
     from rich.terminal_theme import MONOKAI
 
     console = _picture(traces, palette, numbers, chosen, "truecolor")
@@ -260,7 +215,7 @@ def _picture(
     traces: list[AttentionTrace],
     palette: Palette,
     numbers: bool,
-    chosen: _Chosen,
+    chosen: Chosen,
     colors: str | None,
 ) -> Any:
     """A console that has recorded every map of the traces, as wide as they are."""
@@ -284,53 +239,3 @@ def _picture(
     for line in lines[:-1]:
         console.print("" if line is None else line)
     return console
-
-
-def _png(traces: list[AttentionTrace], results: list[dict[str, Any]]) -> bytes:
-    from PIL import Image
-
-    rows = [_row(trace, result) for trace, result in zip(traces, results, strict=True)]
-    gap = np.full((_GAP, rows[0].shape[1], 3), 255, np.uint8)
-    parts = [part for row in rows for part in (row, gap)][:-1]
-    buffer = io.BytesIO()
-    Image.fromarray(np.concatenate(parts)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def _picture_html(traces: list[AttentionTrace], results: list[dict[str, Any]]) -> bytes:
-    sections = []
-    for trace, result in zip(traces, results, strict=True):
-        answers = "".join(
-            f"<tr><td>{html.escape(a['class'])}</td><td>{a['probability']:.1%}</td></tr>"
-            for a in result["answers"]
-        )
-        section = _SECTION.format(
-            file=html.escape(Path(result["file"]).name),
-            picture=base64.b64encode(_png([trace], [result])).decode(),
-            method=html.escape(result["method"]),
-            rows=answers,
-        )
-        sections.append(section)
-    return _PICTURES_HTML.format(sections="\n".join(sections)).encode(errors="replace")
-
-
-def _row(trace: AttentionTrace, result: dict[str, Any]) -> np.ndarray:
-    """[_SIDE, 3 × _SIDE and gaps, 3] uint8."""
-    assert trace.image is not None
-    weights = maps.scaled(np.array(result["patches"]), "map")
-    pixels = resized(trace.image, _SIDE, _SIDE)
-    gap = np.full((_SIDE, _GAP, 3), 255, np.uint8)
-    views = [blended(pixels, weights, blend) for blend in (PLAIN, LIT, ALONE)]
-    parts = [part for view in views for part in (view.round().astype(np.uint8), gap)][:-1]
-    return np.concatenate(parts, 1)
-
-
-Formats = Mapping[str, Callable[..., str | bytes]]
-FORMATS: Formats = {
-    ".svg": _svg,
-    ".html": _html,
-    ".csv": _csv,
-    ".json": _json,
-    ".txt": _txt,
-}
-PICTURE_FORMATS: Formats = {".png": _png, ".html": _picture_html}

@@ -200,13 +200,18 @@ def _look(trace: AttentionTrace, row: np.ndarray) -> str:
     return f"{position}{fit(trace.key[best], min(cell_len(trace.key[best]), 20))} {row[best]:.2f}"
 
 
-def _title(trace: AttentionTrace, layer: int, head: int, width: int) -> Text:
+def map_name(trace: AttentionTrace, layer: int, head: int) -> str:
+    """What a map is called: its trace, and layer and head where there are several."""
     names = [trace.title or trace.kind]
     if trace.num_layers > 1 or trace.layer_names[layer] not in (trace.title, "layer 1"):
         names.append(trace.layer_names[layer])
     if trace.num_heads > 1:
         names.append(f"head {head + 1} of {trace.num_heads}")
-    return _line(fit(", ".join(names), width).rstrip(), Style(bold=True))
+    return ", ".join(names)
+
+
+def _title(trace: AttentionTrace, layer: int, head: int, width: int) -> Text:
+    return _line(fit(map_name(trace, layer, head), width).rstrip(), Style(bold=True))
 
 
 def _scale(top: float, style: GridStyle) -> Text:

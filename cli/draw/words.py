@@ -117,9 +117,13 @@ def _strongest(answer: "Answer", why: "Explained") -> Text:
         for place in order
         if why.contributions[place]
     ]
-    what = {
-        "occlusion": f"change of the log odds of {answer.label} that each word makes",
-        "gradient": f"attention that raises {answer.label} (gradient × attention)",
+    return Text(f"{', '.join(words)}\n{meaning(why.method, str(answer.label))}", _DIM)
+
+
+def meaning(method: str, label: str) -> str:
+    """What the figures of an explanation by `method` are, in words."""
+    return {
+        "occlusion": f"change of the log odds of {label} that each word makes",
+        "gradient": f"attention that raises {label} (gradient × attention)",
         "rollout": "attention that reaches the answer (rollout)",
-    }[why.method]
-    return Text(f"{', '.join(words)}\n{what}", _DIM)
+    }[method]

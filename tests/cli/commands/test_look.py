@@ -138,7 +138,7 @@ def test_one_that_does_not_load_is_one_line(
         (["translate", "a", "b"], 2, "2 answers, but translate asks for 1: English"),
         (["attend", "--layer", "2"], 2, "--layer 2: from 1 to 1"),
         (["attend", "--head", "0"], 2, "--head 0: from 1 to 1"),
-        (["attend", "--export", "a.pdf"], 2, "a.pdf: end it in .svg"),
+        (["attend", "--export", "a.bmp"], 2, "a.bmp: end it in .svg"),
         (["attend", "--json", "--tui"], 2, "give one of them"),
     ],
 )

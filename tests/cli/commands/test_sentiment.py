@@ -132,7 +132,7 @@ def test_layer_and_head_need_a_grid(ask) -> None:  # type: ignore[no-untyped-def
         (["x", "--long", "middle"], None, 2, "--long middle"),
         (["very lovely", "--attention", "--layer", "3"], None, 2, "--layer 3: from 1 to 2"),
         (["very lovely", "--attention", "--head", "0"], None, 2, "--head 0: from 1 to 2"),
-        (["x", "--export", "a.pdf"], None, 2, "a.pdf"),
+        (["x", "--export", "a.bmp"], None, 2, "a.bmp"),
         (["x", "--min-probability", "1"], None, 2, "lower --min-probability"),
     ],
 )
@@ -251,6 +251,17 @@ def test_attention_as_grid_trace_and_picture(ask, tmp_path: Path) -> None:  # ty
     assert saved.query[0] == "so"
     assert "explanation.occlusion" in saved.tensors
     assert "aw" in picture.read_text()  # a piece of "awful", or all of it
+
+
+def test_the_coloured_text_is_exported(ask, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    figure, maps = tmp_path / "a.svg", tmp_path / "b.svg"
+    label = ask("so awful", "--export", figure).stdout.split()[0]
+    words = re.findall(">([^<]*)</text>", figure.read_text("utf-8"))
+    assert words[0] == label
+    assert {"so", "awful", "against", "for"} <= {part for word in words for part in word.split()}
+    ask("so awful", "--attention", "--layer", "2", "--head", "2", "--export", maps)
+    titles = re.findall(">(layer|head)</text>", maps.read_text("utf-8"))
+    assert titles == ["layer", "head"]
 
 
 def test_a_gru_answers_but_has_no_attention(run_dlcc) -> None:  # type: ignore[no-untyped-def]

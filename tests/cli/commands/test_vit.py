@@ -236,12 +236,12 @@ def test_predict_saves_and_exports(run_dlcc: Any, model: Path, photo: Path, tmp_
     again = shlex.split(command_of(saved[0].made_by) or "")
     assert again == ["dlcc", "vit", "predict", str(photo), "--checkpoint", str(model)]
     with Image.open(png) as image:
-        assert image.size == (3 * 256 + 2 * 8, 2 * 256 + 8)
+        assert image.getpixel((0, 0))[:3] == (255, 255, 255)
     text = page.read_text()
-    assert text.count("data:image/png;base64,") == 2
-    assert "http" not in text
+    assert text.count("data:image/png;base64,") == 6
+    assert "photo.png" in text
     result = run_dlcc(*options, "--export", tmp_path / "a.gif")
-    assert (result.exit_code, "a.gif: end it in .png or .html" in result.stderr) == (2, True)
+    assert (result.exit_code, "a.gif: end it in .svg" in result.stderr) == (2, True)
 
 
 def test_predict_goes_on_past_what_is_no_picture(

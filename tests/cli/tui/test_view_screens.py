@@ -388,15 +388,15 @@ def test_saving_exporting_copying(tmp_path, monkeypatch):
         assert np.allclose(exported["weights"][0][0], viewed.state.shown.values, atol=1e-5)
         await viewed.press("m", "m")
         await viewed.press("d", "enter")
-        for ending in ("svg", "html", "csv", "txt"):
+        for ending in ("svg", "pdf", "html", "csv", "txt"):
             await answer(viewed, "e", f"view.{ending}")
             assert (tmp_path / f"view.{ending}").stat().st_size > 100
         shown = viewed.state.shown
         most = f"{shown.values.flat[np.abs(shown.values).argmax()]:.2f}"
         assert shown.signed
         assert f" {most}" in (tmp_path / "view.txt").read_text()
-        await answer(viewed, "e", "view.pdf")
-        assert "--export view.pdf" in viewed.messages
+        await answer(viewed, "e", "view.bmp")
+        assert "view.bmp: end it in .svg, .pdf" in viewed.messages
         await viewed.press("escape", "y")
         names = viewed.state.shown
         assert viewed.app.clipboard.startswith(f"{names.row_labels[0]}\t{names.column_labels[0]}")
@@ -514,10 +514,10 @@ def test_saving_twice_offers_another_name_and_a_wrong_ending_asks_again(tmp_path
             "attention-2.trace",
         }
         await viewed.press("e")
-        await viewed.type("a.pdf")
+        await viewed.type("a.bmp")
         await viewed.press("enter")
-        assert "a.pdf: end it in" in viewed.messages
-        assert viewed.app.screen.query_one(Input).value == "a.pdf"
+        assert "a.bmp: end it in" in viewed.messages
+        assert viewed.app.screen.query_one(Input).value == "a.bmp"
 
     view(state_of(text_trace()), steps)
 

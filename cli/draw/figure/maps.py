@@ -1,0 +1,173 @@
+"""Maps as panels: one with its words and numbers, and all heads of a model small."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlcc.cli.draw.figure.panels import Bar
+from dlcc.cli.draw.figure.sheet import Sheet, measured
+from dlcc.cli.draw.figure.themes import Theme
+from dlcc.cli.draw.labels import display, number
+from dlcc.cli.draw.palette import PALETTES, Palette
+from dlcc.core.trace.maps import shrink
+
+_LEAST_CELL, _LEAST_SIZE = 3.0, 4.5  # points
+_DOTS = 128  # a side of a small map, at most
+_GAP_FROM = 7.0  # cells at least this large stand apart
+
+
+@dataclass(frozen=True)
+class MapPanel:
+    """Queries are rows, keys columns; every word whole."""
+
+    shades: np.ndarray
+    """[Q, K] from 0 to 1, or from -1 where the palette is signed."""
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    bar: Bar | None = None
+    title: str = ""
+    values: np.ndarray | None = None
+    """[Q, K] what stands in the cells, where numbers are wanted."""
+    masked: np.ndarray | None = None
+    """[Q, K] bool: what a query may not attend to."""
+    palette: Palette = PALETTES["viridis"]
+
+    def least(self, theme: Theme) -> float:
+        left = max(measured(display(word), theme.size) for word in self.rows) + theme.size
+        return left + self.shades.shape[1] * 1.5 * theme.size
+
+    def size(self, theme: Theme) -> tuple[float, float]:
+        at = self._layout(theme)
+        high, wide = self.shades.shape
+        width = at.left + max(
+            wide * at.cell + at.overhang, self.bar.width(theme) if self.bar else 0
+        )
+        return width, at.top + high * at.cell + (self._bar_gap(theme) if self.bar else 0)
+
+    def draw(self, sheet: Sheet, x: float, y: float) -> None:
+        theme, at = sheet.theme, self._layout(sheet.theme)
+        colours = theme.palette(self.palette).colours(self.shades, "truecolor")
+        left, top, cell = x + at.left, y + at.top, at.cell
+        high, wide = self.shades.shape
+        gap = 0.06 * cell if cell >= _GAP_FROM else 0.0
+        sheet.cells(left, top, colours, cell, gap)
+        sheet.box(left, top, wide * cell, high * cell, None, theme.dim)
+        for row in range(0, high, at.every):
+            down = top + (row + 0.5) * cell + 0.36 * at.letters
+            sheet.word(
+                left - 0.5 * at.letters, down, display(self.rows[row]), at.letters, align="right"
+            )
+        for column in range(0, wide, at.every):
+            word = display(self.columns[column])
+            middle, base = left + (column + 0.5) * cell, top - 0.5 * at.letters
+            if at.turn:
+                lean = 0.36 * at.letters if at.turn == 90 else 0.1 * at.letters
+                sheet.word(middle + lean, base, word, at.letters, turn=at.turn)
+            else:
+                sheet.word(middle, base, word, at.letters, align="center")
+        self._write_cells(sheet, left, top, at, colours)
+        if self.bar:
+            self.bar.draw(sheet, left, top + high * cell + theme.size)
+
+    def _write_cells(
+        self, sheet: Sheet, left: float, top: float, at: "_Layout", colours: np.ndarray
+    ) -> None:
+        size = at.digits
+        for row, column in np.ndindex(self.shades.shape):
+            x, y = left + (column + 0.5) * at.cell, top + (row + 0.5) * at.cell + 0.36 * size
+            ink = ink_on(colours[row, column])
+            if self.masked is not None and self.masked[row, column]:
+                sheet.word(x, y, "·", size, ink, "center")
+            elif self.values is not None:
+                text = number(float(self.values[row, column]), 4)
+                sheet.word(x, y, text, size, ink, "center")
+
+    def _bar_gap(self, theme: Theme) -> float:
+        return theme.size + self.bar.height(theme) if self.bar else 0.0
+
+    def _layout(self, theme: Theme) -> "_Layout":
+        wide = self.shades.shape[1]
+        words = [display(word) for word in self.columns]
+        left = max(measured(display(word), theme.size) for word in self.rows) + theme.size
+        digits = 0.7 * theme.size
+        cell = min(theme.cell, (theme.width - min(left, theme.width / 2)) / max(wide, 1))
+        if self.values is not None:
+            cell = max(cell, measured("-.00", digits) + 0.3 * digits)
+        cell = max(cell, _LEAST_CELL)
+        letters = max(min(theme.size, 0.92 * cell), _LEAST_SIZE)
+        every = max(1, int(np.ceil(1.05 * letters / cell)))
+        longest = max(measured(word, letters) for word in words)
+        left = max(measured(display(word), letters) for word in self.rows) + letters
+        if longest <= cell - 0.2 * letters:
+            return _Layout(cell, letters, digits, every, 0, left, 1.5 * letters, 0.0)
+        if cell * every >= 1.4 * letters:
+            slanted = [0.71 * measured(word, letters) for word in words]
+            over = max((n + 0.5) * cell + long for n, long in enumerate(slanted)) - wide * cell
+            top = max(slanted) + 1.3 * letters
+            return _Layout(cell, letters, digits, every, 45, left, top, max(0.0, over + letters))
+        return _Layout(cell, letters, digits, every, 90, left, longest + letters, 0.0)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    cell: float
+    letters: float
+    digits: float
+    every: int  # which labels are shown where not all can be
+    turn: int  # of the columns' labels, in degrees
+    left: float
+    top: float
+    overhang: float  # of slanted labels beyond the last column
+
+
+def ink_on(colour: np.ndarray) -> str:
+    """Black or white, whichever stands out more on red, green and blue from 0 to 255."""
+    light = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+    return "#000000" if light > 140 else "#ffffff"
+
+
+@dataclass(frozen=True)
+class HeadsPanel:
+    """Maps as small multiples on one scale: a row a layer, a column a head."""
+
+    shades: list[list[np.ndarray]]
+    """By layer and head [Q, K] from 0 to 1, or from -1 where the palette is signed."""
+    layers: tuple[str, ...]
+    heads: tuple[str, ...]
+    bar: Bar
+    title: str = ""
+    palette: Palette = PALETTES["viridis"]
+
+    def least(self, theme: Theme) -> float:
+        return theme.width
+
+    def size(self, theme: Theme) -> tuple[float, float]:
+        left, side, gap = self._layout(theme)
+        wide, high = len(self.heads) * (side + gap), len(self.layers) * (side + gap)
+        width = left + max(wide - gap, self.bar.width(theme))
+        return width, 1.5 * theme.size + high + theme.size + self.bar.height(theme)
+
+    def draw(self, sheet: Sheet, x: float, y: float) -> None:
+        theme = sheet.theme
+        left, side, gap = self._layout(theme)
+        palette, top = theme.palette(self.palette), y + 1.5 * theme.size
+        for column, name in enumerate(self.heads):
+            short = name if measured(name, theme.size) <= side + gap / 2 else name.split()[-1]
+            middle = x + left + column * (side + gap) + side / 2
+            sheet.word(middle, y + theme.size, short, colour=theme.dim, align="center")
+        for row, (layer, name) in enumerate(zip(self.shades, self.layers, strict=True)):
+            down = top + row * (side + gap)
+            place = x + left - theme.size / 2
+            sheet.word(place, down + side / 2 + 0.36 * theme.size, name, None, theme.dim, "right")
+            for column, shades in enumerate(layer):
+                across = x + left + column * (side + gap)
+                colours = palette.colours(shrink(shades, _DOTS, _DOTS), "truecolor")
+                sheet.picture(across, down, side, side, colours.astype(np.uint8))
+                sheet.box(across, down, side, side, None, theme.dim)
+        self.bar.draw(sheet, x + left, top + len(self.layers) * (side + gap) + theme.size)
+
+    def _layout(self, theme: Theme) -> tuple[float, float, float]:
+        left = max(measured(name, theme.size) for name in self.layers) + theme.size
+        gap = 0.5 * theme.size
+        side = (theme.width - left) / len(self.heads) - gap
+        return left, min(max(side, 2 * theme.size), 5 * theme.cell), gap

@@ -1,0 +1,136 @@
+"""What panels share: a colour bar, and how several of them make a figure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from dlcc.cli.draw.figure.sheet import Align, Sheet, hexadecimal, measured, space
+from dlcc.cli.draw.figure.themes import Theme
+from dlcc.cli.draw.palette import PALETTES, Palette
+
+_BAR_LENGTH = 14  # times the size of letters
+_STEPS = 56  # of a bar
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A colour bar: the palette with numbers below."""
+
+    ticks: tuple[tuple[float, str], ...]
+    """Places along the bar, from 0 to 1, and what stands there."""
+    label: str = "weight"
+    palette: Palette = PALETTES["viridis"]
+
+    def height(self, theme: Theme) -> float:
+        return 2.6 * theme.line
+
+    def draw(self, sheet: Sheet, x: float, y: float) -> None:
+        """Put it down with its top left corner at x, y."""
+        theme = sheet.theme
+        small, long, high = 0.85 * theme.size, _BAR_LENGTH * theme.size, 0.7 * theme.size
+        sheet.line(x, y + theme.size, self.label, small, theme.dim)
+        top = y + 1.35 * theme.size
+        low = -1 if self.palette.signed else 0
+        shades = np.linspace(low, 1, _STEPS)[None]
+        colours = theme.palette(self.palette).colours(shades, "truecolor")
+        for number, colour in enumerate(colours[0]):
+            start = number * long / _STEPS  # each to the end, the next over it: no seams
+            sheet.box(x + start, top, long - start, high, hexadecimal(colour))
+        sheet.box(x, top, long, high, None, theme.dim)
+        for place, text in self.ticks:
+            align: Align = "left" if place <= 0.02 else "right" if place >= 0.98 else "center"
+            sheet.word(x + place * long, top + high + theme.size, text, small, theme.dim, align)
+
+    def width(self, theme: Theme) -> float:
+        return max(_BAR_LENGTH * theme.size, measured(self.label, 0.85 * theme.size))
+
+
+def weight_bar(top: float, palette: Palette, label: str = "weight") -> Bar:
+    """From nothing to `top` evenly, or from -top where the palette is signed."""
+    digits = 2 if top >= 0.1 else min(2 - int(np.floor(np.log10(top or 1))), 8)
+    most = f"{top:.{digits}f}"
+    if palette.signed:
+        return Bar(((0, f"−{most}"), (0.5, "0"), (1, f"+{most}")), label, palette)
+    return Bar(((0, "0"), (0.5, f"{top / 2:.{digits}f}"), (1, most)), label, palette)
+
+
+class Panel(Protocol):
+    """A part of a figure."""
+
+    @property
+    def title(self) -> str: ...
+
+    def least(self, theme: Theme) -> float:
+        """The width in points that it needs beside others to be read."""
+        ...
+
+    def size(self, theme: Theme) -> tuple[float, float]:
+        """(width, height) in points within the theme's width, the title not counted."""
+        ...
+
+    def draw(self, sheet: Sheet, x: float, y: float) -> None:
+        """Put it down with its top left corner at x, y."""
+        ...
+
+
+def figure(path: Path, panels: Sequence[Panel], theme: Theme, title: str = "") -> bytes:
+    """Panels side by side as the theme's width allows, lettered (a), (b) where there are several.
+
+    Args:
+        path: ends in .svg, .pdf or .png.
+        panels: at least one.
+        theme: colours and sizes.
+        title: above all of them.
+
+    Raises:
+        UsageError: too large to be opened.
+    """
+    head, gap = 1.2 * theme.size, 2.5 * theme.size
+    names = [_named(panel.title, number, len(panels)) for number, panel in enumerate(panels)]
+    most = max(panel.least(theme) for panel in panels)
+    across = min(len(panels), max(1, int((theme.width + gap) / (most + gap))))
+    theme = replace(theme, width=(theme.width + gap) / across - gap)
+    sizes = []
+    for name, panel in zip(names, panels, strict=True):
+        wide, high = panel.size(theme)
+        wide = max(wide, _width_of(name, theme.size))
+        sizes.append((wide, high + (1.8 * theme.line if name else 0)))
+    rows = [range(n, min(n + across, len(panels))) for n in range(0, len(panels), across)]
+    columns = [max(wide for wide, _ in sizes[n::across]) for n in range(across)]
+    above = 2 * head if title else 0.0
+    width = max(sum(columns) + gap * (across - 1), _width_of(title, head)) + 2 * theme.margin
+    heights = [max(sizes[n][1] for n in row) for row in rows]
+    height = sum(heights) + gap * (len(rows) - 1) + above + 2 * theme.margin
+    sheet = Sheet(width, height, theme)
+    y = theme.margin
+    if title:
+        sheet.line(theme.margin, y + head, title, head, bold=True)
+    y += above
+    for row, high in zip(rows, heights, strict=True):
+        x = theme.margin
+        for number in row:
+            down = 0.0
+            if names[number]:
+                sheet.line(x, y + theme.size, names[number], theme.size, bold=True)
+                down = 1.8 * theme.line
+            panels[number].draw(sheet, x, y + down)
+            x += columns[number % across] + gap
+        y += high + gap
+    return sheet.written(path.suffix.lower())
+
+
+def _named(title: str, number: int, count: int) -> str:
+    letters = ""
+    while number >= 0:
+        letters = chr(ord("a") + number % 26) + letters
+        number = number // 26 - 1
+    return f"({letters}) {title}" if count > 1 else title
+
+
+def _width_of(text: str, size: float) -> float:
+    """Of words set in bold, one after the other."""
+    words = text.split()
+    return sum(measured(word, size, True) for word in words) + space(size) * max(0, len(words) - 1)

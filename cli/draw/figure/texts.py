@@ -1,0 +1,131 @@
+"""Texts as panels: running, wrapped, every word on the colour of its weight."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlcc.cli.draw.figure.maps import ink_on
+from dlcc.cli.draw.figure.panels import Bar
+from dlcc.cli.draw.figure.sheet import Sheet, hexadecimal, measured, space
+from dlcc.cli.draw.figure.themes import Theme
+from dlcc.cli.draw.labels import display
+from dlcc.cli.draw.palette import PALETTES, Palette
+
+_FAINT = 0.1  # a share of the largest weight that is left without colour
+_LINE = 1.75  # times the size of letters
+
+
+@dataclass(frozen=True)
+class Word:
+    """A piece of text that is never broken."""
+
+    text: str
+    shade: float = 0.0
+    """From 0 to 1, or from -1 where the palette is signed."""
+    joined: bool = False
+    """Whether no space stands before it."""
+    marked: bool = False
+    """Whether it is framed: the word that asks."""
+    begins: bool = False
+    """Whether it begins a new line."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Words after each other."""
+
+    words: Sequence[Word]
+    heading: str = ""
+    """In small letters above."""
+
+
+@dataclass(frozen=True)
+class TextPanel:
+    """Passages below each other, and the colour bar of their words."""
+
+    passages: Sequence[Passage]
+    title: str = ""
+    bar: Bar | None = None
+    notes: Sequence[str] = ()
+    """Lines below."""
+    palette: Palette = PALETTES["viridis"]
+
+    def least(self, theme: Theme) -> float:
+        return theme.width / 2
+
+    def size(self, theme: Theme) -> tuple[float, float]:
+        line = _LINE * theme.size
+        high = 0.0
+        for passage in self.passages:
+            lines = max((row for *_, row in placed(passage.words, theme)), default=0) + 1
+            high += (lines + bool(passage.heading)) * line + 0.6 * theme.size
+        high += self.bar.height(theme) + 0.4 * theme.size if self.bar else 0.0
+        return self._width(theme), high + len(self._notes(theme)) * theme.line
+
+    def draw(self, sheet: Sheet, x: float, y: float) -> None:
+        theme, size = sheet.theme, sheet.theme.size
+        line, palette = _LINE * size, theme.palette(self.palette)
+        for passage in self.passages:
+            if passage.heading:
+                sheet.line(x, y + size, passage.heading, 0.85 * size, theme.dim)
+                y += line
+            last = 0
+            following = [*(word.joined for word in passage.words[1:]), False]
+            places = placed(passage.words, theme)
+            for (word, across, row), meets in zip(places, following, strict=True):
+                base, last = y + row * line + 1.15 * size, row
+                text, ink = display(word.text), theme.ink
+                wide = measured(text, size)
+                before, after = (0.0 if joins else 0.12 * size for joins in (word.joined, meets))
+                left, wide = x + across - before, before + wide + after
+                area = left, base - 1.05 * size, wide, 1.42 * size
+                if abs(word.shade) >= _FAINT:
+                    colour = palette.colours(np.array(word.shade), "truecolor")
+                    sheet.box(*area, hexadecimal(colour))
+                    ink = ink_on(colour)
+                if word.marked:
+                    sheet.box(*area, None, theme.ink)
+                sheet.word(x + across, base, text, size, ink)
+            y += (last + 1) * line + 0.6 * size
+        if self.bar:
+            self.bar.draw(sheet, x, y)
+            y += self.bar.height(theme) + 0.4 * size
+        for note in self._notes(theme):
+            sheet.line(x, y + size, note, 0.85 * size, theme.dim)
+            y += theme.line
+
+    def _width(self, theme: Theme) -> float:
+        ends = [
+            across + measured(display(word.text), theme.size)
+            for passage in self.passages
+            for word, across, _ in placed(passage.words, theme)
+        ]
+        notes = [measured(note, 0.85 * theme.size) for note in self._notes(theme)]
+        return max([*ends, *notes, self.bar.width(theme) if self.bar else 0.0])
+
+    def _notes(self, theme: Theme) -> list[str]:
+        lines: list[str] = []
+        for note in self.notes:
+            words = [Word(word) for word in note.split()]
+            rows: dict[int, list[str]] = {}
+            for word, _, row in placed(words, theme, 0.85 * theme.size):
+                rows.setdefault(row, []).append(word.text)
+            lines += [" ".join(rows[row]) for row in sorted(rows)]
+        return lines
+
+
+def placed(
+    words: Sequence[Word], theme: Theme, size: float | None = None
+) -> Iterator[tuple[Word, float, int]]:
+    """Each word, how far to the right it begins, and in which line."""
+    size = size or theme.size
+    x, row = 0.0, 0
+    for number, word in enumerate(words):
+        wide = measured(display(word.text), size)
+        if number and not word.joined:
+            x += space(size)
+        if number and (word.begins or x + wide > theme.width):
+            x, row = 0.0, row + 1
+        yield word, x, row
+        x += wide

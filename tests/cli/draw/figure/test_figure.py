@@ -1,0 +1,171 @@
+"""Figures: what stands where, in each format, without a network and without a warning."""
+
+import io
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dlcc.cli.draw.figure.answers import words_of
+from dlcc.cli.draw.figure.maps import HeadsPanel, MapPanel
+from dlcc.cli.draw.figure.panels import figure, weight_bar
+from dlcc.cli.draw.figure.pictures import answer_panel
+from dlcc.cli.draw.figure.sheet import Sheet, measured
+from dlcc.cli.draw.figure.texts import Passage, TextPanel, Word
+from dlcc.cli.draw.figure.themes import THEMES
+from dlcc.cli.draw.figure.traces import map_panels
+from dlcc.cli.draw.numbers import Chosen
+from dlcc.cli.draw.palette import PALETTES
+from dlcc.core.errors import UsageError
+from dlcc.core.trace.trace import AttentionTrace
+
+PAPER = THEMES["paper"]
+VIRIDIS = PALETTES["viridis"]
+ODD = ("she", "<script>", "[/b]", "$x_1$ & y", "▁the", "中文", "a\x01\x1b[2J", "Ω")
+
+
+def svg(*panels, theme="paper", title=""):
+    return ElementTree.fromstring(figure(Path("x.svg"), panels, THEMES[theme], title))
+
+
+def texts(root):
+    """Every text with its place."""
+    return [
+        (each.text, float(each.get("x")), float(each.get("y")))
+        for each in root.iter("{http://www.w3.org/2000/svg}text")
+    ]
+
+
+def map_of(words=ODD, title="dot", **more):
+    shades = np.linspace(0, 1, len(words) ** 2).reshape(len(words), -1)
+    return MapPanel(shades, words, words, weight_bar(0.44, VIRIDIS), title, **more)
+
+
+def test_every_word_of_a_map_stands_alone_at_its_own_place():
+    found = texts(svg(map_of()))
+    for word in ("she", "<script>", "[/b]", "$x_1$ & y", "▁the", "中文", "Ω"):
+        places = {(x, y) for text, x, y in found if text == word}
+        assert len(places) == 2, word  # as a row and as a column
+    assert len({(x, y) for _, x, y in found}) == len(found)
+
+
+def test_a_colour_bar_has_numbers():
+    words = [text for text, *_ in texts(svg(map_of()))]
+    assert [each for each in words if each in ("0", "0.22", "0.44")] == ["0", "0.22", "0.44"]
+    assert [text for _, text in weight_bar(0.0032, VIRIDIS).ticks] == ["0", "0.00160", "0.00320"]
+    assert [text for _, text in weight_bar(0.5, PALETTES["signed"]).ticks] == [
+        "−0.50",
+        "0",
+        "+0.50",
+    ]
+
+
+def test_paper_is_white_and_the_terminal_is_as_the_screen():
+    cells = MapPanel(np.array([[0.0, 1.0]]), ("a",), ("b", "c"))
+    white = ElementTree.tostring(svg(cells), "unicode")
+    assert "#ffffff" in white
+    assert "#fde725" not in white
+    dark = ElementTree.tostring(svg(cells, theme="terminal"), "unicode")
+    assert "#fde725" in dark
+    assert "#0c0c0c" in dark
+
+
+def test_panels_are_lettered_and_stand_in_columns():
+    root = svg(*[map_of(("a", "b"), f"map {n}") for n in range(3)], title="Above all")
+    found = {text: (x, y) for text, x, y in texts(root)}
+    assert found["(a)"][1] == found["(b)"][1]
+    assert found["(a)"][0] < found["(b)"][0] < found["(c)"][0]
+    assert found["Above"][1] < found["(a)"][1]
+    assert "(a)" not in dict.fromkeys(text for text, *_ in texts(svg(map_of())))
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_nothing_is_clipped(theme):
+    long = tuple(f"extraordinarily{n}" for n in range(42))
+    root = svg(map_of(long), theme=theme, title="A title " * 20)
+    wide, high = (float(part) for part in root.get("viewBox").split()[2:])
+    size = THEMES[theme].size
+    for text, x, y in texts(root):
+        assert 0 < x < wide, text
+        assert size < y < high, text
+    words = [text for text, *_ in texts(root)]
+    assert set(long) <= set(words)
+
+
+def test_files_name_no_address_and_hold_words_as_text():
+    data = figure(Path("x.svg"), [map_of()], PAPER)
+    names = set(re.findall(rb"https?://[^\"' )<]+", data))
+    assert names <= {b"http://www.w3.org/2000/svg", b"http://www.w3.org/1999/xlink"}
+    assert b"<!DOCTYPE" not in data
+    assert b"sans-serif" in data
+    pdf = figure(Path("x.pdf"), [map_of()], PAPER)
+    assert pdf.startswith(b"%PDF")
+    assert b"/ToUnicode" in pdf  # words can be searched and copied
+    assert figure(Path("x.pdf"), [map_of()], PAPER) == pdf  # the same again
+    image = Image.open(io.BytesIO(figure(Path("x.png"), [map_of()], PAPER))).convert("RGB")
+    assert {image.getpixel(at) for at in ((0, 0), (image.width - 1, image.height - 1))} == {
+        (255, 255, 255)
+    }
+
+
+def test_numbers_and_masks_stand_in_the_cells():
+    values = np.array([[0.25, 0.75], [1.0, 0.0]])
+    masked = np.array([[False, False], [False, True]])
+    panel = MapPanel(values, ("q", "r"), ("k", "l"), None, "", values, masked)
+    words = [text for text, *_ in texts(svg(panel))]
+    assert [word for word in words if word not in "qrkl"] == [".250", ".750", "1.00", "·"]
+
+
+def test_many_heads_are_small_multiples_on_one_scale():
+    weights = np.full((4, 5, 3, 3), 1 / 3, np.float32)
+    trace = AttentionTrace(weights, ("a", "b", "c"), ("a", "b", "c"), title="model")
+    (panel,) = map_panels([trace], Chosen(), VIRIDIS, False)
+    assert isinstance(panel, HeadsPanel)
+    words = [text for text, *_ in texts(svg(panel))]
+    assert [words.count(word) for word in ("layer", "0.33")] == [0, 1]
+    assert {"layer 1", "layer 4", "head 1", "head 5"} <= set(words)
+    few = map_panels([trace], Chosen(2), VIRIDIS, False)
+    assert [each.title for each in few[:2]] == [
+        "model, layer 2, head 1 of 5",
+        "model, layer 2, head 2 of 5",
+    ]
+    assert {each.bar for each in few} == {few[0].bar}
+
+
+def test_texts_are_wrapped_whole():
+    words = [Word(f"word{n}", n / 200, marked=n == 3) for n in range(200)]
+    root = svg(TextPanel([Passage(words, "key")], "a review", weight_bar(1, VIRIDIS)))
+    found = {text: (x, y) for text, x, y in texts(root)}
+    assert len({found[word.text] for word in words}) == 200
+    right = max(x + measured(text, PAPER.size) for text, (x, _) in found.items())
+    assert right <= float(root.get("viewBox").split()[2])
+    assert found["word199"][1] > found["word0"][1]
+
+
+def test_a_text_is_cut_at_its_shaded_spans():
+    words = words_of("It was un-\nbelievable!", [(0, 2), (18, 21)], [0.5, -1])
+    assert [(w.text, w.shade, w.joined, w.begins) for w in words] == [
+        ("It", 0.5, False, True),
+        ("was", 0, False, False),
+        ("un-", 0, False, False),
+        ("believa", 0, False, True),
+        ("ble", -1, True, False),
+        ("!", 0, True, False),
+    ]
+
+
+def test_a_picture_has_its_classes_and_its_bar():
+    image = np.zeros((8, 8, 3), np.uint8)
+    answers = [("ship", 0.967), ("horse", 0.004)]
+    root = svg(answer_panel(image, np.eye(4), "ship.png", answers, "rollout"))
+    words = [text for text, *_ in texts(root)]
+    assert {"ship.png", "ship", "96.7%", "0.4%", "(rollout)", "1.00"} <= set(words)
+    assert len(list(root.iter("{http://www.w3.org/2000/svg}image"))) == 3
+
+
+def test_a_figure_that_no_reader_opens_is_refused():
+    with pytest.raises(UsageError, match=r"400 × 1 inches cannot be opened"):
+        Sheet(28_800, 72, PAPER)
