@@ -157,11 +157,11 @@ def working(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def counting(what: str, total: int | None = None) -> Iterator[Progress]:
+def counting(what: str, total: int | None = None, shown: bool = True) -> Iterator[Progress]:
     """A bar on stderr for things that are counted."""
     from rich.progress import MofNCompleteColumn
 
-    with _bar(what, MofNCompleteColumn(), total) as progress:
+    with _bar(what, MofNCompleteColumn(), total, shown) as progress:
         yield progress
 
 
@@ -200,16 +200,20 @@ def reading(path: Path | None) -> Iterator[Progress | None]:
 
 
 @contextmanager
-def _bar(what: str, amount: "ProgressColumn", total: int | None) -> Iterator[Progress]:
+def _bar(
+    what: str, amount: "ProgressColumn", total: int | None, shown: bool = True
+) -> Iterator[Progress]:
     """A bar with `amount` beside it, on a terminal."""
     from rich import progress
 
     name = progress.TextColumn("{task.description}", markup=False)
     columns = (name, progress.BarColumn(20), amount, progress.TimeRemainingColumn())
     console = stderr()
-    silent = settings.quiet or not console.is_terminal
-    shown = progress.Progress(*columns, console=console, transient=True, disable=silent)
-    with shown as bar, living(console):
+    silent = settings.quiet or not console.is_terminal or not shown
+    whole = progress.Progress(
+        *columns, console=console, transient=True, disable=silent, redirect_stdout=False
+    )  # else it writes to stderr what a pipe is to have
+    with whole as bar, living(console):
         task = bar.add_task(what, total=total)
 
         def update(done: int, of: int | None) -> None:

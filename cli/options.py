@@ -194,6 +194,15 @@ Encoding = Annotated[
     str | None,
     typer.Option(help="Of text: utf-8, utf-16, cp1252, ...; found when left out.", metavar="NAME"),
 ]
+ResumeOutput = Annotated[
+    Path | None,
+    typer.Option(
+        "--resume-output",
+        help="Write the answers to FILE, after those that it holds: the same command again goes on "
+        "where one was stopped or killed.",
+        metavar="FILE",
+    ),
+]
 SkipBadRows = Annotated[
     bool,
     typer.Option(

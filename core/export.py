@@ -226,7 +226,7 @@ def write_exported(
     known = _known(checkpoint) | {
         "graphs": {function: places[graph].name for function, graph in uses.items()}
     }
-    runner, made = TorchRunner(model, graphs, exact=True), {}
+    runner, made = TorchRunner(model, graphs), {}
     for name in names:
         proto = onnx_of(model, graphs[name])
         name_it(proto, _metadata(known) | {"graph": name}, f"dlcc {checkpoint.kind}: {name}")

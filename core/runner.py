@@ -42,8 +42,6 @@ class Graph(NamedTuple):
     graph is recorded they could not be told apart."""
     kept: frozenset[str] = frozenset()
     """Outputs that only this runner reads again: they stay where it computes."""
-    fast: bool = False
-    """Whether bfloat16 will do where that is faster."""
 
 
 class Runner(Protocol):
@@ -56,26 +54,19 @@ class Runner(Protocol):
 
 
 class TorchRunner:
-    """Runs a model's functions as they are.
+    """Runs a model's functions as they are, in float32: in bfloat16 a row's values depend on how
+    many rows are computed with it."""
 
-    Args:
-        exact: in float32, whatever is faster.
-    """
-
-    def __init__(
-        self, model: "nn.Module", graphs: Mapping[str, Graph], exact: bool = False
-    ) -> None:
-        self.model, self.graphs, self.exact = model, graphs, exact
+    def __init__(self, model: "nn.Module", graphs: Mapping[str, Graph]) -> None:
+        self.model, self.graphs = model, graphs
 
     def run(self, name: str, **inputs: Any) -> dict[str, Any]:
         import torch
 
-        from dlcc.core.train.runtime import autocast
-
         graph = self.graphs[name]
         device = next(self.model.parameters()).device
         given = [_tensor(inputs[each], device) for each in graph.inputs]
-        with torch.no_grad(), autocast(device, graph.fast and not self.exact):
+        with torch.no_grad():
             found = zip(graph.outputs, graph.function(*given), strict=True)
         return {each: value if each in graph.kept else array_of(value) for each, value in found}
 

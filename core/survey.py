@@ -3,7 +3,7 @@
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
@@ -227,7 +227,7 @@ def _vectors(path: Path, width: int, words: Iterator[str]) -> Survey:
     return found
 
 
-def _texts(texts: list[str], found: Survey) -> Survey:
+def _texts(texts: Iterable[str], found: Survey) -> Survey:
     seen = _Seen(found)
     for text in texts:
         seen.add(text)

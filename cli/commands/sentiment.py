@@ -1,12 +1,13 @@
 """`dlcc sentiment`: classify texts and say why."""
 
-import sys
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from dlcc.cli.commands.sentiment_texts import FEW, Given, Text, given_texts
 from dlcc.cli.options import (
     Checkpoint,
     Device,
@@ -17,6 +18,7 @@ from dlcc.cli.options import (
     Format,
     Json,
     Model,
+    ResumeOutput,
     Runner,
     Save,
     SkipBadRows,
@@ -26,14 +28,11 @@ from dlcc.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from dlcc.core.files.tables import TableConfig
     from dlcc.core.sentiment.classifier import Answer, Classifier
     from dlcc.core.sentiment.explain import Explained
     from dlcc.core.trace.trace import AttentionTrace
 
-
-_BAR_FROM = 100  # texts
-_FEW = 20  # texts that are explained unasked, and the most whose attention is shown
+    Answered: TypeAlias = "tuple[Text, Answer]"
 
 
 def sentiment(
@@ -90,6 +89,7 @@ def sentiment(
         float, typer.Option(min=0, max=1, help="Leave out answers less probable than this.")
     ] = 0.0,
     csv: Annotated[bool, typer.Option("--csv", help="Print the result as CSV.")] = False,
+    resume_output: ResumeOutput = None,
     tui: Annotated[bool, typer.Option("--tui", help="Open the attention in the viewer.")] = False,
     save: Save = None,
     export_to: Export = None,
@@ -102,22 +102,27 @@ def sentiment(
 ) -> None:
     """Label texts with a calibrated probability, and colour the words that carried it.
 
-    Without TEXT and --file, stdin gives a text a line.
+    Without TEXT and --file, stdin gives a text a line. What is read from either is answered as it
+    comes, and --json prints an object a line.
     """
     from dlcc.cli.console import loading
     from dlcc.cli.draw.export import Files
     from dlcc.cli.draw.figure.answers import answer_panels
     from dlcc.cli.draw.grid import print_grids
+    from dlcc.cli.streams import continued, in_windows
     from dlcc.core.errors import UsageError
     from dlcc.core.files.tables import TableConfig
     from dlcc.core.sentiment.source import NO_ATTENTION, SentimentSource
 
     at_most_one(json=json_output, csv=csv, tui=tui)
+    files = Files(save, export_to, theme, title, force)
+    shows = attention or tui or files.wanted
+    if resume_output and (min_probability or shows):
+        raise UsageError("--resume-output has an answer a text: no --min-probability, no picture")
     how = TableConfig(format=format, encoding=encoding, skip_bad_rows=skip_bad_rows)
-    given, names = _texts(texts or [], file, column, how)
+    given = given_texts(texts or [], file, column, how)
     if (layer or head) and not (attention or tui or export_to is not None):
         raise UsageError("--layer and --head choose the grid: add --attention, --export or --tui")
-    files = Files(save, export_to, theme, title, force)
     source = SentimentSource(checkpoint, device, long, runner)
     if model is not None:
         if checkpoint is not None or long != "windows":
@@ -126,36 +131,41 @@ def sentiment(
 
         source = ClassifierSource(model, device)
     with loading("torch and the model"):
-        source.classifier  # noqa: B018 - loaded now
+        classifier = source.classifier
     if faithful:
-        _measure(source.classifier, given, json_output)
+        _measure(classifier, [each.text for each in given.texts], json_output)
         return
-    found = _answered(source.classifier, given)
-    if min_probability:
-        found, names = _probable(found, names, min_probability)
-    shows = attention or tui or files.wanted
-    if shows and len(found) > _FEW:
-        raise UsageError(f"attention of {len(found):,} texts: choose at most {_FEW}")
-    explains = explain != "none" and (explain is not None or len(found) <= _FEW)
-    why: list[Explained | None] = []
+    if shows and not given.few:
+        raise UsageError(f"attention of more than {FEW} texts: choose at most so many")
+    explains = explain != "none" and (explain is not None or given.few)
     traces: list[AttentionTrace] = []
-    for answer in found:
-        explainer = source.explainer(answer) if explains or shows else None
-        explained = explainer.explained(explain) if explainer and explains else None
-        why.append(explained)
-        if explainer and shows:
-            trace = source.trace(answer.text, explainer, explained.method if explained else None)
-            traces += [trace] if trace else []
-    if shows:
-        if not traces:
-            raise UsageError(NO_ATTENTION)
-        check_map(traces[0].weights.shape, layer, head)
-    _say_what_matters(source.classifier, found)
-    _print(found, names, why, source.classifier.labels, json_output, csv)
+    with continued(resume_output, csv) as before:
+        said = _Said(classifier, min_probability)
+        printer = _Printer(classifier.labels, given, json_output, csv, headed=before > 0)
+        left = islice(given.texts, before, None)
+        parts = [[*left]] if given.few else in_windows(left, "texts", given.total)
+        for part in parts:
+            found = classifier.answer([each.text for each in part], keep_tokens=given.few)
+            answered = said.probable(list(zip(part, found, strict=True)))
+            why: list[Explained | None] = []
+            for _, answer in answered:
+                explainer = source.explainer(answer) if explains or shows else None
+                explained = explainer.explained(explain) if explainer and explains else None
+                why.append(explained)
+                if explainer and shows:
+                    method = explained.method if explained else None
+                    trace = source.trace(answer.text, explainer, method)
+                    traces += [trace] if trace else []
+            if shows and not traces and answered:
+                raise UsageError(NO_ATTENTION)
+            for trace in traces[:1]:
+                check_map(trace.weights.shape, layer, head)
+            printer.print(answered, why)
+        said.finish()
     if attention and not json_output and not csv:
         for trace in traces:
             print_grids([trace], layer=(layer or trace.num_layers) - 1, heads=[(head or 1) - 1])
-    panels = None if attention else lambda: answer_panels(found, why)
+    panels = None if attention else lambda: answer_panels([each for _, each in answered], why)
     files.write(traces, layer=layer, head=head, panels=panels)
     if tui:
         from dlcc.cli.tui.app import view_traces
@@ -185,118 +195,106 @@ def _measure(classifier: "Classifier", texts: list[str], as_json: bool) -> None:
         print_faithfulness(trust, len(texts), STEPS)
 
 
-def _texts(
-    texts: list[str], file: Path | None, column: str | None, how: "TableConfig"
-) -> tuple[list[str], list[str] | None]:
-    """The texts to answer, and the names of the files that they come from one by one."""
-    from dlcc.cli.console import note
-    from dlcc.core.errors import UsageError
-    from dlcc.core.files.encodings import decode, readable
-    from dlcc.core.files.tables import open_table
-    from dlcc.core.sentiment.data import plain_lines, read_texts, table_texts, text_files
+class _Said:
+    """What is left out of the answers, and what a person should know of them.
 
-    if file is not None:
-        if texts:
-            raise UsageError(f"--file {file} and a text: give one of them")
-        found = read_texts(file, column, how, note)
-        if not found:
-            raise UsageError(f"--file {file} holds no text")
-        if not file.is_dir():
-            return found, None
-        return found, [str(each.relative_to(file)) for each in text_files(file)]
-    as_table = how.format not in (None, "lines")
-    if column and not as_table:
-        raise UsageError(f"--column {column} needs --file with a .csv, .tsv or .jsonl file")
-    if not texts and sys.stdin.isatty():
-        raise UsageError('give a text, such as dlcc sentiment "I could not stop smiling."')
-    if not texts:
-        if as_table:
-            found = table_texts(open_table(sys.stdin.buffer, "stdin", how), column, note)
+    Args:
+        classifier: which answers.
+        least: answers less probable are left out.
+    """
+
+    def __init__(self, classifier: "Classifier", least: float) -> None:
+        self._classifier, self._least = classifier, least
+        self._all = self._left_out = self._long = self._empty = self._unknown = 0
+        self._last: Answer | None = None
+
+    def probable(self, answered: "list[Answered]") -> "list[Answered]":
+        """The answers that are probable enough, with their texts."""
+        kept = [each for each in answered if (each[1].probability or 0.0) >= self._least]
+        self._left_out += len(answered) - len(kept)
+        self._all += len(kept)
+        for _, answer in kept:
+            self._long += answer.num_tokens > self._classifier.max_length
+            self._empty += answer.label is None
+            self._unknown += answer.mostly_unknown
+            self._last = answer
+        return kept
+
+    def finish(self) -> None:
+        """Say it."""
+        from dlcc.cli.console import note, warn
+        from dlcc.core.errors import UsageError
+
+        classifier, count = self._classifier, self._all
+        if self._left_out and not count:
+            raise UsageError(f"no answer is as probable as {self._least}: lower --min-probability")
+        if self._left_out:
+            every = count + self._left_out
+            note(
+                f"{self._left_out:,} of {every:,} answers are less probable than {self._least}: "
+                "left out"
+            )
+        if count == 1 and self._long and classifier.long_texts == "windows":
+            assert self._last is not None  # the one
+            note(
+                f"{self._last.num_tokens:,} tokens, read in {self._last.num_stretches} windows of "
+                f"{classifier.max_length}: their logits are averaged"
+            )
+        elif self._long:
+            how = {
+                "windows": f"read in windows of {classifier.max_length} tokens, logits averaged",
+                "start": f"only their first {classifier.max_length} tokens read",
+                "ends": f"only their ends read: {classifier.max_length // 4} tokens and the last "
+                f"{classifier.max_length - classifier.max_length // 4}",
+            }[classifier.long_texts]
+            note(f"{self._long:,} of {count:,} texts are longer than the model takes: {how}")
+        if self._empty:
+            warn(f"{self._empty:,} of {count:,} texts hold no word: no label for them")
+        if self._unknown:
+            where = "" if count == 1 else f" of {self._unknown:,} of {count:,} texts"
+            warn(
+                f"most words{where} are unknown to the model: another language? "
+                "Do not trust the label"
+            )
+
+
+class _Printer:
+    """Prints answers, some at a time.
+
+    Args:
+        labels: of the classes.
+        given: what they answer.
+        as_json, as_csv: in which form.
+        headed: whether CSV has its header already.
+    """
+
+    def __init__(
+        self, labels: Sequence[str], given: Given, as_json: bool, as_csv: bool, headed: bool
+    ) -> None:
+        self._labels, self._given, self._headed = labels, given, headed
+        self._as_json, self._as_csv = as_json, as_csv
+
+    def print(self, answered: "list[Answered]", why: "list[Explained | None]") -> None:
+        from dlcc.cli.console import print_json, stdout
+        from dlcc.cli.draw import words as sentiment_view
+
+        found = [answer for _, answer in answered]
+        names = [each.name for each, _ in answered] if self._given.named else None
+        if self._as_json:
+            results = [
+                sentiment_view.as_json(answer, self._labels, each)
+                for answer, each in zip(found, why, strict=True)
+            ]
+            for result, name in zip(results, names or (), strict=False):
+                result["file"] = name
+            if not self._given.streamed:
+                print_json({"labels": self._labels, "results": results})
+            for result in results if self._given.streamed else ():
+                print_json(result)
+        elif self._as_csv:
+            sentiment_view.print_csv(found, self._labels, names, not self._headed and bool(found))
+            self._headed = self._headed or bool(found)
+        elif len(found) == 1 and self._given.few:
+            sentiment_view.print_answer(stdout(), found[0], why[0])
         else:
-            found = plain_lines(sys.stdin.buffer.read(), "stdin", how)
-        if not any(line.strip() for line in found):
-            raise UsageError("stdin is empty: give a text a line, or a text as an argument")
-        return found, None
-    found = [decode(sys.stdin.buffer.read(), "stdin") if t == "-" else readable(t) for t in texts]
-    for number, text in enumerate(found, 1):
-        if not text.strip():
-            raise UsageError(f"text {number} is empty: give at least one word")
-    return found, None
-
-
-def _answered(classifier: "Classifier", texts: list[str]) -> "list[Answer]":
-    """The answers, with a bar where they take a moment, and with the tokens of a few."""
-    if len(texts) < _BAR_FROM:
-        return classifier.answer(texts, keep_tokens=len(texts) <= _FEW)
-    from dlcc.cli.console import counting
-
-    with counting("texts", len(texts)) as progress:
-        return classifier.answer(texts, progress)
-
-
-def _probable(
-    found: "list[Answer]", names: list[str] | None, least: float
-) -> "tuple[list[Answer], list[str] | None]":
-    """The answers that are at least so probable, and their names."""
-    from dlcc.cli.console import note
-    from dlcc.core.errors import UsageError
-
-    kept = [place for place, each in enumerate(found) if (each.probability or 0.0) >= least]
-    if not kept:
-        raise UsageError(f"no answer is as probable as {least}: lower --min-probability")
-    if left := len(found) - len(kept):
-        note(f"{left:,} of {len(found):,} answers are less probable than {least}: left out")
-    return [found[place] for place in kept], names and [names[place] for place in kept]
-
-
-def _say_what_matters(classifier: "Classifier", found: "list[Answer]") -> None:
-    from dlcc.cli.console import note, warn
-
-    long = [answer for answer in found if answer.num_tokens > classifier.max_length]
-    if len(found) == 1 and long and classifier.long_texts == "windows":
-        note(
-            f"{long[0].num_tokens:,} tokens, read in {long[0].num_stretches} windows of "
-            f"{classifier.max_length}: their logits are averaged"
-        )
-    elif long:
-        how = {
-            "windows": f"read in windows of {classifier.max_length} tokens, logits averaged",
-            "start": f"only their first {classifier.max_length} tokens read",
-            "ends": f"only their ends read: {classifier.max_length // 4} tokens and the last "
-            f"{classifier.max_length - classifier.max_length // 4}",
-        }[classifier.long_texts]
-        note(f"{len(long):,} of {len(found):,} texts are longer than the model takes: {how}")
-    if empty := sum(answer.label is None for answer in found):
-        warn(f"{empty:,} of {len(found):,} texts hold no word: no label for them")
-    if unknown := sum(answer.mostly_unknown for answer in found):
-        where = "" if len(found) == 1 else f" of {unknown:,} of {len(found):,} texts"
-        warn(
-            f"most words{where} are unknown to the model: another language? Do not trust the label"
-        )
-
-
-def _print(
-    found: "list[Answer]",
-    names: list[str] | None,
-    why: "list[Explained | None]",
-    labels: Sequence[str],
-    as_json: bool,
-    as_csv: bool,
-) -> None:
-    from dlcc.cli.console import print_json, stdout
-    from dlcc.cli.draw import words as sentiment_view
-
-    if as_json:
-        results = [
-            sentiment_view.as_json(answer, labels, each)
-            for answer, each in zip(found, why, strict=True)
-        ]
-        for result, name in zip(results, names or (), strict=False):
-            result["file"] = name
-        print_json({"labels": labels, "results": results})
-    elif as_csv:
-        sentiment_view.print_csv(found, labels, names)
-    elif len(found) == 1:
-        sentiment_view.print_answer(stdout(), found[0], why[0])
-    else:
-        sentiment_view.print_answers(stdout(), found, why)
+            sentiment_view.print_answers(stdout(), found, why, self._labels)

@@ -1,14 +1,15 @@
 """`dlcc translate`: translate text; its further commands stand in their own files."""
 
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dlcc.cli.commands.translate_notes import Said
 from dlcc.cli.options import (
     Checkpoint,
     Device,
@@ -18,6 +19,7 @@ from dlcc.cli.options import (
     Force,
     Json,
     Model,
+    ResumeOutput,
     Runner,
     Save,
     Theme,
@@ -26,13 +28,10 @@ from dlcc.cli.options import (
 
 if TYPE_CHECKING:
     from dlcc.cli.draw.export import Files
-    from dlcc.core.translate.source import TranslateSource
     from dlcc.core.translate.translator import Translation, Translator
 
 
-_CHUNK = 1000  # lines that are translated before they are printed
-_NAMED = 5  # lines with unknown words, at most
-_ALIKE = str.maketrans("’‘´`ʼ′“”„", "''''''\"\"\"")  # not worth a word
+_MOST = 1024  # lines that are translated before they are printed
 
 
 def translate(
@@ -64,6 +63,7 @@ def translate(
         ),
     ] = None,
     numbers: Annotated[bool, typer.Option("--numbers", help="Print the weights.")] = False,
+    resume_output: ResumeOutput = None,
     palette: Annotated[
         str, typer.Option("--palette", help="viridis, cividis or grey.", metavar="NAME")
     ] = "viridis",
@@ -79,25 +79,33 @@ def translate(
 ) -> None:
     """Translate TEXT, English to Spanish with the bundled model.
 
+    Lines of a file or of stdin are translated as they come; --json prints an object for each.
     A first word that names a command, such as train, is that command: put -- before it.
     """
     from dlcc.cli.console import loading, print_json, stdout
     from dlcc.cli.draw.export import Files
     from dlcc.cli.draw.grid import GridStyle, attention_grid
     from dlcc.cli.draw.palette import chosen_palette, color_system
+    from dlcc.cli.streams import continued
     from dlcc.core.errors import UsageError
     from dlcc.core.trace.maps import by_word
 
     at_most_one(json=json_output, tui=tui)
     colours = chosen_palette(palette)
     files = Files(save, export_to, theme, title, force)
-    lines = _lines(text, file, encoding)
+    shows = tui or files.wanted
+    if resume_output and (shows or attention or (n_best != 1 and not json_output)):
+        raise UsageError(
+            "--resume-output has one line a line: no picture, and --n-best only with --json"
+        )
+    given = _given(text, file, encoding)
     if model is not None:
         if checkpoint is not None or n_best != 1:
             raise UsageError("--model goes neither with --checkpoint nor with --n-best")
-        draws = stdout().is_terminal and len(lines) == 1 if attention is None else attention
+        draws = stdout().is_terminal and given.alone if attention is None else attention
         shown = draws and not json_output and not tui
-        _by_model(model, lines, device, shown, numbers, colours, tui, files, json_output)
+        rest = (numbers, colours, tui, files, json_output, resume_output)
+        _by_model(model, given, device, shown, *rest)
         return
     if n_best < 1:
         raise UsageError(f"--n-best {n_best}: at least 1")
@@ -110,25 +118,26 @@ def translate(
     source = TranslateSource(checkpoint, device, options, runner)
     with loading("torch and the model"):
         translator, console = source.translator, stdout()
-    alone = len(lines) == 1 and console.is_terminal and translator.config.attention != "none"
+    alone = given.alone and console.is_terminal and translator.config.attention != "none"
     draws = (alone if attention is None else attention) and not json_output and not tui
-    shows = draws or tui or files.wanted
-    done: list[Translation] = []
-    results = []
-    for chunk in _translated(source, lines, keep_steps=shows or json_output):
-        if json_output:
-            results += [_as_json(translator, each, n_best) for each in chunk]
-        elif not tui:
-            for each in chunk:
-                _print(each, n_best)
-        done += chunk if shows else [replace(each, parts=(), steps=None) for each in chunk]
-    _say_problems(done)
-    _say_read_as(lines, done)
-    if json_output:
-        print_json({"translations": results})
-    if not shows or (alone and attention is None and not done[0].text):
+    shows = shows or draws
+    traces = []
+    with continued(resume_output) as before:
+        said = Said(given.alone, before)
+        for lines in given.parts(before):
+            done = translator.translate(lines, source.options, keep_steps=shows or json_output)
+            for line, each in zip(lines, done, strict=True):
+                said.take(line, each)
+                if json_output:
+                    found = _as_json(translator, each, n_best)
+                    print_json(found if given.streamed else {"translations": [found]})
+                elif not tui:
+                    _print(each, n_best)
+            if shows and (not alone or attention is not None or done[0].text):
+                traces += source.traces_of(done)
+        said.finish()
+    if not traces:
         return
-    traces = source.traces_of(done)
     words = [by_word(trace) for trace in traces]
     files.write(words, colours, numbers, to_save=traces)
     style = GridStyle(colours, color_system(console), numbers, console.width)
@@ -141,9 +150,53 @@ def translate(
         view_traces(traces, source)
 
 
+@dataclass
+class _Given:
+    """Lines to translate."""
+
+    lines: Iterator[str]
+    alone: bool
+    """Whether there is one."""
+    streamed: bool
+    """Whether they are read one after another, from a file or from stdin."""
+    total: int | None = None
+
+    def parts(self, before: int) -> Iterator[list[str]]:
+        """Those after the first `before`, some at a time."""
+        from dlcc.cli.streams import in_windows
+
+        left = islice(self.lines, before, None)
+        return iter([[*left]]) if self.alone else in_windows(left, "lines", self.total, _MOST)
+
+
+def _given(text: list[str] | None, file: Path | None, encoding: str | None) -> _Given:
+    """The sentences to translate, one a line.
+
+    Raises:
+        UsageError: there are none, or both ways of giving them.
+    """
+    from dlcc.cli.streams import known_total
+    from dlcc.core.errors import UsageError
+    from dlcc.core.files.encodings import readable
+    from dlcc.core.files.lines import lines_in
+
+    if file is not None and text:
+        raise UsageError("give TEXT or --file, not both")
+    if text and text != ["-"]:
+        return _Given(iter([readable(" ".join(text))]), alone=True, streamed=False)
+    if file is None and sys.stdin.isatty() and not text:
+        raise UsageError("give TEXT, or --file FILE, or lines on stdin")
+    name = str(file or "stdin")
+    lines = lines_in(file or sys.stdin.buffer, name, encoding)
+    first = list(islice(lines, 2))
+    if not first:
+        raise UsageError(f"{name} is empty: give a sentence a line")
+    return _Given(chain(first, lines), len(first) == 1, True, known_total(file))
+
+
 def _by_model(
     name: str,
-    lines: list[str],
+    given: _Given,
     device: str,
     draws: bool,
     numbers: bool,
@@ -151,10 +204,12 @@ def _by_model(
     tui: bool,
     files: "Files",
     as_json: bool,
+    resume_output: Path | None,
 ) -> None:
     """Translate with a model from elsewhere, greedily."""
     from dlcc.cli.console import print_json, put
     from dlcc.cli.draw.grid import print_grids
+    from dlcc.cli.streams import continued
     from dlcc.core.errors import UsageError
     from dlcc.core.huggingface.source import HuggingFaceSource
     from dlcc.core.trace.maps import by_word
@@ -162,16 +217,17 @@ def _by_model(
     source = HuggingFaceSource(**({} if device == "auto" else {"device": device}))
     if not source.model(name).config.get("is_encoder_decoder"):
         raise UsageError(f"--model {name} translates nothing: an encoder and a decoder are needed")
-    done = []
-    for line in lines:
-        traces = source.traces(name, line) if line.strip() else []
-        written = traces[0].details["written"] if traces else ""
-        done.append((line, written, traces))
-        if not as_json and not tui:
-            put(written)
-    if as_json:
-        print_json({"translations": [{"source": a, "translation": b} for a, b, _ in done]})
-    traces = [trace for _, _, found in done for trace in found]
+    shows, traces = draws or tui or files.wanted, []
+    with continued(resume_output) as before:
+        for line in chain.from_iterable(given.parts(before)):
+            found = source.traces(name, line) if line.strip() else []
+            written = found[0].details["written"] if found else ""
+            result = {"source": line, "translation": written}
+            if as_json:
+                print_json(result if given.streamed else {"translations": [result]})
+            elif not tui:
+                put(written)
+            traces += found if shows else []
     if not traces:
         return
     words = [by_word(trace) for trace in traces]
@@ -186,40 +242,6 @@ def _by_model(
         view_traces(traces, source, layer=traces[0].num_layers)
 
 
-def _lines(text: list[str] | None, file: Path | None, encoding: str | None) -> list[str]:
-    """The sentences to translate, one a line."""
-    from dlcc.core.errors import UsageError
-    from dlcc.core.files.encodings import lines_of, readable
-    from dlcc.core.files.paths import read_bytes
-
-    if file is not None and text:
-        raise UsageError("give TEXT or --file, not both")
-    if text and text != ["-"]:
-        return [readable(" ".join(text))]
-    if file is None and sys.stdin.isatty() and not text:
-        raise UsageError("give TEXT, or --file FILE, or lines on stdin")
-    data = sys.stdin.buffer.read() if file is None else read_bytes(file)
-    lines = lines_of(data, str(file or "stdin"), encoding)
-    if not lines:
-        raise UsageError(f"{file or 'stdin'} is empty: give a sentence a line")
-    return lines
-
-
-def _translated(
-    source: "TranslateSource", lines: list[str], keep_steps: bool
-) -> "Iterator[list[Translation]]":
-    """The translations in order, as many at a time as are printed at once."""
-    from dlcc.cli.console import note
-
-    begun = time.monotonic()
-    for start in range(0, len(lines), _CHUNK):
-        chunk = lines[start : start + _CHUNK]
-        yield source.translator.translate(chunk, source.options, keep_steps)
-    seconds = time.monotonic() - begun
-    if len(lines) > 1:
-        note(f"{len(lines):,} lines in {seconds:.1f} s, {len(lines) / seconds:,.0f} a second")
-
-
 def _print(translation: "Translation", n_best: int) -> None:
     from dlcc.cli.console import put
 
@@ -228,54 +250,6 @@ def _print(translation: "Translation", n_best: int) -> None:
         return
     for text, score in translation.others[:n_best]:
         put(f"{score:.3f}\t{text}")
-
-
-def _say_problems(done: "list[Translation]") -> None:
-    """Say on stderr what could not be translated, or not well."""
-    from dlcc.cli.console import note, warn
-
-    empty, strange = 0, []
-    for number, translation in enumerate(done, 1):
-        where = f"line {number}: " if len(done) > 1 else ""
-        if not translation.source and where:
-            empty += 1
-        elif translation.problem:
-            warn(where + translation.problem)
-        if said := _strange(translation):
-            strange.append(where + said)
-    for line in strange[:_NAMED]:
-        note(line)
-    if len(strange) > _NAMED:
-        note(f"{len(strange) - _NAMED} further lines have words that were copied or are unknown")
-    if empty:
-        note(f"{empty} empty line{'s' if empty > 1 else ''} kept empty")
-
-
-def _strange(translation: "Translation") -> str:
-    """What a person should know of words that were not translated as others are."""
-    parts = translation.parts or (translation,)
-    words = [word for part in parts for word in part.source_tokens.copies]
-    kept = dict.fromkeys(word for word in words if word in translation.text)
-    unknown = [word for word in translation.unknown if not any(word in each for each in kept)]
-    said = [f"copied: {', '.join(kept)}"] if kept else []
-    if unknown and translation.text:
-        said.append(f"not in the training data: {', '.join(unknown)}")
-    return "; ".join(said)
-
-
-def _say_read_as(lines: list[str], done: "list[Translation]") -> None:
-    """Say on stderr which lines were read otherwise than they were typed."""
-    from dlcc.cli.console import note
-
-    changed = [
-        f"{f'line {number}: ' if len(done) > 1 else ''}read as {each.source!r}"
-        for number, (line, each) in enumerate(zip(lines, done, strict=True), 1)
-        if each.source and each.source.translate(_ALIKE) != " ".join(line.translate(_ALIKE).split())
-    ]
-    for line in changed[:_NAMED]:
-        note(line if len(line) < 200 else f"{line[:199]}…")
-    if len(changed) > _NAMED:
-        note(f"{len(changed) - _NAMED} further lines were read otherwise than they were typed")
 
 
 def _as_json(translator: "Translator", translation: "Translation", n_best: int) -> dict[str, Any]:

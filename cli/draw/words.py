@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dlcc.core.sentiment.explain import Explained
 
 _TOP_WORDS = 8
+_DIGITS = 4  # of a probability: further ones depend on how many texts are computed at once
 _DIM = "dim"
 SIGNED = "occlusion"
 """The method whose contributions can be negative."""
@@ -33,10 +34,13 @@ def print_answer(console: Console, answer: "Answer", why: "Explained | None") ->
 
 
 def print_answers(
-    console: Console, answers: "Sequence[Answer]", why: "Sequence[Explained | None]"
+    console: Console,
+    answers: "Sequence[Answer]",
+    why: "Sequence[Explained | None]",
+    labels: Sequence[str],
 ) -> None:
     """Many texts: a line each, cut to a terminal's width; whole and tab-separated in a pipe."""
-    longest = max(len(answer.label or "") for answer in answers)
+    longest = max(map(len, labels))
     for answer, explained in zip(answers, why, strict=True):
         label = answer.label or "-"
         number = "" if answer.probability is None else f"{answer.probability:.3f}"
@@ -44,7 +48,7 @@ def print_answers(
             text = " ".join(answer.text.split())
             put(f"{label}\t{number}\t{text}")
             continue
-        line = Text(f"{fit(label, max(1, longest))} {number or '-':>5}  ")
+        line = Text(f"{fit(label, longest)} {number or '-':>5}  ")
         room = max(10, console.width - line.cell_len)
         if explained:
             shown = coloured(answer.text, explained, color_system(console))
@@ -72,8 +76,11 @@ def as_json(answer: "Answer", labels: Sequence[str], why: "Explained | None") ->
     result: dict[str, Any] = {
         "text": answer.text,
         "label": answer.label,
-        "probability": answer.probability,
-        "probabilities": dict(zip(labels, answer.probabilities, strict=False)),
+        "probability": None if answer.probability is None else round(answer.probability, _DIGITS),
+        "probabilities": {
+            label: round(share, _DIGITS)
+            for label, share in zip(labels, answer.probabilities, strict=False)
+        },
         "tokens": answer.num_tokens,
         "stretches": answer.num_stretches,
         "mostly_unknown": answer.mostly_unknown,
@@ -90,15 +97,19 @@ def as_json(answer: "Answer", labels: Sequence[str], why: "Explained | None") ->
 
 
 def print_csv(
-    answers: "Sequence[Answer]", labels: Sequence[str], names: Sequence[str] | None
+    answers: "Sequence[Answer]",
+    labels: Sequence[str],
+    names: Sequence[str] | None,
+    header: bool = True,
 ) -> None:
-    """All answers as CSV on stdout, each after the name of its file where there are `names`."""
+    """Answers as CSV on stdout, each after the name of its file where there are `names`."""
     writer = csv.writer(SimpleNamespace(write=lambda row: put(row, "")), lineterminator="\n")
     head = ["text", "label", "probability", *(f"p_{label}" for label in labels)]
-    writer.writerow(["file", *head] if names else head)
+    if header:
+        writer.writerow(["file", *head] if names else head)
     for number, answer in enumerate(answers):
-        numbers = [f"{value:.4f}" for value in answer.probabilities] or [""] * len(labels)
-        probability = "" if answer.probability is None else f"{answer.probability:.4f}"
+        numbers = [f"{value:.{_DIGITS}f}" for value in answer.probabilities] or [""] * len(labels)
+        probability = "" if answer.probability is None else f"{answer.probability:.{_DIGITS}f}"
         row = [answer.text, answer.label or "", probability, *numbers]
         writer.writerow([names[number], *row] if names else row)
 

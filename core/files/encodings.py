@@ -18,7 +18,7 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _SHOWN = {"utf-8-sig": "UTF-8 with a mark", "utf-8": "UTF-8"}
-_HEAD = 2**16  # bytes that an encoding is found by
+HEAD = 2**16  # bytes that an encoding is found by
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
@@ -42,7 +42,7 @@ def find_encoding(head: bytes, asked: str | None = None) -> str:
     for mark, name in _MARKS.items():
         if head.startswith(mark):
             return name
-    pairs = head[: _HEAD - _HEAD % 2]
+    pairs = head[: HEAD - HEAD % 2]
     even, odd = pairs[::2].count(0), pairs[1::2].count(0)
     if max(even, odd) > 0.3 * len(pairs) / 2 > 3 * min(even, odd):
         return "utf-16-le" if odd > even else "utf-16-be"
@@ -65,7 +65,7 @@ def decode(data: bytes, name: str, encoding: str | None = None) -> str:
     Raises:
         DataError: it is in another encoding, or no text; the message names the line.
     """
-    found = find_encoding(data[:_HEAD], encoding)
+    found = find_encoding(data[:HEAD], encoding)
     try:
         text = data.decode(found)
     except UnicodeDecodeError as error:
@@ -129,7 +129,7 @@ def _likely(data: bytes) -> str:
     """The encoding that bytes look like; nothing where they look like no text."""
     from charset_normalizer import from_bytes
 
-    head = data[: 4 * _HEAD]
+    head = data[: 4 * HEAD]
     if b"\0" in head:
         return ""
     best = from_bytes(head, cp_exclusion=["utf_8", "utf_16", "utf_32"]).best()

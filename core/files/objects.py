@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 from dlcc.core.errors import DataError
 from dlcc.core.files.delimited import Found, Rows, Text
 from dlcc.core.files.packed import Opened
 from dlcc.core.files.paths import being_read
+
+_ROWS = 1000  # of Parquet that are unpacked at a time
 
 
 def json_table(text: Text, kind: str) -> Found:
@@ -73,10 +74,14 @@ def parquet_table(opened: Opened, name: str) -> Found:
     from pyarrow.parquet import ParquetFile
 
     with opened() as stream:
-        file = ParquetFile(BufferReader(stream.read()))
+        whole = None if stream.seekable() else stream.read()
+        file = ParquetFile(stream if whole is None else BufferReader(whole))
+        columns = tuple(file.schema_arrow.names)
 
     def rows() -> Rows:
-        batches = (batch.to_pylist() for batch in file.iter_batches())
-        yield from enumerate(chain.from_iterable(batches), 1)
+        with opened() if whole is None else BufferReader(whole) as stream:
+            batches = ParquetFile(stream).iter_batches(_ROWS)
+            each = (row for batch in batches for row in batch.to_pylist())
+            yield from enumerate(each, 1)
 
-    return tuple(file.schema_arrow.names), "Parquet", rows()
+    return columns, "Parquet", rows()

@@ -6,18 +6,20 @@ Nothing is unpacked to disk: an archive is read in one pass.
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files import hub
 from dlcc.core.files.archives import each_file
 from dlcc.core.files.delimited import looks_like_table
 from dlcc.core.files.download import RemoteFile, fetch
-from dlcc.core.files.encodings import decode, lines_of
+from dlcc.core.files.encodings import decode
 from dlcc.core.files.folders import part_of, sort_files
+from dlcc.core.files.lines import lines_in
 from dlcc.core.files.paths import being_read, read_bytes
 from dlcc.core.files.tables import (
     Table,
@@ -235,9 +237,9 @@ def text_files(folder: Path) -> list[Path]:
 
 def read_texts(
     path: Path, column: str | None = None, how: TableConfig | None = None, say: Say = unsaid
-) -> list[str]:
-    """Texts without labels, in their order: a folder's .txt files by name, the rows of a table,
-    or a text a line.
+) -> Iterator[str]:
+    """Texts without labels, one after another in their order: a folder's .txt files by name, the
+    rows of a table, or a text a line.
 
     Args:
         path: a file or folder.
@@ -252,40 +254,47 @@ def read_texts(
         files = text_files(path)
         if not files:
             raise DataError(f"{path} holds no .txt files")
-        return [decode(read_bytes(file), str(file)) for file in files]
-    if is_table(path, how):
-        return table_texts(open_table(path, how=how), column, say)
-    if column:
+        yield from (decode(read_bytes(file), str(file)) for file in files)
+    elif is_table(path, how):
+        yield from table_texts(open_table(path, how=how), column, say)
+    elif column:
         raise UsageError(f"{path.name} is no .csv, .tsv or .jsonl file", "column", column)
-    data = read_bytes(path)
-    return plain_lines(data, str(path), how)
+    else:
+        yield from plain_lines(path, str(path), how)
 
 
-def plain_lines(data: bytes, name: str, how: TableConfig | None = None) -> list[str]:
+def plain_lines(
+    source: Path | IO[bytes], name: str, how: TableConfig | None = None
+) -> Iterator[str]:
     """A text a line.
 
     Raises:
         DataError: another encoding, or what looks like a table.
     """
-    lines = lines_of(data, name, how.encoding if how else None)
-    if lines and not (how and how.format) and looks_like_table(lines[0]):
-        raise UsageError(
-            f"{name} looks like a table, with {lines[0][:60]!r} on top: name csv, tsv or lines",
-            "format",
-        )
-    return lines
+    lines = lines_in(source, name, how.encoding if how else None)
+    for first in lines:
+        if not (how and how.format) and looks_like_table(first):
+            raise UsageError(
+                f"{name} looks like a table, with {first[:60]!r} on top: name csv, tsv or lines",
+                "format",
+            )
+        yield first
+        break
+    yield from lines
 
 
-def table_texts(table: Table, column: str | None, say: Say) -> list[str]:
+def table_texts(table: Table, column: str | None, say: Say) -> Iterator[str]:
     """The texts of a table that was just opened.
 
     Raises:
         DataError: a column that is missing, a row that does not fit.
     """
     name = column or (text_column(table) if table.columns else "text")
-    texts = [text for _, text, _ in read_rows(table, name)]
-    _tell(say, table, len(texts), name)
-    return texts
+    count = 0
+    for _, text, _ in read_rows(table, name):
+        count += 1
+        yield text
+    _tell(say, table, count, name)
 
 
 def _tell(say: Say, table: Table, count: int, text: str, label: str = "") -> None:
@@ -303,7 +312,7 @@ def untested_texts(path: Path, config: ColumnConfig | None = None, say: Say = un
         DataError: as of `load_corpus` and `read_texts`.
     """
     if path.is_file() and (is_table(path, config) or path.suffix.lower() == ".txt"):
-        return read_texts(path, config.text_column if config else None, config, say)
+        return [*read_texts(path, config.text_column if config else None, config, say)]
     if hub.is_data_set(path):
         return [
             text

@@ -60,7 +60,7 @@ def graphs(model: SentimentModel) -> dict[str, Graph]:
         compared = (torch.stack(parts[name], 1) for name in _PARTS)
         return logits, torch.stack(weights, 1), torch.stack(slopes, 1), *compared
 
-    found = {"answer": Graph(answer, ("tokens",), ("logits",), many, fast=True)}
+    found = {"answer": Graph(answer, ("tokens",), ("logits",), many)}
     if model.encoder.config.architecture == "transformer":
         asked = ("tokens", "target", "temperature")
         found["attend"] = Graph(attend, asked, ("logits", "weights", "slopes", *_PARTS), one)

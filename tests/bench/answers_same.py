@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from dlcc.core.files.paths import asset
-from dlcc.core.runner import TorchRunner
 from dlcc.core.sentiment.classifier import Classifier
 from dlcc.core.translate.translator import Translator
 from dlcc.core.vit.classifier import PictureClassifier
@@ -63,10 +62,7 @@ def texts(lines: list[str]) -> None:
     for each in (quick, slow):
         each.answer(lines[:20])
     fast, here = timed(lambda: quick.answer(lines))
-    late, _ = timed(lambda: slow.answer(lines))
-    assert isinstance(slow.runner, TorchRunner)
-    slow.runner.exact = True
-    exact, there = timed(lambda: slow.answer(lines))
+    late, there = timed(lambda: slow.answer(lines))
     same = sum(a.label == b.label for a, b in zip(here, there, strict=True))
     pairs = zip(here, there, strict=True)
     gap = max(
@@ -84,7 +80,7 @@ def texts(lines: list[str]) -> None:
         )
         seen = max(seen, float(np.abs(found[0] - found[1]).max()) if found else 0.0)
     says = f"{same} of {len(lines)} alike, probabilities within {gap:.1e}, attention {seen:.1e}"
-    report("texts", len(lines), fast, late, f"{says}; torch in float32 {len(lines) / exact:.0f}")
+    report("texts", len(lines), fast, late, says)
 
 
 def pictures(paths: list[Path]) -> None:

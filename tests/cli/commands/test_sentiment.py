@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from rich.console import Console
 from sentiment_samples import codec, corpus, table, trained, trained_run
 
 from dlcc.cli.draw.words import coloured, print_answer
+from dlcc.core.errors import DataError
 from dlcc.core.files.paths import asset
 from dlcc.core.sentiment.codec import ReviewCodec
 from dlcc.core.sentiment.explain import Explained, Explainer
@@ -79,8 +80,8 @@ def test_json_has_every_word_in_its_place(ask) -> None:  # type: ignore[no-untyp
 def test_a_table_with_and_without_the_column(ask, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "mine.csv"
     path.write_text('id,remark\n1,very lovely\n2,"so dull, so\nboring"\n')
-    result = json.loads(ask("--file", path, "--column", "remark", "--json").stdout)
-    assert [(r["label"], r["text"]) for r in result["results"]] == [
+    lines = ask("--file", path, "--column", "remark", "--json").stdout.splitlines()
+    assert [(r["label"], r["text"]) for r in map(json.loads, lines)] == [
         ("good", "very lovely"),
         ("bad", "so dull, so\nboring"),
     ]
@@ -97,8 +98,53 @@ def test_a_folder_and_many_texts(ask, tmp_path: Path) -> None:  # type: ignore[n
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["bad", "good"] * 60
     rows = list(csv.DictReader(io.StringIO(ask("--file", tmp_path, "--csv").stdout)))
     assert [row["file"] for row in rows] == [f"{number:03}.txt" for number in range(120)]
-    found = json.loads(ask("--file", tmp_path, "--json").stdout)["results"]
-    assert found[1]["file"] == "001.txt"
+    found = ask("--file", tmp_path, "--json").stdout.splitlines()
+    assert [json.loads(line)["file"] for line in found] == [row["file"] for row in rows]
+
+
+@pytest.mark.parametrize("form", [[], ["--csv"], ["--json"]])
+def test_what_was_cut_off_is_gone_on_with(ask, tmp_path: Path, form: list[str]) -> None:  # type: ignore[no-untyped-def]
+    rows = [{"text": f"so {word},\nand very {word}"} for word in ["dull", "lovely"] * 30]
+    table, answers = tmp_path / "a.jsonl", tmp_path / "answers"
+    table.write_text("\n".join(map(json.dumps, rows)))
+    whole = ask("--file", table, *form).stdout.encode()
+    assert ask("--file", table, *form, "--resume-output", answers).stdout == ""
+    assert answers.read_bytes() == whole
+    for left in (len(whole) // 2, len(whole) - 1, 0):
+        answers.write_bytes(whole[:left])
+        result = ask("--file", table, *form, "--resume-output", answers)
+        assert result.exit_code == 0
+        assert answers.read_bytes() == whole
+    assert ask("a", "--resume-output", answers, "--min-probability", "0.9").exit_code == 2
+
+
+def test_a_text_is_answered_alike_in_any_company(ask) -> None:  # type: ignore[no-untyped-def]
+    texts = [" ".join(["so", "dull", "and", "lovely"][: 1 + n % 4] * (1 + n)) for n in range(100)]
+    together = ask("--explain", "none", input="\n".join(texts)).stdout.splitlines()
+    assert len(together) == 100
+    backwards = ask("--explain", "none", input="\n".join(texts[::-1])).stdout.splitlines()
+    assert backwards[::-1] == together
+    some = ask("--explain", "none", input="\n".join(texts[40:72])).stdout.splitlines()
+    assert some == together[40:72]
+    for number in range(0, 100, 7):
+        (alone,) = csv.DictReader(
+            io.StringIO(ask("--csv", texts[number], "--explain", "none").stdout)
+        )
+        label, share, _ = together[number].split("\t")
+        assert (alone["label"], f"{float(alone['probability']):.3f}") == (label, share)
+
+
+def test_the_first_answers_are_printed_before_the_rest_is_read(  # type: ignore[no-untyped-def]
+    ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def texts(*given: object) -> Iterator[str]:
+        yield from ["very lovely"] * 40
+        raise DataError("line 41 is damaged")
+
+    monkeypatch.setattr("dlcc.core.sentiment.data.read_texts", texts)
+    result = ask("--file", "a.csv", "-q")
+    assert result.exit_code == 3
+    assert 1 < result.stdout.count("good") <= 40
 
 
 def test_improbable_answers_are_left_out(ask, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

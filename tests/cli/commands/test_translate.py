@@ -98,6 +98,41 @@ def test_lines_from_a_file_or_stdin_keep_their_order(say: Callable, tmp_path: Pa
         assert "line 4: no character of it was in the training data" in result.stderr
 
 
+def test_what_was_cut_off_is_gone_on_with(say: Callable, tmp_path: Path) -> None:
+    lines, answers = tmp_path / "a.txt", tmp_path / "answers"
+    sentences = ["The dog sees a cat.", "", "The cat hears the bird.", "The bird"]
+    lines.write_text("\n".join(sentences * 5))
+    for form in ((), ("--json", "--n-best", "2")):
+        whole = say("--file", lines, *form).stdout.encode()
+        assert whole.count(b"\n") == 20
+        for left in (0, len(whole) // 2, len(whole)):
+            answers.write_bytes(whole[:left])
+            result = say("--file", lines, *form, "--resume-output", answers)
+            assert (result.exit_code, result.stdout) == (0, "")
+            if form:
+                pairs = zip(answers.read_bytes().splitlines(), whole.splitlines(), strict=True)
+                found = [[json.loads(line)["translation"] for line in pair] for pair in pairs]
+                assert all(one == other for one, other in found)
+            else:
+                assert answers.read_bytes() == whole
+    assert say("a", "--n-best", "2", "--resume-output", answers).exit_code == 2
+
+
+WHEN = ["", "today", "at the station last night", "in 1999", "when it rained", "twice"]
+
+
+def test_a_line_is_translated_alike_in_any_company(run_dlcc: Callable) -> None:
+    subjects, things = ["I", "She", "They", "Tom", "Our teacher"], ["a book", "it", "two old dogs"]
+    lines = [f"{who} saw {what} {when}." for who in subjects for what in things for when in WHEN]
+    together = run_dlcc("translate", "-q", input="\n".join(lines)).stdout.splitlines()
+    assert len(set(together)) > 0.8 * len(lines)
+    for some in (lines[:1], lines[20:27], lines[40:72]):
+        found = run_dlcc("translate", "-q", input="\n".join(some)).stdout.splitlines()
+        assert found == [together[lines.index(line)] for line in some]
+    backwards = run_dlcc("translate", "-q", input="\n".join(lines[::-1])).stdout.splitlines()
+    assert backwards[::-1] == together
+
+
 def test_unknown_words_are_named_on_stderr(say: Callable) -> None:
     result = say("The wolf sees a dog.")
     assert "not in the training data: wolf" in result.stderr

@@ -102,10 +102,10 @@ def test_a_classifier_labels_and_explains(run_dlcc: Any, tmp_path: Path) -> None
         assert result.stdout.split()[0] in ("sad", "glad")
     lines = tmp_path / "texts.txt"
     lines.write_text("the cat\na good good mat sat on the cat\nbad\n")
-    many = json.loads(run_dlcc("sentiment", "--model", model, "--file", lines, "--json").stdout)
+    many = run_dlcc("sentiment", "--model", model, "--file", lines, "--json").stdout.splitlines()
     alone = json.loads(run_dlcc("sentiment", "--model", model, "bad", "--json").stdout)
-    assert many["labels"] == ["sad", "glad"]
-    assert many["results"][2]["label"] == alone["results"][0]["label"]
+    assert alone["labels"] == ["sad", "glad"]
+    assert json.loads(many[2]) == alone["results"][0]
     trust = run_dlcc("sentiment", "--model", model, "the good cat", "--faithfulness", "--json")
     assert len(json.loads(trust.stdout)["methods"]) == 4
 

@@ -117,7 +117,7 @@ def test_jsonl_and_other_columns(tmp_path: Path) -> None:
     path.write_text("\n".join(lines) + "\n\n")
     corpus = load_corpus(path, SplitConfig("body", "stars", 0.3))
     assert corpus.labels == ("0", "1")
-    assert read_texts(path, "body") == [f"text {n}" for n in range(20)]
+    assert [*read_texts(path, "body")] == [f"text {n}" for n in range(20)]
 
 
 def table(path: Path, *texts: str, labels: str = "ab") -> Path:
@@ -272,17 +272,17 @@ def test_answers_are_learned_but_never_those_to_texts_that_validate_or_test(
 def test_texts_without_labels_keep_their_order(tmp_path: Path) -> None:
     lines = tmp_path / "a.txt"
     lines.write_text("\ufefffirst\n\nthird\r\nfourth")
-    assert read_texts(lines) == ["first", "", "third", "fourth"]
+    assert [*read_texts(lines)] == ["first", "", "third", "fourth"]
     lines.write_text("one\fline\u2028still\u0085one\nsecond")
-    assert read_texts(lines) == ["one\fline\u2028still\u0085one", "second"]
+    assert [*read_texts(lines)] == ["one\fline\u2028still\u0085one", "second"]
     table = tmp_path / "a.csv"
     table.write_text('id,Review\n1,"two\nlines"\n2,not\u0085two\n')
-    assert read_texts(table) == ["two\nlines", "not\u0085two"]
+    assert [*read_texts(table)] == ["two\nlines", "not\u0085two"]
     plain = tmp_path / "a.tsv"
     plain.write_text('text\tlabel\n"Great film said he\tpos\nthe "other" one\tneg\n')
-    assert read_texts(plain) == ['"Great film said he', 'the "other" one']
+    assert [*read_texts(plain)] == ['"Great film said he', 'the "other" one']
     with pytest.raises(UsageError, match="column text"):
-        read_texts(lines, "text")
+        [*read_texts(lines, "text")]
 
 
 @pytest.mark.parametrize(
@@ -388,6 +388,6 @@ def test_lines_that_look_like_a_table_are_asked_about(tmp_path: Path) -> None:
     path = tmp_path / "lines"
     path.write_text("text,label\nA film,pos\n")
     with pytest.raises(UsageError, match="looks like a table"):
-        read_texts(path)
-    assert read_texts(path, how=TableConfig(format="csv")) == ["A film"]
-    assert read_texts(path, how=TableConfig(format="lines")) == ["text,label", "A film,pos"]
+        [*read_texts(path)]
+    assert [*read_texts(path, how=TableConfig(format="csv"))] == ["A film"]
+    assert [*read_texts(path, how=TableConfig(format="lines"))] == ["text,label", "A film,pos"]
