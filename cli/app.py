@@ -68,6 +68,7 @@ class RootGroup(LazyGroup):
             doors={"run": Door("attend:attend"), "train": Door("attend_train:train")},
         ),
         "data": Door("data:data", "Look at data before anything is learned from them."),
+        "heads": Door("heads:heads", "Find a head: measure and sort them all."),
         "look": Door(
             "look:look", "Look at attention from any source, one of a package of yours too."
         ),

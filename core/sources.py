@@ -26,13 +26,16 @@ class Ask(NamedTuple):
     label: str
     example: str = ""
     """What is taken where nothing else is answered."""
+    optional: bool = False
+    """Whether nothing, an empty text, is an answer too."""
 
 
 class Source(Protocol):
     """Makes traces.
 
-    It may have `again(trace, step, word) -> list[AttentionTrace]` besides: a trace of its own once
-    more, with another word in one of its rows.
+    It may have besides: `again(trace, step, word) -> list[AttentionTrace]`, a trace of its own once
+    more, with another word in one of its rows; and `attention(*answers)`, as `traces`, but without
+    explanations that take long, for many texts.
     """
 
     title: str

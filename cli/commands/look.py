@@ -217,7 +217,7 @@ def _list(as_json: bool) -> None:
         except DlccError as error:
             found.append({"name": name, "error": " ".join(str(error).split())})
         else:
-            asks = [{"label": label, "example": example} for label, example in source.asks]
+            asks = [{"label": label, "example": example} for label, example, _ in source.asks]
             found.append({"name": name, "title": source.title, "asks": asks})
     if as_json:
         print_json(found)

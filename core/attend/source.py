@@ -30,7 +30,7 @@ class AttendSource:
     title = "Attend: what one sentence looks at in another"
     asks: Sequence[Ask] = (
         Ask("The sentence that looks", BOOK_QUERY),
-        Ask("The sentence it looks at (empty: itself)", BOOK_KEY),
+        Ask("The sentence it looks at (empty: itself)", BOOK_KEY, optional=True),
         Ask("Mechanism: dot; trainable, additive, multihead (untrained); all", "all"),
     )
 

@@ -52,13 +52,24 @@ class SentimentSource(ModelSource):
         return Classifier.open(self.folder, self.device, self.runner, self.long_texts)
 
     def traces(self, text: str) -> list[AttentionTrace]:
+        explainer = self._explainer(text)
+        return self._only(self.trace(text, explainer, explainer.explained().method))
+
+    def attention(self, text: str) -> list[AttentionTrace]:
+        """As `traces`, with the explanations that come with the attention alone."""
+        return self._only(self.trace(text, self._explainer(text)))
+
+    def _explainer(self, text: str) -> "Explainer":
         (answer,) = self.classifier.answer([text], keep_tokens=True)
         explainer = self.explainer(answer)
-        if explainer is not None:
-            trace = self.trace(text, explainer, explainer.explained().method)
-            if trace is not None:
-                return [trace]
-        raise UsageError(NO_ATTENTION)
+        if explainer is None or not self.classifier.has_attention:
+            raise UsageError(NO_ATTENTION)
+        return explainer
+
+    def _only(self, trace: AttentionTrace | None) -> list[AttentionTrace]:
+        if trace is None:
+            raise UsageError(NO_ATTENTION)
+        return [trace]
 
     def explainer(self, answer: "Answer") -> "Explainer | None":
         """What says why a text got its label; None where it got none."""
