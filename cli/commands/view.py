@@ -35,7 +35,9 @@ def view(
     hide_special: Annotated[
         bool, typer.Option("--hide-special", help="Hide special tokens, renormalise the rest.")
     ] = False,
-    scale: Annotated[str, typer.Option(help="Colour scale: map, row or clipped.")] = "map",
+    scale: Annotated[
+        str, typer.Option(help="Colour scale: shared, own, row, log or rank.")
+    ] = "shared",
     palette: Annotated[str, typer.Option(help="viridis, cividis, grey or glyphs.")] = "viridis",
 ) -> None:
     """Look at attention in the terminal, with the keyboard.

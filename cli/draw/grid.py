@@ -15,13 +15,16 @@ from rich.style import Style
 from rich.text import Text
 
 from dlcc.cli.console import stdout
+from dlcc.cli.draw.bar import colour_bar
 from dlcc.cli.draw.labels import fit, graphemes, number, rotated, side_by_side
 from dlcc.cli.draw.palette import PALETTES, Palette, color_system
+from dlcc.core.trace.scales import Scale, scale_of
 from dlcc.core.trace.trace import AttentionTrace
 
 _LABEL_WIDTH = 16  # of a row's word, at most
 _LABEL_HEIGHT = 12  # of a column's upright word, at most
 _UPRIGHT_BLOCKS = 2  # of upright words; with more blocks keys are numbered instead
+_LEAST_BAR = 28  # columns of the colour bar
 _EVEN = 1e-6
 _DIM = Style(dim=True)
 
@@ -37,8 +40,8 @@ class GridStyle:
     """Whether each cell shows its weight."""
     width: int = 80
     """Columns that the grid may take."""
-    top: float | None = None
-    """The size that gets the ramp's end; the map's largest when None."""
+    scale: Scale | None = None
+    """How weights are coloured; by the map's own largest when None."""
 
 
 def attention_grid(
@@ -62,8 +65,9 @@ def print_grids(
         for trace in traces
         for head in (range(trace.num_heads) if heads is None else heads)
     ]
-    top = max(float(trace.weights[layer, head].max()) for trace, head in maps)  # one scale for all
-    style = GridStyle(palette, color_system(console), numbers, console.width, top)
+    name = "shared" if len(maps) > 1 else "own"
+    scale = scale_of(name, np.concatenate([t.weights[layer, head].ravel() for t, head in maps]))
+    style = GridStyle(palette, color_system(console), numbers, console.width, scale)
     grids = [grid_lines(trace, layer, head, style) for trace, head in maps]
     console.print(Group(*side_by_side(grids, console.width, gap=3)))
 
@@ -74,14 +78,15 @@ def grid_lines(trace: AttentionTrace, layer: int, head: int, style: GridStyle) -
     masked = np.zeros(weights.shape, bool)
     if trace.scores is not None:
         masked = np.isneginf(trace.scores[layer, head])
-    top = style.top or float(np.abs(weights).max()) or 1.0
+    scale = style.scale or scale_of("own", weights, signed=style.palette.signed)
+    places = scale.places(weights)
     looks = row_looks(trace, layer, head)
     rows = list(trace.query)
     layout = _layout(trace, style, max(cell_len(look) for look in looks))
     if layout.numbered:
         rows = [f"{number} {word}" for number, word in enumerate(rows, 1)]
     label_width = min(max(map(cell_len, rows)), max(_LABEL_WIDTH, len(str(len(rows))) + 8))
-    lines = [_title(trace, layer, head, style.width), _scale(top, style)]
+    lines = []
     for start, stop in layout.blocks:
         if len(layout.blocks) > 1:
             keys = f"keys {start + 1} to {stop} of {len(trace.key)}"
@@ -89,7 +94,7 @@ def grid_lines(trace: AttentionTrace, layer: int, head: int, style: GridStyle) -
         lines += _header(trace, layout, start, stop, label_width)
         for row, word in enumerate(rows):
             line = _line(fit(word, label_width, "right") + " ")
-            _append_cells(line, weights[row], masked[row], layout, start, stop, top, style)
+            _append_cells(line, weights[row], places[row], masked[row], layout, start, stop, style)
             if layout.looks_beside:
                 line.append(f" → {looks[row]}")
             lines.append(line)
@@ -99,7 +104,10 @@ def grid_lines(trace: AttentionTrace, layer: int, head: int, style: GridStyle) -
             _line(f"{fit(word, label_width, 'right')} → {look}")
             for word, look in zip(rows, looks, strict=True)
         ]
-    return lines
+    width = max(_LEAST_BAR, *(line.cell_len for line in lines)) - len("weight ")
+    bar = colour_bar(scale, style.palette, style.color_system, width)
+    title = _title(trace, layer, head, style.width)
+    return [title, _line("weight ", _DIM).append_text(bar), *lines]
 
 
 def row_looks(trace: AttentionTrace, layer: int = 0, head: int = 0) -> list[str]:
@@ -122,11 +130,11 @@ def _layout(trace: AttentionTrace, style: GridStyle, look_width: int) -> _Layout
     beside = style.width - label - look_width - 3
     below = style.width - label - len(str(len(trace.query))) - 2
     count = len(trace.key)
-    words = [max(cell_len(word) + 1, least) for word in trace.key]
-    if sum(words) <= beside:
-        return _Layout(words, [(0, count)])
-    if sum(words) <= below and max(words) <= 2 * _LABEL_WIDTH:
-        return _Layout(words, [(0, count)], looks_beside=False)
+    word = max(least, *(cell_len(word) + 1 for word in trace.key))
+    if word * count <= beside:
+        return _Layout([word] * count, [(0, count)])
+    if word * count <= below and word <= 2 * _LABEL_WIDTH:
+        return _Layout([word] * count, [(0, count)], looks_beside=False)
     if least * count <= beside:
         return _Layout([least] * count, [(0, count)], upright=True)
     numbered = not style.numbers and least * count > _UPRIGHT_BLOCKS * below
@@ -164,17 +172,17 @@ def _header(
 def _append_cells(
     line: Text,
     weights: np.ndarray,
+    places: np.ndarray,
     masked: np.ndarray,
     layout: _Layout,
     start: int,
     stop: int,
-    top: float,
     style: GridStyle,
 ) -> None:
     cells: list[tuple[str, Style]] = []
     for key in range(start, stop):
         width, weight = layout.widths[key], float(weights[key])
-        part, colour = weight / top, style.color_system is not None
+        part, colour = float(places[key]), style.color_system is not None
         if masked[key]:
             cells.append(("·" + " " * (width - 1), _DIM))
         elif style.numbers:
@@ -212,18 +220,6 @@ def map_name(trace: AttentionTrace, layer: int, head: int) -> str:
 
 def _title(trace: AttentionTrace, layer: int, head: int, width: int) -> Text:
     return _line(fit(map_name(trace, layer, head), width).rstrip(), Style(bold=True))
-
-
-def _scale(top: float, style: GridStyle) -> Text:
-    palette = style.palette
-    low, width = (-1, 2) if palette.signed else (0, 1)
-    line = _line(f"weight {-top:.2f} " if palette.signed else "weight 0 ", _DIM)
-    for step in range(10):
-        if style.color_system is None:
-            line.append(palette.glyph(low + (step + 0.5) / 10 * (1 - low), width))
-        else:
-            line.append(" " * width, palette.style(low + step / 9 * (1 - low), style.color_system))
-    return line.append(f" {top:.2f}", _DIM)
 
 
 def _line(text: str = "", style: Style | str = "") -> Text:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from dlcc.cli.draw.labels import side_by_side
 from dlcc.cli.draw.palette import PALETTES, SHADES, Palette
-from dlcc.core.trace import maps
+from dlcc.core.trace.scales import scale_of
 
 LIT, TINTED, PLAIN, ALONE = "lit by attention", "tinted by attention", "plain", "attention alone"
 BLENDS = (LIT, TINTED, PLAIN, ALONE)
@@ -126,7 +126,7 @@ def attention_pictures(
     room = max(2, (width - _GAP) // 2)
     if columns > room:
         rows, columns = max(2, round(rows * room / columns)), room
-    small, weights = resized(image, rows, columns), maps.scaled(weights, "map")
+    small, weights = resized(image, rows, columns), scale_of("own", weights).places(weights)
     if color_system in FULL_COLOR:
         views = [small, blended(small, weights, LIT), blended(small, weights, ALONE)]
     else:  # shades of shades: nobody could tell what is lit

@@ -45,5 +45,5 @@ def print_state(state: ViewState) -> None:
     console = stdout()
     system = None if state.palette == GLYPHS else color_system(console)
     palette = palette_of(state.palette, state.shown.signed)
-    style = GridStyle(palette, system, width=console.width)
+    style = GridStyle(palette, system, width=console.width, scale=state.scale_for())
     console.print(attention_grid(shown_trace(state), style=style))

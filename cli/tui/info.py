@@ -6,16 +6,12 @@ from typing import Any
 import numpy as np
 from rich.text import Text
 
+from dlcc.cli.draw.bar import signs
 from dlcc.cli.draw.labels import display
 from dlcc.cli.tui.state import GLYPHS, ShownMap, ViewState
 from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace
 
-_SCALE_NAMES = {
-    "map": "largest of the map",
-    "row": "largest of each row",
-    "clipped": "99th percentile and above",
-}
 _PARTNERS = 5
 _LEAST = 0.005  # a word less probable than that is not listed
 
@@ -56,13 +52,10 @@ def as_column(sections: list[tuple[str, str]]) -> Text:
 
 
 def drawn_as(state: ViewState, palette: str) -> str:
-    """How the map is drawn and what was changed in it: always on the screen."""
-    scale = _SCALE_NAMES[state.scale]
-    if state.minus is None:
-        parts = [f"brightest = {scale}", *([palette] if palette else [])]
-    else:
-        more, less = ("+", "-") if palette == GLYPHS else ("orange", "blue")
-        parts = [f"{more} more, {less} less; strongest = {scale}"]
+    """What the colours mean beside the colour bar, and what was changed in the map."""
+    parts = [palette] if palette and state.minus is None else []
+    if state.minus is not None:
+        parts = [signs(None if palette == GLYPHS else state.system, "more", "less")]
     if state.words:
         parts.append("subwords merged into words")
     if state.hide_special:

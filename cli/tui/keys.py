@@ -57,6 +57,8 @@ def arrows(left: str, right: str, up: str, down: str, footer: str = "") -> tuple
     )
 
 
+SCALE = Key("s", "s", "scale", "Colour scale: shared, own, by row, logarithmic, by rank")
+
 APP_KEYS: Keys = {
     "Everywhere": (
         Key("question_mark", "?", "help", "This list", footer="help"),
@@ -148,7 +150,7 @@ MAP_KEYS: Keys = {
         Key("plus,equals_sign", "+", "zoom(1)", "Wider cells, at last with numbers", footer="zoom"),
         Key("minus", "-", "zoom(-1)", "Narrower cells"),
         Key("z", "z", "fit", "The widest cells that fit"),
-        Key("s", "s", "scale", "Colour scale: map, row, clipped"),
+        SCALE,
         Key("p", "p", "palette", "Next palette; the last is without colour"),
         Key("c", "c", "highlight", "Point out the row, the column, both or the cell"),
         Key("x", "x", "special", "Hide special tokens and renormalise, and back"),

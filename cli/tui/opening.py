@@ -12,6 +12,7 @@ from dlcc.cli.tui.widgets.ink import PALETTE_NAMES
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.paths import asset
 from dlcc.core.trace import maps
+from dlcc.core.trace.scales import SCALES
 from dlcc.core.train.metrics import METRICS, read_metrics
 from dlcc.core.train.runs import all_runs, is_run
 
@@ -95,7 +96,7 @@ def state_of(
         DataError: the file or folder cannot be shown.
         UsageError: an option names something that is not there.
     """
-    named = {"--scale": (scale, maps.SCALES), "--palette": (palette, PALETTE_NAMES)}
+    named = {"--scale": (scale, SCALES), "--palette": (palette, PALETTE_NAMES)}
     for option, (value, known) in named.items():
         if value not in known:
             raise UsageError(f"{option} {value}: choose one of {', '.join(known)}")
@@ -154,7 +155,7 @@ def _view_options(state: ViewState) -> list[str]:
         (state.minus is not None, ["--minus", _named(state.minus or Choice())]),
         (state.words, ["--words"]),
         (state.hide_special, ["--hide-special"]),
-        (state.scale != "map", ["--scale", state.scale]),
+        (state.scale != "shared", ["--scale", state.scale]),
         (state.palette != "viridis", ["--palette", state.palette]),
     ]
     return [word for differs, option in differing if differs for word in option]

@@ -13,6 +13,7 @@ from dlcc.core import sources
 from dlcc.core.errors import DlccError
 from dlcc.core.sources import Source
 from dlcc.core.trace import maps
+from dlcc.core.trace.scales import Scale, scale_of
 from dlcc.core.trace.trace import AttentionTrace, load_traces
 
 ROLLOUT = "rollout"
@@ -76,7 +77,8 @@ class ViewState:
     """A map that is subtracted from the chosen one."""
     words: bool = False
     hide_special: bool = False
-    scale: str = "map"
+    scale: str = "shared"
+    """One of SCALES."""
     palette: str = "viridis"
     highlight: str = "row"
     row: int = 0
@@ -101,6 +103,7 @@ class ViewState:
     source: Source | None = None
     """Where the traces come from, if not from the installed source of that name."""
     _cache: dict[tuple[object, ...], ShownMap] = field(default_factory=dict)
+    _tops: dict[tuple[object, ...], float] = field(default_factory=dict)
 
     @property
     def traces(self) -> list[AttentionTrace]:
@@ -171,6 +174,32 @@ class ViewState:
                 self._cache.clear()
             self._cache[key] = self._make(self.traces[choice.trace], choice)
         return self._cache[key]
+
+    def scale_for(self, choice: Choice | None = None, name: str | None = None) -> Scale:
+        """How a map is coloured, the one under the cursor when None, by the chosen scale or by
+        another one called `name`. A difference has a scale of its own."""
+        name = name or self.scale
+        if choice is None and self.minus is not None:
+            return scale_of("own" if name == "shared" else name, self.shown.values, signed=True)
+        choice = choice or self.choice
+        shared = self._shared_top(choice) if name in ("shared", "log") else 0.0
+        return scale_of(name, self.map_of(choice).values, shared)
+
+    def _shared_top(self, choice: Choice) -> float:
+        """The largest weight of all the frame's maps of one kind: of single heads, or of the same
+        way to combine them."""
+        single = isinstance(choice.head, int)
+        key = (self.frame, "" if single else choice.head, self.words, self.hide_special)
+        if key not in self._tops:
+            if single and not (self.words or self.hide_special):
+                tops = [trace.weights.max() for trace in self.traces]
+            else:
+                alike = [c for c in self.choices() if c.head == choice.head]
+                if single:
+                    alike = [c for c in self.choices() if isinstance(c.head, int)]
+                tops = [self.map_of(c).values.max() for c in alike]
+            self._tops[key] = float(max(tops))
+        return self._tops[key]
 
     def _make(self, trace: AttentionTrace, choice: Choice) -> ShownMap:
         queries, keys = self._groups(trace)
@@ -263,6 +292,7 @@ class ViewState:
         self.frames[self.frame] = Frame(self.frames[self.frame].label, traces)
         self.path, self.by_hand = None, True
         self._cache.clear()
+        self._tops.clear()
         self.minus = None
         self.choose(self.choice)
 

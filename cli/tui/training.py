@@ -157,7 +157,7 @@ class TrainingApp(App[str]):
         state.system = color_system(Console(force_terminal=True))
         name.update(Text(state.shown.title))
         grid.fit_zoom()
-        grid.show(state.shown, state, state.scale)
+        grid.show(state.shown, state)
 
     def action_ask(self) -> None:
         if isinstance(self.screen, Leave):

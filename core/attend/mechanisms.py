@@ -153,7 +153,9 @@ def attend(
         DataError: vectors that do not fit the weights, or whose numbers are too large.
         UsageError: heads that do not divide the vectors' width.
     """
+    title = TITLES[config.mechanism]
     if weights is None:
+        title += "" if config.mechanism == "dot" else ", untrained"
         weights = untrained_weights(config.mechanism, query[1].shape[1], config.seed)
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # infinite scores are refused below
@@ -177,9 +179,9 @@ def attend(
         weights=masked_softmax(scores),
         query=tuple(query[0]),
         key=tuple(key[0]),
-        title=TITLES[config.mechanism],
+        title=title,
         scores=scores,
-        layer_names=(TITLES[config.mechanism],),
+        layer_names=(title,),
         tensors=tensors,
         mechanism="additive" if additive else "dot-product",
         scale=scale,

@@ -17,8 +17,6 @@ Groups = tuple[tuple[int, ...], ...]
 
 _REDUCTIONS: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "sum": np.sum, "max": np.max}
 REDUCTIONS = tuple(_REDUCTIONS)
-SCALES = ("map", "row", "clipped")
-_CLIP = 99.0  # percentile that "clipped" draws as the brightest
 
 
 def reduce_heads(weights: np.ndarray, reduction: str) -> np.ndarray:
@@ -91,25 +89,6 @@ def rank_in_row(row: np.ndarray, key: int) -> int:
 def top_keys(row: np.ndarray, count: int) -> list[int]:
     """Positions of the `count` largest by magnitude, largest first, the earlier of equals first."""
     return [int(key) for key in np.argsort(-np.abs(row), kind="stable")[:count]]
-
-
-def scaled(values: np.ndarray, scale: str) -> np.ndarray:
-    """The map [Q, K] stretched for drawing: 0 to 1, or -1 to 1 where it has negatives.
-
-    Args:
-        values: finite.
-        scale: `map` divides by the largest magnitude of all, `row` by that of each row, `clipped`
-            by the 99th percentile of the magnitudes, beyond which all is drawn alike.
-    """
-    sizes = np.abs(values)
-    if scale == "row":
-        top = sizes.max(-1, keepdims=True)
-    elif scale == "clipped":
-        top = np.percentile(sizes, _CLIP, keepdims=True)
-        top = np.where(top > 0, top, sizes.max())
-    else:
-        top = sizes.max(keepdims=True)
-    return np.clip(values / np.where(top > 0, top, 1), -1, 1)
 
 
 def kept_groups(groups: Groups, keep: Sequence[bool]) -> Groups:

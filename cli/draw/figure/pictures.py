@@ -10,7 +10,7 @@ from dlcc.cli.draw.figure.sheet import Sheet, measured
 from dlcc.cli.draw.figure.themes import Theme
 from dlcc.cli.draw.palette import PALETTES, Palette
 from dlcc.cli.draw.pictures import ALONE, LIT, PLAIN, blended
-from dlcc.core.trace import maps
+from dlcc.core.trace.scales import scale_of
 
 _FULL = 12  # times the size of letters: the bar of a probability of 1
 
@@ -123,7 +123,7 @@ def answer_panel(
         answers: classes with their probabilities, the most probable first.
         method: how the patches' figures were found.
     """
-    weights = maps.scaled(patches, "map")
+    weights = scale_of("own", patches).places(patches)
     pictures = (
         Picture(image, "picture"),
         Picture(image, "lit by what counted", weights, LIT),

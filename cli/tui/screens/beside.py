@@ -9,10 +9,11 @@ from textual.containers import Horizontal, Vertical
 from textual.geometry import clamp
 from textual.widgets import Static
 
-from dlcc.cli.tui.keys import Key, Keys, arrows, bindings, footer
+from dlcc.cli.tui.keys import SCALE, Key, Keys, arrows, bindings, footer
 from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import Choice, ViewState
 from dlcc.cli.tui.widgets.grid import MapGrid
+from dlcc.cli.tui.widgets.ink import bar_of
 
 _LEAST = 24  # columns a map needs
 
@@ -30,6 +31,7 @@ class BesideScreen(PaneScreen):
             ),
             Key("tab,full_stop", "Tab .", "turn(1)", "The next maps", footer="next"),
             Key("shift+tab,comma", "⇧Tab ,", "turn(-1)", "The maps before"),
+            SCALE,
             Key("enter", "Enter", "take", "Open the first of these maps", footer="open"),
             Key("escape,b", "Esc b", "dismiss", "Back to the map", footer="back"),
         )
@@ -52,12 +54,13 @@ class BesideScreen(PaneScreen):
         self._choices = [state.nearest(choice) for choice in choices]
         self._first = self._choices.index(choice) if choice in self._choices else 0
         self.row, self.column = state.row, state.column
-        self._panes: list[tuple[Vertical, Static, MapGrid, Static]] = []
+        self._panes: list[tuple[Vertical, Static, MapGrid, Static, Static]] = []
 
     def compose(self) -> ComposeResult:
         with Horizontal():
             for _ in self._choices[: max(1, min(4, self.app.size.width // _LEAST))]:
-                pane = Static(classes="line"), MapGrid(), Static(classes="value")
+                bar, value = Static(classes="line"), Static(classes="value")
+                pane = Static(classes="line"), MapGrid(), bar, value
                 column = Vertical(*pane)
                 self._panes.append((column, *pane))
                 yield column
@@ -74,25 +77,28 @@ class BesideScreen(PaneScreen):
         return [self._choices[(self._first + n) % count] for n in range(len(self._panes))]
 
     def draw(self) -> None:
-        for (_, name, grid, _), choice in zip(self._panes, self._shown(), strict=True):
+        for (_, name, grid, bar, _), choice in zip(self._panes, self._shown(), strict=True):
             shown = self.state.map_of(choice)
             number = f"{self._choices.index(choice) + 1}/{len(self._choices)} "
             name.update(Text(f"{number}{shown.title}", "bold"), layout=False)
             grid.highlight = self.state.highlight
             grid.fit_zoom()
-            grid.show(shown, self.state, self.state.scale)
+            scale = self.state.scale_for(choice, self.scale)
+            grid.show(shown, self.state, scale)
+            width = self.app.size.width // len(self._panes) - 1
+            bar.update(bar_of(scale, self.state, width), layout=False)
         self.call_after_refresh(self._even_out)
         self.place()
 
     def _even_out(self) -> None:
         """Give all maps the cells that the narrowest has."""
-        grids = [grid for column, _, grid, _ in self._panes if column.display]
+        grids = [grid for column, _, grid, *_ in self._panes if column.display]
         least = min((grid.zoom_now for grid in grids), default=0)
         for grid in grids:
             grid.set_zoom(least - grid.zoom_now)
 
     def place(self) -> None:
-        for (_, _, grid, value), choice in zip(self._panes, self._shown(), strict=True):
+        for (_, _, grid, _, value), choice in zip(self._panes, self._shown(), strict=True):
             shown = self.state.map_of(choice)
             rows, columns = shown.values.shape
             row, column = min(self.row, rows - 1), min(self.column, columns - 1)

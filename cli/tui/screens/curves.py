@@ -198,7 +198,7 @@ class CurvesScreen(Screen[None]):
             return
         name.update(Text(state.shown.title))
         grid.fit_zoom()
-        grid.show(state.shown, state, state.scale)
+        grid.show(state.shown, state)
 
     def _state(self, epoch: int) -> ViewState | None:
         """The run's epochs as the map shows them, at one of them or the nearest before."""

@@ -9,14 +9,17 @@ from textual.containers import Horizontal, Vertical
 from textual.geometry import clamp
 from textual.widgets import Static
 
+from dlcc.cli.draw.bar import signs
 from dlcc.cli.draw.labels import display, fit
 from dlcc.cli.tui.keys import Key, Keys, arrows, bindings, footer
 from dlcc.cli.tui.screens.panes import PaneScreen
-from dlcc.cli.tui.state import ROLLOUT, Choice, ShownMap, ViewState
+from dlcc.cli.tui.state import GLYPHS, ROLLOUT, Choice, ShownMap, ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.grid import MapGrid
+from dlcc.cli.tui.widgets.ink import bar_of
 from dlcc.cli.tui.widgets.picture import Picture
 from dlcc.core.trace import maps
+from dlcc.core.trace.scales import Scale, scale_of
 
 
 def collected(state: ViewState) -> dict[str, np.ndarray]:
@@ -74,12 +77,15 @@ class ExplanationsScreen(PaneScreen):
         yield Static(id="here", classes="line", markup=False)
         with Horizontal():
             if self._grid is None:
-                yield MapGrid()
+                with Vertical():
+                    yield MapGrid()
+                    yield Static(id="bar", classes="line")
             else:
                 for number, name in enumerate(self._rows, 1):
                     with Vertical():
                         yield Static(f"{number} {name}", classes="line", markup=False)
                         yield Picture()
+                        yield Static(classes="line bar")
         yield Static(Text(correlations(self._rows)), id="table")
         yield footer()
 
@@ -89,12 +95,22 @@ class ExplanationsScreen(PaneScreen):
             values = np.stack(list(self._rows.values())).astype(np.float32)
             labels = tuple(map(display, trace.key))
             shown = ShownMap(values, tuple(self._rows), labels, (), (), "", bool(values.min() < 0))
-            self.query_one(MapGrid).show(shown, self.state, "row")
+            scale = scale_of("row", values)
+            self.query_one(MapGrid).show(shown, self.state, scale)
+            self.query_one("#bar", Static).update(self._bar(scale, self.app.size.width))
         else:
             for picture, values in zip(self.query(Picture), self._rows.values(), strict=True):
-                weights = maps.scaled(values[None, self._first :], "row").reshape(trace.grid)
-                picture.show(trace.image, weights, self.state)
+                weights = values[self._first :].reshape(trace.grid)
+                scale = scale_of("own", weights)
+                picture.show(trace.image, scale.places(weights), self.state)
+                bar = self._bar(scale, self.app.size.width // len(self._rows), named=False)
+                picture.query_ancestor(Vertical).query_one(".bar", Static).update(bar)
         self.place()
+
+    def _bar(self, scale: Scale, width: int, named: bool = True) -> Text:
+        colored = None if self.state.palette_seen == GLYPHS else self.state.system
+        legend = f" {signs(colored)}" if scale.signed else ""
+        return bar_of(scale, self.state, width - len(legend) - 2, named).append(legend, "dim")
 
     def place(self) -> None:
         key = display(self.state.trace.key[self.column])

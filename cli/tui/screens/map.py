@@ -13,6 +13,7 @@ from dlcc.cli.tui.widgets.ink import PALETTE_NAMES
 from dlcc.cli.tui.widgets.picture import Picture
 from dlcc.core.errors import DataError
 from dlcc.core.trace import maps
+from dlcc.core.trace.scales import SCALES
 
 _FAR = 10**6  # further than any map reaches
 _PATCH_PAGE = 5
@@ -123,7 +124,7 @@ class MapScreen(Reading):
         self.body.update_info()
 
     def action_scale(self) -> None:
-        self.state.scale = _next(maps.SCALES, self.state.scale)
+        self.state.scale = _next(SCALES, self.state.scale)
         self.redraw()
 
     def action_palette(self) -> None:

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
+from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.geometry import Region, Size, clamp
@@ -14,10 +15,10 @@ from textual.strip import Strip
 from textual.widgets import Static
 
 from dlcc.cli.draw.labels import display, fit
-from dlcc.cli.tui.keys import Key, Keys, arrows, bindings, footer
+from dlcc.cli.tui.keys import SCALE, Key, Keys, arrows, bindings, footer
 from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import Choice, ViewState
-from dlcc.cli.tui.widgets.ink import Ink
+from dlcc.cli.tui.widgets.ink import Ink, bar_of
 from dlcc.core.trace import maps
 
 _WIDTHS = (4, 6, 8, 12, 16, 24)  # cells across a thumbnail; half as many lines
@@ -36,9 +37,9 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
         chosen: tuple[int, int]
         again: bool
 
-    def __init__(self, state: ViewState) -> None:
+    def __init__(self, state: ViewState, scale: str) -> None:
         super().__init__()
-        self._state = state
+        self._state, self._scale = state, scale
         self._ink = Ink(state.palette_seen, state.system, 1)
         self._lines: dict[tuple[int, int], list[Strip]] = {}
         self._across = _WIDTHS[0]
@@ -57,6 +58,12 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
             trace.num_heads * (self._across + 1), trace.num_layers * (self._across // 2 + 1)
         )
         self.choose(*self.chosen)
+
+    def draw_by(self, scale: str) -> None:
+        """Draw all maps anew, by another scale."""
+        self._scale = scale
+        self._lines.clear()
+        self.refresh()
 
     def choose(self, layer: int, head: int) -> None:
         """Put the frame on a head and bring it into sight."""
@@ -85,7 +92,8 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
         """A label, and the lines of the map, drawn when it is first seen."""
         if (layer, head) not in self._lines:
             choice = Choice(self._state.choice.trace, layer, head)
-            values = maps.scaled(self._state.map_of(choice).values, self._state.scale)
+            scale = self._state.scale_for(choice, self._scale)
+            values = scale.places(self._state.map_of(choice).values)
             small = self._ink.levels(maps.shrink(values, self._across // 2, self._across))
             self._lines[layer, head] = [Strip(self._ink.run(levels)) for levels in small]
         here = (layer, head) == self.chosen
@@ -108,6 +116,7 @@ class OverviewScreen(PaneScreen):
             *arrows(
                 "Head to the left", "Head to the right", "Layer above", "Layer below", "choose"
             ),
+            SCALE,
             Key("enter", "Enter", "take", "Open this head", footer="open"),
             Key("escape,o", "Esc o", "dismiss", "Back to the map", footer="back"),
         )
@@ -116,8 +125,9 @@ class OverviewScreen(PaneScreen):
 
     def compose(self) -> ComposeResult:
         yield Static(id="chosen", markup=False)
-        self._thumbnails = Thumbnails(self.state)
+        self._thumbnails = Thumbnails(self.state, self.scale)
         yield self._thumbnails
+        yield Static(id="bar", classes="line")
         yield footer()
 
     def action_move(self, down: int, right: int) -> None:
@@ -136,10 +146,17 @@ class OverviewScreen(PaneScreen):
         if event.again:
             self.action_take()
 
+    def action_scale(self) -> None:
+        super().action_scale()
+        self._thumbnails.draw_by(self.scale)
+
     def draw(self) -> None:
         """What the chosen head does, in a line: how sharp it is, and where it looks most."""
         state, (layer, head) = self.state, self._thumbnails.chosen
-        shown = state.map_of(Choice(state.choice.trace, layer, head))
+        choice = Choice(state.choice.trace, layer, head)
+        shown = state.map_of(choice)
+        bar = bar_of(state.scale_for(choice, self.scale), state, self.app.size.width - 9)
+        self.query_one("#bar", Static).update(Text(" weight ").append_text(bar), layout=False)
         entropy = sum(map(maps.row_entropy, shown.values)) / len(shown.values)
         row, column = divmod(int(shown.values.argmax()), shown.values.shape[1])
         name = display(state.trace.layer_names[layer])

@@ -4,6 +4,7 @@ from textual.screen import Screen
 
 from dlcc.cli.tui.state import Choice, ViewState
 from dlcc.cli.tui.widgets.grid import MapGrid
+from dlcc.core.trace.scales import SCALES
 
 
 class PaneScreen(Screen[Choice | None]):
@@ -21,6 +22,8 @@ class PaneScreen(Screen[Choice | None]):
         self.state: ViewState = state
         self.row = self.column = 0
         """A cursor of its own."""
+        self.scale = "shared" if state.scale in ("own", "row") else state.scale
+        """Maps that stand side by side share a scale, unless somebody asks for another."""
 
     def on_mount(self) -> None:
         self.draw()
@@ -28,6 +31,10 @@ class PaneScreen(Screen[Choice | None]):
     def on_map_grid_touched(self, event: MapGrid.Touched) -> None:
         self.row, self.column = event.row, event.column
         self.place()
+
+    def action_scale(self) -> None:
+        self.scale = SCALES[(SCALES.index(self.scale) + 1) % len(SCALES)]
+        self.draw()
 
     def draw(self) -> None:
         """Draw everything anew."""

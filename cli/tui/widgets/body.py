@@ -10,10 +10,9 @@ from dlcc.cli.tui import info
 from dlcc.cli.tui.state import ViewState, trace_name
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.grid import MapGrid
-from dlcc.cli.tui.widgets.ink import Ink
+from dlcc.cli.tui.widgets.ink import Ink, bar_of
 from dlcc.cli.tui.widgets.minimap import Minimap
 from dlcc.cli.tui.widgets.picture import Picture
-from dlcc.core.trace import maps
 
 _INFO_LINES = 5
 
@@ -24,7 +23,7 @@ class MapBody(Container):
     DEFAULT_CSS = """
     MapBody { layout: vertical; height: 1fr; }
     MapBody #title { height: 1; text-wrap: nowrap; text-overflow: ellipsis; background: $boost; }
-    MapBody .under { height: 1; text-wrap: nowrap; text-overflow: ellipsis; text-style: dim; }
+    MapBody .under { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     MapBody #main { height: 1fr; layout: vertical; }
     MapBody #grid, MapBody #picture { height: 1fr; width: 1fr; }
     MapBody #side { height: 6; layout: horizontal; border-top: solid $primary; }
@@ -66,9 +65,10 @@ class MapBody(Container):
         grid.display, self.picture.display = not state.in_picture, state.in_picture
         grid.highlight, grid.rows, grid.columns = state.highlight, state.rows, state.columns
         grid.row, grid.column = state.row, state.column
-        grid.show(shown, state, state.scale, info.row_notes(state))
+        scale = state.scale_for()
+        grid.show(shown, state, scale, info.row_notes(state))
         ink = Ink(state.palette_seen, state.system, 1, shown.signed)
-        self.minimap.show(maps.scaled(shown.values, state.scale), ink)
+        self.minimap.show(scale.places(shown.values), ink)
         self._draw_headings()
         self.draw_picture()
         self.update_info()
@@ -119,9 +119,12 @@ class MapBody(Container):
             title.append(state.shown.title)
         self.query_one("#title", Static).update(title, layout=False)
         palette = state.palette_seen if state.uses_palette or state.system is None else ""
-        look = Text(f" colour: {info.drawn_as(state, palette)}")
-        if state.in_picture:
-            look.append(f" · picture {state.blend}")
+        more = info.drawn_as(state, palette)
+        parts = [part for part in (more, state.blend * state.in_picture) if part]
+        look = Text(" weight ").append_text(
+            bar_of(state.scale_for(), state, self.app.size.width - len(" · ".join(parts)) - 12)
+        )
+        look.append("".join(f" · {part}" for part in parts))
         self.query_one("#look", Static).update(look, layout=False)
         epochs = self.query_one("#epochs", Static)
         epochs.display = len(state.frames) > 1

@@ -19,7 +19,7 @@ from textual.strip import Strip
 from dlcc.cli.draw.labels import fit, has_wide, head_lines
 from dlcc.cli.tui.state import ShownMap, ViewState
 from dlcc.cli.tui.widgets.ink import NUMBER_WIDTH, Ink
-from dlcc.core.trace import maps
+from dlcc.core.trace.scales import Scale, scale_of
 
 WIDTHS = (1, 2, NUMBER_WIDTH, 8)  # cells a map's cell takes, by zoom
 _LEAST_NOTE = 8
@@ -58,7 +58,7 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         self.columns: set[int] = set()
         self.notes: tuple[str, ...] = ()
         self._ink = Ink("grey", None, 1)
-        self._scale = "map"
+        self._scale = scale_of("own", _NOTHING.values)
         self._levels = np.zeros((1, 1), dtype=np.uint8)
         self._head: list[list[str]] = []
         self._laid_out: ShownMap | None = None
@@ -70,10 +70,16 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
     # What is shown
 
     def show(
-        self, shown: ShownMap, state: ViewState, scale: str, notes: tuple[str, ...] = ()
+        self,
+        shown: ShownMap,
+        state: ViewState,
+        scale: Scale | None = None,
+        notes: tuple[str, ...] = (),
     ) -> None:
-        """Draw another map, or the same one otherwise, in the colours of a state."""
-        self.shown, self.notes, self._scale = shown, notes, scale
+        """Draw another map, or the same one otherwise, in the colours of a state and, unless
+        another one is given, by its scale."""
+        self.shown, self.notes = shown, notes
+        self._scale = scale or state.scale_for()
         self._colors = state.palette_seen, state.system
         self._lay_out()
 
@@ -125,7 +131,7 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         self._label_width = min(longest, max(6, size.width // 4)) + 2
         width = self._cell_width(size.width - self._label_width)
         self._ink = Ink(*self._colors, width, shown.signed)
-        self._levels = self._ink.levels(maps.scaled(shown.values, self._scale))
+        self._levels = self._ink.levels(self._scale.places(shown.values))
         free = size.height - len(shown.row_labels) - 1
         self._head = head_lines(shown.column_labels, width, max(3, size.height // 4, free))
         self._head_height = len(self._head) + 1

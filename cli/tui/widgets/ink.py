@@ -3,10 +3,13 @@
 import numpy as np
 from rich.segment import Segment
 from rich.style import Style
+from rich.text import Text
 
+from dlcc.cli.draw.bar import colour_bar
 from dlcc.cli.draw.labels import number
 from dlcc.cli.draw.palette import PALETTES, Palette
-from dlcc.cli.tui.state import GLYPHS
+from dlcc.cli.tui.state import GLYPHS, ViewState
+from dlcc.core.trace.scales import Scale
 
 NUMBER_WIDTH = 5  # cells at least this wide carry their number
 _STEPS = 64
@@ -17,6 +20,13 @@ PALETTE_NAMES = (*(name for name in PALETTES if name != _SIGNED), GLYPHS)
 def palette_of(name: str, signed: bool) -> Palette:
     """The palette called `name`, or for a map with negatives the signed one."""
     return PALETTES[_SIGNED if signed else "grey" if name == GLYPHS else name]
+
+
+def bar_of(scale: Scale, state: ViewState, width: int, named: bool = True) -> Text:
+    """The colour bar of a scale in the colours of a state, in at most `width` cells."""
+    seen = state.palette_seen
+    system = None if seen == GLYPHS else state.system
+    return colour_bar(scale, palette_of(seen, scale.signed), system, width, named)
 
 
 class Ink:

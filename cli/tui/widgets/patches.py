@@ -8,7 +8,6 @@ import numpy as np
 from textual.geometry import clamp
 
 from dlcc.cli.tui.state import ViewState, place_in
-from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace
 
 
@@ -27,7 +26,7 @@ def weights(state: ViewState) -> np.ndarray:
     """[rows, columns] of patches: what the asking row puts on each, scaled for drawing."""
     trace, shown = state.trace, state.shown
     assert trace.grid is not None
-    row = maps.scaled(shown.values, state.scale)[state.row]
+    row = state.scale_for().places(shown.values)[state.row]
     flat = np.zeros(trace.grid[0] * trace.grid[1], dtype=np.float32)
     start = first_key(trace)
     for column, group in enumerate(shown.keys):
@@ -59,7 +58,7 @@ def begin(state: ViewState) -> None:
     state.follow = state.in_picture and first_key(state.trace) == 0
     if state.in_picture:
         enter(state)
-        if state.scale == "map":  # one strong row would leave the others dark
+        if state.scale == "shared":  # one strong row would leave the others dark
             state.scale = "row"
 
 

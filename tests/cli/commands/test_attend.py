@@ -83,8 +83,8 @@ def test_several_mechanisms(run_dlcc):
     result = run_dlcc("attend", "a cat", "-m", "dot,additive", "-m", "multihead", "--json")
     assert [t["title"] for t in traces_of(result)] == [
         "scaled dot-product",
-        "additive",
-        "multi-head",
+        "additive, untrained",
+        "multi-head, untrained",
     ]
     assert "additive, multihead: untrained" in result.stderr
     assert "--load relations" in result.stderr
@@ -217,10 +217,10 @@ def test_explain_for_each_mechanism_and_each_head(run_dlcc):
     headings = [line for line in result.stdout.splitlines() if line.startswith("she → her")]
     assert [heading.split(": ")[1] for heading in headings] == [
         "scaled dot-product",
-        "trainable dot-product",
-        "additive",
-        "multi-head, head 1 of 2",
-        "multi-head, head 2 of 2",
+        "trainable dot-product, untrained",
+        "additive, untrained",
+        "multi-head, untrained, head 1 of 2",
+        "multi-head, untrained, head 2 of 2",
     ]
     assert "w · tanh(q + k)" in result.stdout
 

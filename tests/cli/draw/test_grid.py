@@ -16,6 +16,7 @@ from dlcc.cli.draw.grid import (
 )
 from dlcc.cli.draw.labels import fit, graphemes, number, side_by_side
 from dlcc.cli.draw.palette import PALETTES
+from dlcc.core.trace.scales import scale_of
 from dlcc.core.trace.trace import AttentionTrace
 
 
@@ -48,10 +49,10 @@ def test_a_small_grid_in_glyphs():
     trace = make([[0.1, 0.9], [0.5, 0.5]], ("she", "of"), ("her", "[/b]"), title="dots")
     assert text(trace) == [
         "dots",
-        "weight 0   ░░▒▒▓▓██ 0.90",
-        "    her [/b] ",
-        "she     ████  → [/b] 0.90",
-        " of ▒▒▒ ▒▒▒▒  → 2 alike, 0.50",
+        "weight 0    ░░░.45▒▓▓▓███ 0.90",
+        "    her  [/b] ",
+        "she      ████  → [/b] 0.90",
+        " of ▒▒▒▒ ▒▒▒▒  → 2 alike, 0.50",
     ]
 
 
@@ -77,6 +78,7 @@ def test_a_repeated_key_is_named_with_its_position():
 
 def test_colours_are_those_of_the_palette():
     trace = make([[0.1, 0.9]])
+    weights = trace.map(0, 0)
     palette = PALETTES["cividis"]
     line = grid_lines(trace, 0, 0, GridStyle(palette, "256"))[-1]
     assert [line.plain[span.start : span.end] for span in line.spans] == ["   ", "   "]
@@ -84,7 +86,9 @@ def test_colours_are_those_of_the_palette():
         palette.style(0.1 / 0.9, "256"),
         palette.style(1.0, "256"),
     ]
-    top = grid_lines(trace, 0, 0, GridStyle(palette, "256", top=1.8))[-1]
+    top = grid_lines(
+        trace, 0, 0, GridStyle(palette, "256", scale=scale_of("shared", weights, 1.8))
+    )[-1]
     assert top.spans[1].style == palette.style(0.5, "256")
 
 
@@ -137,8 +141,8 @@ def test_a_difference_shows_its_signs_and_a_sum_its_size():
     difference = make([[-0.5, 0.1], [0.2, 0.3]], kind="combined")
     signed = GridStyle(PALETTES["signed"], numbers=True)
     lines = [line.plain for line in grid_lines(difference, 0, 0, signed)]
-    assert lines[1].startswith("weight -0.50 -█")
-    assert lines[1].endswith("+█ 0.50")
+    assert lines[1].startswith("weight -0.50 --")
+    assert "++ 0.50" in lines[1]
     assert lines[3].split() == ["q0", "-.50", ".10", "→", "k0", "-0.50"]
     bare = [line.plain for line in grid_lines(difference, 0, 0, GridStyle(PALETTES["signed"]))]
     assert bare[3].split()[1:4] == ["-█", "+░", "→"]

@@ -6,7 +6,6 @@ from rich.text import Text
 
 from dlcc.cli.draw.labels import side_by_side
 from dlcc.cli.draw.pictures import ALONE, LIT, attention_pictures, blended, half_blocks, resized
-from dlcc.core.trace.maps import scaled
 
 
 def colours(line: Text, cell: int) -> tuple[str, str]:
@@ -42,7 +41,7 @@ def test_the_most_attended_patch_stays_and_the_rest_darkens() -> None:
     assert result[:2, :2] == pytest.approx(200)
     assert result[:, 2:] == pytest.approx(30)
     assert 30 < result[2, 0, 0] < 200
-    assert np.isfinite(blended(image, scaled(np.zeros((2, 2)), "map"), LIT)).all()
+    assert np.isfinite(blended(image, np.zeros((2, 2)), LIT)).all()
 
 
 def test_heat_rises_in_lightness() -> None:

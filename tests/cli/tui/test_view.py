@@ -51,7 +51,7 @@ def test_differences_and_pictures_are_printed_too(run_dlcc, trace_file, tmp_path
         (["--map", "0.1.1"], "--map 0.1.1"),
         (["--map", "1.1.median"], "--map 1.1.median"),
         (["--minus", "1.1.1"], "--minus 1.1.1"),
-        (["--scale", "log"], "--scale log"),
+        (["--scale", "map"], "--scale map"),
         (["--palette", "rainbow"], "--palette rainbow"),
         (["--epoch", "2"], "--epoch 2"),
     ],
@@ -89,7 +89,7 @@ def test_a_run_folder_opens_epoch_by_epoch(run_dlcc, tmp_path):
     assert frames[2].traces[0].title == "model 10"
     assert run_dlcc("view", tmp_path, "--epoch", "3").exit_code == 0
     (tmp_path / "traces/epoch-002.trace").write_text("damaged")
-    state = state_from_options(tmp_path, "1.1.1", None, 1, "map", "viridis")
+    state = state_from_options(tmp_path, "1.1.1", None, 1, "own", "viridis")
     with pytest.raises(DataError, match="epoch-002"):
         state.go_to_frame(1)
     assert state.frame == 0

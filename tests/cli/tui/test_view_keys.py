@@ -159,11 +159,15 @@ def test_choosing_heads_layers_and_combinations():
 
 def test_the_map_says_how_it_is_drawn():
     async def steps(viewed: Viewed) -> None:
-        assert "brightest = largest of the map · viridis" in viewed.text
+        top = max(float(trace.weights.max()) for trace in viewed.state.traces)
+        assert f"{top:.2f} one scale for all maps · viridis" in viewed.text
         await viewed.press("s", "p")
-        assert "brightest = largest of each row · cividis" in viewed.text
+        own = viewed.state.trace.weights[0, 0].max()
+        assert f"{own:.2f} this map's own scale · cividis" in viewed.text
+        await viewed.press("s")
+        assert "× each row's largest (" in viewed.text
         await viewed.press("s", "p", "p")
-        assert "99th percentile" in viewed.text
+        assert "logarithmic" in viewed.text
         assert "glyphs" in viewed.text
         await viewed.press("x", "w")
         assert "subwords merged into words · special tokens hidden" in viewed.text

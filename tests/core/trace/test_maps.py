@@ -54,28 +54,6 @@ def test_rank_and_top_keys():
     assert maps.top_keys(np.array([0.1, -0.9]), 1) == [1]
 
 
-@pytest.mark.parametrize("how", maps.SCALES)
-def test_scaling_fills_the_range_and_keeps_zero_rows(how):
-    values = np.array([[0, 0.2], [0, 0], [0.1, 0.4]])
-    result = maps.scaled(values, how)
-    assert result.max() == 1
-    assert not result[1].any()
-
-
-def test_scaling_by_row_map_and_percentile():
-    values = np.array([[0.1, 0.2], [0.2, 0.8]])
-    assert np.allclose(maps.scaled(values, "row"), [[0.5, 1], [0.25, 1]])
-    assert np.allclose(maps.scaled(values, "map"), values / 0.8)
-    spiky = np.full((20, 20), 0.01)
-    spiky[0, 0] = 1
-    assert maps.scaled(spiky, "map")[1, 1] == pytest.approx(0.01)
-    assert maps.scaled(spiky, "clipped")[1, 1] == pytest.approx(1)
-
-
-def test_scaling_keeps_signs():
-    assert np.allclose(maps.scaled(np.array([[-0.5, 0.25]]), "row"), [[-1, 0.5]])
-
-
 def test_words_merge_by_sum_of_keys_and_mean_of_queries():
     values = np.array([[0.1, 0.2, 0.7], [0.3, 0.4, 0.3], [0.0, 0.5, 0.5]])
     groups = maps.word_groups((0, 0, 1), 3)
