@@ -69,6 +69,9 @@ class RootGroup(LazyGroup):
         ),
         "data": Door("data:data", "Look at data before anything is learned from them."),
         "heads": Door("heads:heads", "Find a head: measure and sort them all."),
+        "import": Door(
+            "import_weights:import_weights", "Look at attention that another program kept."
+        ),
         "look": Door(
             "look:look", "Look at attention from any source, one of a package of yours too."
         ),
