@@ -263,6 +263,7 @@ def _pictures(path: Path, config: SplitConfig) -> Survey:
     from dlcc.core.vit.pictures import suffixes
 
     found = Survey("pictures")
+    batches: dict[str, bytes] = {}
     endings = suffixes()
     names: list[str] = []
     others: list[str] = []
@@ -280,7 +281,7 @@ def _pictures(path: Path, config: SplitConfig) -> Survey:
     saved = hub.is_data_set(path)
     for name, data in hub.each_picture(path) if saved else each_file(path, is_wanted, note):
         if is_batch(f"{path.name}/{name}"):
-            found.notes.append(f"a part of CIFAR: {name}, {len(data):,} bytes")
+            batches[name] = data
             continue
         try:
             with Image.open(BytesIO(data)) as image:
@@ -297,6 +298,8 @@ def _pictures(path: Path, config: SplitConfig) -> Survey:
         if len(found.examples) < _EXAMPLES:
             found.examples.append(f"{name}, {size}")
     found.count = len(names)
+    if batches:
+        return _cifar(batches, path)
     if names:
         placed = sort_files(names, str(path), config.classes_at, others)
         passed += placed.passed
@@ -306,6 +309,25 @@ def _pictures(path: Path, config: SplitConfig) -> Survey:
         found.lengths["pixels of the shorter side"] = _spread(np.frombuffer(sides, np.uintc))
         _check_classes(found)
     found.notes += [f"passed over: {n:,} {why}" for why, n in sorted(passed.items())]
+    return found
+
+
+def _cifar(batches: dict[str, bytes], path: Path) -> Survey:
+    from dlcc.core.vit.cifar import read_parts
+
+    found, prints = Survey("pictures"), set()
+    parts, classes = read_parts(batches, path)
+    for part, (pixels, labels, names) in parts.items():
+        counts = np.bincount(labels, minlength=len(classes)).tolist()
+        found.parts[part] = {label: n for label, n in zip(classes, counts, strict=False) if n}
+        found.count += len(labels)
+        prints |= {hash(picture.tobytes()) for picture in pixels}
+        found.examples += [
+            f"{name}, {classes[label]}, 32 × 32"
+            for name, label in zip(names[: _EXAMPLES - len(found.examples)], labels, strict=False)
+        ]
+    found.duplicates = found.count - len(prints)
+    found.notes.append(f"CIFAR-{len(classes)}, in its own archive")
     return found
 
 

@@ -168,9 +168,10 @@ class Translator:
         lines = [self.read_as(text) for text in texts]
         cut = [split_sentences(x) if len(x.split()) > _LONG_LINE else [x] for x in lines]
         sentences = [sentence for parts in cut for sentence in parts]
-        done = iter(self._translate(sentences, options or SearchOptions(), keep_steps, progress))
+        options = options or SearchOptions()
+        done = iter(self._translate(sentences, options, keep_steps, progress))
         return [
-            _joined(line, [next(done) for _ in parts])
+            _joined(line, [next(done) for _ in parts], options.beam)
             for line, parts in zip(lines, cut, strict=True)
         ]
 
@@ -325,8 +326,8 @@ def new_model(config: Seq2SeqConfig) -> "Seq2Seq | Transformer":
     return (Transformer if config.architecture == "transformer" else Seq2Seq)(config, PAD)
 
 
-def _joined(line: str, parts: Sequence[Translation]) -> Translation:
-    """The translation of a line that was cut into sentences."""
+def _joined(line: str, parts: Sequence[Translation], count: int) -> Translation:
+    """The translation of a line that was cut into sentences, with at most `count` others."""
     if len(parts) == 1:
         return parts[0]
     score = sum(part.score for part in parts)
@@ -334,8 +335,7 @@ def _joined(line: str, parts: Sequence[Translation]) -> Translation:
     for part in parts:  # the best ways to choose one translation of each
         found = part.others or ((part.text, part.score),)
         joined = [(f"{a} {b}".strip(), x + y) for a, x in others for b, y in found]
-        most = max(len(others), len(found))
-        others = sorted(joined, key=lambda pair: -pair[1])[:most]
+        others = sorted(joined, key=lambda pair: -pair[1])[:count]
     text = others[0][0]
     return Translation(
         source=line,

@@ -186,7 +186,7 @@ def _check_kind(kind: str, settings: dict[str, Any], folder: Path) -> None:
 
 
 def _hugging_face_config(kind: str, settings: dict[str, Any], folder: Path) -> ViTConfig:
-    width = settings["hidden_size"]
+    width = foreign.whole(settings, "hidden_size", folder)
     hidden = settings["mlp_ratio"] * width if kind == "dinov2" else settings["intermediate_size"]
     mean, std = _HALF if kind == "vit" else _IMAGENET
     norm = settings
@@ -197,8 +197,8 @@ def _hugging_face_config(kind: str, settings: dict[str, Any], folder: Path) -> V
         image_size=foreign.side(settings["image_size"], "image_size", folder),
         patch_size=foreign.side(settings["patch_size"], "patch_size", folder),
         embed_dim=width,
-        num_layers=settings["num_hidden_layers"],
-        num_heads=settings["num_attention_heads"],
+        num_layers=foreign.whole(settings, "num_hidden_layers", folder),
+        num_heads=foreign.whole(settings, "num_attention_heads", folder),
         hidden_dim=int(hidden),
         layer_scale=kind == "dinov2",
         norm_eps=settings.get("layer_norm_eps", 1e-6),

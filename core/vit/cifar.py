@@ -18,7 +18,9 @@ from dlcc.core.errors import DataError
 
 CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
 _BATCH = re.compile(r"(?:.*/)?((?:data_batch_[1-5]|test_batch)(?:\.bin)?)")
-_HUNDRED = re.compile(r"(?:.*/)?cifar-100-python/(train|test|meta)")
+_HUNDRED = re.compile(
+    r"(?:.*/)?cifar-100-(?:python/(train|test|meta)|binary/(train.bin|test.bin|fine_label_names.txt))"
+)
 _PICTURE = 3 * 32 * 32
 _FINE, _NAMES = 100, "fine_label_names"
 _RECONSTRUCT = tuple(f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core"))
@@ -26,33 +28,47 @@ _RECONSTRUCT = tuple(f"numpy.{core}.multiarray._reconstruct" for core in ("core"
 
 def is_batch(name: str) -> bool:
     """Whether a file of this name is a part of CIFAR-10 or CIFAR-100."""
-    return _BATCH.fullmatch(name) is not None or is_hundred(name)
+    return _BATCH.fullmatch(name) is not None or _HUNDRED.fullmatch(name) is not None
 
 
-def is_hundred(name: str) -> bool:
-    """Whether a file of this name is a part of CIFAR-100."""
-    return _HUNDRED.fullmatch(name) is not None
+Part = tuple[np.ndarray, np.ndarray, list[str]]
+"""Pixels [N, 3, 32, 32] uint8, labels [N] int64 and names of N pictures."""
 
 
-def read_hundred(
-    files: Mapping[str, bytes], path: Path
-) -> tuple[dict[str, tuple[np.ndarray, np.ndarray, list[str]]], tuple[str, ...]]:
-    """As `read_batches`, of CIFAR-100's files train, test and meta; and the names of its classes,
-    or their numbers where meta is not there.
+def read_parts(files: Mapping[str, bytes], path: Path) -> tuple[dict[str, Part], tuple[str, ...]]:
+    """The train and test parts, and the names of the classes.
+
+    Args:
+        files: content by name below `path`, each of a name that `is_batch`.
+        path: what messages call them.
 
     Raises:
         DataError: a part is missing or not in this format.
     """
+    if any(_HUNDRED.fullmatch(f"{path.name}/{name}") for name in files):
+        return _read_hundred(files, path)
+    return _read_ten(files, path), CLASSES
+
+
+def _read_hundred(
+    files: Mapping[str, bytes], path: Path
+) -> tuple[dict[str, Part], tuple[str, ...]]:
+    """CIFAR-100; its classes are numbers where no file names them."""
     short = {name.rpartition("/")[2]: data for name, data in files.items()}
-    found: dict[str, tuple[np.ndarray, np.ndarray, list[str]]] = {}
+    found: dict[str, Part] = {}
     for part in ("train", "test"):
-        if part not in short:
+        if f"{part}.bin" in short:
+            pixels, labels = _read_rows(short[f"{part}.bin"], f"{part}.bin", path, 2)
+        elif part in short:
+            pixels, labels = _read_pickle(short[part], part, path, "fine_labels")
+        else:
             raise DataError(f"{path} has no {part} part of CIFAR-100: fetch it again")
-        pixels, labels = _read_pickle(short[part], part, path, "fine_labels")
         if labels.min() < 0 or labels.max() >= _FINE:
             raise DataError(f"{path}: {part} is not CIFAR-100: a label of {labels.max()}")
         names = [f"{part}:{n}" for n in range(len(labels))]
         found[part] = (pixels.reshape(-1, 3, 32, 32), labels, names)
+    if "fine_label_names.txt" in short:
+        return found, tuple(short["fine_label_names.txt"].decode("utf-8", "replace").split())
     if "meta" not in short:
         return found, tuple(f"{n:02}" for n in range(_FINE))
     try:
@@ -67,22 +83,8 @@ def _text(value: Any) -> str:
     return value if type(value) is str else value.decode()
 
 
-def read_batches(
-    files: Mapping[str, bytes], path: Path
-) -> dict[str, tuple[np.ndarray, np.ndarray, list[str]]]:
-    """Pixels, labels and names of the train and test parts.
-
-    Args:
-        files: content by name, each of a name that `is_batch`.
-        path: what messages call them.
-
-    Returns:
-        For `train` and `test`: pixels [N, 3, 32, 32] uint8, labels [N] int64, names.
-
-    Raises:
-        DataError: a part is missing or not in this format.
-    """
-    found: dict[str, list[tuple[np.ndarray, np.ndarray, list[str]]]] = {"train": [], "test": []}
+def _read_ten(files: Mapping[str, bytes], path: Path) -> dict[str, Part]:
+    found: dict[str, list[Part]] = {"train": [], "test": []}
     for name in sorted(files):
         match = _BATCH.fullmatch(name)
         short = match[1] if match else name
@@ -104,16 +106,23 @@ def read_batches(
 
 def _read_batch(data: bytes, name: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
     if name.endswith(".bin"):
-        if not data or len(data) % (1 + _PICTURE):
-            raise DataError(f"{path}: {name} is damaged: {len(data)} bytes")
-        rows = np.frombuffer(data, np.uint8).reshape(-1, 1 + _PICTURE)
-        pixels, labels = rows[:, 1:], rows[:, 0].astype(np.int64)
+        pixels, labels = _read_rows(data, name, path)
     else:
         pixels, labels = _read_pickle(data, name, path)
     if labels.min() < 0 or labels.max() >= len(CLASSES):
         wrong = labels.min() if labels.min() < 0 else labels.max()
         raise DataError(f"{path}: {name} is not CIFAR-10: a label of {wrong}")
     return pixels.reshape(-1, 3, 32, 32), labels
+
+
+def _read_rows(
+    data: bytes, name: str, path: Path, labels: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels and the last of a picture's labels, which stand before it."""
+    if not data or len(data) % (labels + _PICTURE):
+        raise DataError(f"{path}: {name} is damaged: {len(data)} bytes")
+    rows = np.frombuffer(data, np.uint8).reshape(-1, labels + _PICTURE)
+    return rows[:, labels:], rows[:, labels - 1].astype(np.int64)
 
 
 def _read_pickle(

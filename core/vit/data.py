@@ -256,10 +256,7 @@ def _decode(path: Path, size: int, progress: Progress | None, level: int | None)
 
 
 def _from_cifar(batches: dict[str, bytes], path: Path) -> Content:
-    if any(cifar.is_hundred(f"{path.name}/{name}") for name in batches):
-        found, classes = cifar.read_hundred(batches, path)
-    else:
-        found, classes = cifar.read_batches(batches, path), cifar.CLASSES
+    found, classes = cifar.read_parts(batches, path)
     pixels = torch.from_numpy(np.concatenate([found[part][0] for part in found]))
     labels = [int(label) for part in found for label in found[part][1]]
     return Content(

@@ -92,6 +92,19 @@ def _check_whole(path: Path, start: bytes) -> None:
         )
 
 
+def whole(settings: dict[str, Any], what: str, folder: Path) -> int:
+    """A setting that has to be a whole number.
+
+    Raises:
+        KeyError: it is not there.
+        DataError: it is something else.
+    """
+    value = settings[what]
+    if type(value) is not int or value < 1:
+        raise DataError(f"{folder}/config.json: {what} is {value!r}, and has to be a whole number")
+    return value
+
+
 def side(value: Any, what: str, folder: Path) -> int:
     """A size in pixels, also of [side, side] or {"height": side, "width": side}.
 

@@ -156,6 +156,8 @@ def test_n_best_lists_scores(say: Callable) -> None:
     assert len(lines) == 3
     scores = [float(line.split("\t")[0]) for line in lines]
     assert scores == sorted(scores, reverse=True)
+    two = "The dog sees a cat in the house. The dog sees a cat in the house."
+    assert len(say(two, "--n-best", "3").stdout.splitlines()) == 3
 
 
 def test_the_alignment_is_drawn_by_words_and_saved_by_tokens(

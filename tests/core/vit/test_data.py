@@ -19,6 +19,7 @@ from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files import paths
 from dlcc.core.files.download import RemoteFile
 from dlcc.core.files.tensors import save_tensors
+from dlcc.core.survey import survey
 from dlcc.core.vit import cifar
 from dlcc.core.vit import data as images
 from dlcc.core.vit.data import ImageData, load_images
@@ -270,6 +271,32 @@ def test_the_official_archives(tmp_path: Path, kind: str) -> None:
     assert data.test.labels.tolist() == labels
 
 
+@pytest.mark.parametrize("kind", ["python", "binary"])
+def test_the_hundred_classes_are_read_and_surveyed(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / f"cifar-100-{kind}"
+    folder.mkdir()
+    for part, count in (("train", 200), ("test", 20)):
+        rows, _ = cifar_rows(count, count)
+        fine = np.arange(count) % 20
+        if kind == "python":
+            parts = {"fine_labels": fine.tolist(), "data": rows}
+            (folder / part).write_bytes(pickle.dumps(parts, protocol=2))
+        else:
+            labels = np.stack((fine // 5, fine), 1).astype(np.uint8)
+            (folder / f"{part}.bin").write_bytes(np.concatenate((labels, rows), 1).tobytes())
+    names = [f"kind{n}" for n in range(100)]
+    if kind == "python":
+        (folder / "meta").write_bytes(pickle.dumps({"fine_label_names": names}, protocol=2))
+    else:
+        (folder / "fine_label_names.txt").write_text("\n".join(names) + "\n")
+    data = load_images(folder, 32)
+    assert data.classes[3] == "kind11"  # by name
+    assert torch.equal(data.test.pixels, torch.from_numpy(rows).view(20, 3, 32, 32))
+    found = survey(folder)
+    assert (found.kind, found.count, found.duplicates) == ("pictures", 220, 0)
+    assert found.parts["test"] == dict.fromkeys(names[:20], 1)
+
+
 def test_a_hostile_pickle_is_read_but_never_run(tmp_path: Path) -> None:
     class Hostile:
         def __reduce__(self) -> tuple[object, tuple[str]]:
@@ -309,7 +336,7 @@ def test_pickles_of_python_2_give_the_same() -> None:
     data = python2_pickle(rows, labels)
     assert np.array_equal(pickle.loads(data, encoding="latin1")["data"], rows)
     files = {"data_batch_1": data, "test_batch": data}
-    pixels, found, names = cifar.read_batches(files, Path("c"))["test"]
+    pixels, found, names = cifar.read_parts(files, Path("c"))[0]["test"]
     assert np.array_equal(pixels.reshape(20, -1), rows)
     assert found.tolist() == labels
     assert names[:2] == ["test_batch:0", "test_batch:1"]
@@ -344,7 +371,7 @@ def test_hostile_pickles_make_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="c: data_batch_1 is damaged") as error:
-        cifar.read_batches({"data_batch_1": HOSTILE[name]}, Path("c"))
+        cifar.read_parts({"data_batch_1": HOSTILE[name]}, Path("c"))
     assert "\n" not in str(error.value)
     assert not Path("ran").exists()
 
@@ -354,7 +381,7 @@ def test_a_label_that_is_none_is_refused() -> None:
     for wrong in (10, 255):
         files = {"data_batch_1": python2_pickle(rows, [labels[0], wrong])}
         with pytest.raises(DataError, match=f"not CIFAR-10: a label of {wrong}"):
-            cifar.read_batches(files, Path("c"))
+            cifar.read_parts(files, Path("c"))
 
 
 def test_a_part_that_is_missing_or_cut_is_named(tmp_path: Path) -> None:

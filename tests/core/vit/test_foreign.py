@@ -92,7 +92,7 @@ def test_a_git_lfs_pointer_pickles_and_nan_are_named(tmp_path: Path) -> None:
         ({"image_size": [28, 14]}, "only squares"),
         ({"image_size": None}, "only squares"),
         ({"num_attention_heads": 5}, "does not divide the width"),
-        ({"num_attention_heads": None}, "damaged or of another make"),
+        ({"num_attention_heads": None}, "num_attention_heads is None"),
         ({"format_version": 1, "model_type": None}, "checkpoint of this program"),
         ({"hidden_act": "gelu_new"}, "plain GELU"),
         ({"model_type": None, "architecture": "resnet50"}, "timm's resnet50"),
