@@ -8,7 +8,9 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rich.text import Text
 
 from dlcc.cli.console import CleanConsole, note
 from dlcc.cli.draw.numbers import Chosen, as_csv, traces_as_json
@@ -24,18 +26,6 @@ _WIDTH = 160  # of plain text
 _MAX_CELLS = 400_000  # of a picture: a browser opens that, and it takes some seconds
 FIGURES = (".svg", ".pdf", ".png")
 FORMATS = (*FIGURES, ".html", ".csv", ".json", ".txt")
-_HTML = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="UTF-8"><title>Attention</title>
-<style>
-body {{ color: {foreground}; background-color: {background}; }}
-{stylesheet}
-</style></head>
-<body><pre style="font-family: monospace; line-height: 1.25">{code}</pre></body></html>
-"""
-_PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="UTF-8"><title>Attention</title></head>
-<body>{figure}</body></html>
-"""
 
 
 @dataclass(frozen=True)
@@ -134,19 +124,24 @@ def export(
             path,
         )
     data: bytes | str
-    if ending in FIGURES:
-        data = _figure(path, traces, palette, numbers, chosen, theme, title, panels)
-    elif ending == ".json":
+    if ending == ".json":
         data = json.dumps(traces_as_json(traces, chosen=chosen), ensure_ascii=False) + "\n"
     elif ending == ".csv":
         data = as_csv(traces, chosen)
-    elif ending == ".html" and panels:
-        svg = _figure(path.with_suffix(".svg"), [], palette, numbers, chosen, theme, title, panels)
-        data = _PAGE.format(figure=svg.decode().partition("?>")[2])
-    elif ending == ".html":
-        data = _html(traces, palette, numbers, chosen)
+    elif ending == ".txt":
+        data = _text(traces, chosen)
     else:
-        data = _picture(traces, palette, True, chosen, None).export_text()
+        from dlcc.cli.draw.figure.page import page_of
+        from dlcc.cli.draw.figure.panels import figure
+        from dlcc.cli.draw.figure.themes import THEMES
+        from dlcc.cli.draw.figure.traces import map_panels
+
+        shown = panels() if panels else None
+        if ending == ".html":
+            data = page_of(traces, chosen, palette, numbers, THEMES[theme], title, shown or ())
+        else:
+            shown = shown or map_panels(traces, chosen, palette, numbers)
+            data = figure(ending, shown, THEMES[theme], title)
     written = data.encode(errors="replace") if isinstance(data, str) else data
     write_atomically(path, lambda temporary: temporary.write_bytes(written))
 
@@ -186,56 +181,17 @@ def check_ending(path: Path, option: str = "") -> None:
         raise UsageError(f"{name}end it in {', '.join(some)} or {last}", option, path)
 
 
-def _figure(
-    path: Path,
-    traces: list[AttentionTrace],
-    palette: Palette,
-    numbers: bool,
-    chosen: Chosen,
-    theme: str,
-    title: str,
-    panels: "Callable[[], Sequence[Panel]] | None",
-) -> bytes:
-    from dlcc.cli.draw.figure.panels import figure
-    from dlcc.cli.draw.figure.themes import THEMES
-    from dlcc.cli.draw.figure.traces import map_panels
-
-    shown = panels() if panels else map_panels(traces, chosen, palette, numbers)
-    return figure(path, shown, THEMES[theme], title)
-
-
-def _html(traces: list[AttentionTrace], palette: Palette, numbers: bool, chosen: Chosen) -> str:
-    from rich.terminal_theme import MONOKAI
-
-    console = _picture(traces, palette, numbers, chosen, "truecolor")
-    return console.export_html(theme=MONOKAI, code_format=_HTML)
-
-
-def _picture(
-    traces: list[AttentionTrace],
-    palette: Palette,
-    numbers: bool,
-    chosen: Chosen,
-    colors: str | None,
-) -> Any:
-    """A console that has recorded every map of the traces, as wide as they are."""
+def _text(traces: list[AttentionTrace], chosen: Chosen) -> str:
+    """Every map as a grid of numbers."""
     from dlcc.cli.draw.grid import GridStyle, grid_lines
 
-    style = GridStyle(palette, colors, numbers, _WIDTH)
+    style = GridStyle(PALETTES["viridis"], None, True, _WIDTH)
     lines = []
     for trace in traces:
         for layer, head in chosen.maps(trace):
-            lines += [*grid_lines(trace, layer, head, style), None]
-    shown = [line for line in lines if line is not None]
-    console = CleanConsole(
-        record=True,
-        file=io.StringIO(),
-        width=max(line.cell_len for line in shown) + 1,
-        color_system="truecolor" if colors else None,
-        force_terminal=True,
-        legacy_windows=False,
-        no_color=False,
-    )
+            lines += [*grid_lines(trace, layer, head, style), Text()]
+    width = max(line.cell_len for line in lines) + 1
+    console = CleanConsole(record=True, file=io.StringIO(), width=width, color_system=None)
     for line in lines[:-1]:
-        console.print("" if line is None else line)
-    return console
+        console.print(line)
+    return str(console.export_text())

@@ -1,21 +1,68 @@
-"""A trace as a piece of a page, in which a notebook shows it: one map with words, all as pictures.
+"""Maps and coloured texts as parts of a page, for a notebook and for a file of its own.
 
-It needs nothing but itself: no script, no style sheet, no file beside it.
+A part needs nothing but itself: no address, no file beside it. It reads without a script; with one,
+layers and heads can be switched and weights pointed at.
 """
 
 import base64
 import html
+import json
+import re
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from dlcc.core.files.paths import asset
+
+Colour = tuple[int, int, int]
+
 _MOST_TOKENS = 48  # a side, beyond which the map is a picture without words
 _MOST_PICTURES = 400
-_LIGHT, _DARK = np.array([255, 255, 255.0]), np.array([8, 48, 107.0])  # of no weight, of the most
+_MOST_NUMBERS = 300_000  # that come along for the script
+_WHITE_TO_BLUE: tuple[Colour, ...] = ((255, 255, 255), (8, 48, 107))
 _SMALL = 56  # pixels of a map among all
 _LARGE = 480
+_MOST_LINES = 1000
+# Controls, what turns the direction of writing, halves of characters: no page may hold them.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_FAINT = 0.1  # a share of the largest value that is left without colour
+
+
+@dataclass(frozen=True)
+class Style:
+    """The colours of a part, and how much of it is seen and kept."""
+
+    ramp: Sequence[Colour] = _WHITE_TO_BLUE
+    """From no weight to the largest, evenly spaced; where values have signs, from the most negative
+    one."""
+    signed: bool = False
+    numbers: bool = False
+    """Whether cells show their weights."""
+    top: float = 0.0
+    """The weight at the ramp's end, where parts share a scale; 0: the largest of their own."""
+    most: int = _MOST_NUMBERS
+    """Weights that come along, so that heads can be switched; with more, none do."""
+
+
+def page(title: str, parts: Iterable[str], background: str, ink: str, size: float = 13) -> str:
+    """Parts as a page of their own.
+
+    Args:
+        title: of the window.
+        parts: HTML.
+        background, ink: colours.
+        size: of letters, in pixels.
+    """
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="UTF-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{_safe(title)}</title>\n<style>\nbody {{ background: {background}; color: {ink}; "
+        f"margin: 2em; }}\nsection.dlcc {{ font-size: {size}px; }}\n</style></head>\n"
+        f"<body>\n{chr(10).join(parts)}\n</body></html>\n"
+    )
 
 
 def page_part(
@@ -24,8 +71,10 @@ def page_part(
     query: Sequence[str],
     key: Sequence[str],
     layer_names: Sequence[str],
+    style: Style = Style(),
+    shown: tuple[int, int] | None = None,
 ) -> str:
-    """HTML: the mean of the last layer's heads, and below it every map small.
+    """HTML: one map with its words, and below it every map small.
 
     Args:
         title: above it.
@@ -33,64 +82,212 @@ def page_part(
         query: the Q tokens.
         key: the K tokens.
         layer_names: L names.
+        style: its colours.
+        shown: layer and head of the map, from 0; the mean of the last layer's heads when None.
     """
     layers, heads = weights.shape[:2]
-    mean = weights[-1].mean(0, dtype=np.float32)
-    few = max(mean.shape) <= _MOST_TOKENS
-    what = f"{layer_names[-1]}, mean of {heads} heads"
+    layer, head = shown or (layers - 1, heads if heads > 1 else 0)
+    means = weights.mean(1, dtype=np.float32) if heads > 1 else weights[:, 0]  # [L, Q, K]
+    values = means[layer] if head == heads else weights[layer, head]
+    most, most_mean = (float(np.abs(each).max()) or 1.0 for each in (weights, means))
+    tops = style.top or most, most_mean  # heads have one scale, and means have one
+    top = tops[head == heads]
+    few = max(values.shape) <= _MOST_TOKENS
+    name = f"head {head + 1} of {heads}" if head < heads else f"mean of {heads} heads"
+    what = f"{layer_names[layer]}, {name}" if heads > 1 else layer_names[layer]
+    what = "" if what in (title, "layer 1") else what
+    heading = f"<b>{_safe(title)}</b>{': ' * bool(what)}"
+    table = _table(values, query, key, top, style)
     parts = [
-        f"<p><b>{html.escape(title)}</b>: {html.escape(what)}</p>",
-        _table(mean, query, key) if few else _picture(mean, _LARGE, what),
+        f'<p>{heading}<span class="what">{_safe(what)}</span></p>',
+        f'<div class="map">{table if few else _picture(values, top, style, _LARGE, what)}</div>',
+        _bar(top, style, "weight, one scale for all " + ("means" if head == heads else "heads")),
+        '<p class="says"></p>',
     ]
+    if not few and len(query) <= _MOST_LINES:
+        parts.append(_strongest(values, query, key))
     if 1 < layers * heads <= _MOST_PICTURES:
-        small = "".join(
-            '<div style="white-space:nowrap">'
-            + "".join(
-                _picture(values, _SMALL, f"{name}, head {n}") for n, values in enumerate(layer, 1)
-            )
-            + "</div>"
-            for name, layer in zip(layer_names, weights, strict=True)
-        )
-        parts.append(f"<details><summary>all heads, a row a layer</summary>{small}</details>")
-    return f'<div style="font-family:sans-serif;font-size:12px">{"".join(parts)}</div>'
+        parts.append(_all_heads(weights, layer_names, tops[0], style))
+    if weights.size <= style.most:
+        words = " ".join(f"<span>{_safe(word)}</span>" for word in key)
+        data = _data(weights, (query, key, layer_names), tops, style, (layer, head))
+        parts += [f'<p class="text">{words}</p>', data]
+    return _section(parts)
 
 
-def _table(values: np.ndarray, queries: Sequence[str], keys: Sequence[str]) -> str:
-    """A cell a weight; queries are rows, keys columns."""
-    heads = "".join(
-        f'<th style="writing-mode:vertical-rl;font-weight:normal">{html.escape(key)}</th>'
-        for key in keys
+def text_part(
+    title: str, words: Sequence[tuple[str, float, bool]], style: Style, meaning: str, top: float
+) -> str:
+    """HTML: a running text, each word on the colour of its value, with that as its hint.
+
+    Args:
+        title: above it.
+        words: text, value, and whether no space stands before it.
+        style: its colours.
+        meaning: what a value is.
+        top: the size of a value at the ramp's end.
+    """
+    spans = []
+    for word, value, joined in words:
+        shade = _shades(np.array([[value]]), top, style)[0, 0]
+        look = f"background:rgb({_rgb(shade)});color:{_ink_on(shade)}"
+        look = look if abs(value) >= _FAINT * top else "background:none"
+        span = f'<span style="{look};padding:.15em 0" title="{value:.4f}">{_safe(word)}</span>'
+        spans.append(("" if joined else " ") + span)
+    return _section(
+        [
+            f"<p><b>{_safe(title)}</b></p>",
+            f'<p class="text">{"".join(spans)}</p>',
+            _bar(top, style, meaning),
+        ]
     )
+
+
+def _section(parts: Sequence[str]) -> str:
+    css, script = (asset(f"page/page.{ending}").read_text("utf-8") for ending in ("css", "js"))
+    head, tail = f"<style>\n{css}</style>\n", f"\n<script>\n{script}</script>"
+    return f'<section class="dlcc">{head}{"".join(parts)}{tail}</section>'
+
+
+def _table(
+    values: np.ndarray, queries: Sequence[str], keys: Sequence[str], top: float, style: Style
+) -> str:
+    """A cell a weight; queries are rows, keys columns."""
+    heads = "".join(f'<th scope="col">{_safe(key)}</th>' for key in keys)
     rows = []
-    for query, row, shades in zip(queries, values, _shades(values), strict=True):
+    for query, row, shades in zip(queries, values, _shades(values, top, style), strict=True):
         cells = "".join(
-            f'<td style="background:rgb({r},{g},{b});width:16px;height:16px;padding:0" '
-            f'title="{html.escape(query)} → {html.escape(key)} {weight:.3f}"></td>'
-            for key, weight, (r, g, b) in zip(keys, row, shades.tolist(), strict=True)
+            f'<td style="background:rgb({_rgb(shade)});color:{_ink_on(shade)}" '
+            f'title="{_safe(query)} → {_safe(key)} {weight:.3f}">'
+            f"{f'{weight:.2f}'.replace('0.', '.', 1) if style.numbers else ''}</td>"
+            for key, weight, shade in zip(keys, row.tolist(), shades, strict=True)
         )
-        label = f'<th style="text-align:right;font-weight:normal">{html.escape(query)}</th>'
-        rows.append(f"<tr>{label}{cells}</tr>")
-    return f'<table style="border-spacing:1px"><tr><th></th>{heads}</tr>{"".join(rows)}</table>'
+        rows.append(f'<tr><th scope="row">{_safe(query)}</th>{cells}</tr>')
+    return f'<table><tr class="top"><th></th>{heads}</tr>{"".join(rows)}</table>'
 
 
-def _picture(values: np.ndarray, side: int, title: str) -> str:
-    """A map as a picture of `side` pixels, each the largest weight of those it stands for."""
-    starts = [np.arange(min(side, n)) * n // min(side, n) for n in values.shape]
-    sizes = np.abs(values.astype(np.float32))
-    small = np.maximum.reduceat(np.maximum.reduceat(sizes, starts[0], 0), starts[1], 1)
-    data = base64.b64encode(png(_shades(small))).decode()
+def _strongest(values: np.ndarray, queries: Sequence[str], keys: Sequence[str]) -> str:
+    """A line a query: the key that it looks at most."""
+    best = np.abs(values).argmax(1).tolist()
+    lines = (
+        f"<li>{_safe(query)} → {_safe(keys[place])} {row[place]:.3f}</li>"
+        for query, row, place in zip(queries, values, best, strict=True)
+    )
     return (
-        f'<img alt="{html.escape(title)}" title="{html.escape(title)}" width="{side}" '
-        f'height="{side}" style="image-rendering:pixelated;margin:1px;border:1px solid #ccc" '
+        f"<details><summary>where each row looks most</summary><ol>{''.join(lines)}</ol></details>"
+    )
+
+
+def _all_heads(weights: np.ndarray, layer_names: Sequence[str], top: float, style: Style) -> str:
+    heads = weights.shape[1]
+    cells = ["<span></span>", *(f"<span>{n + 1}</span>" for n in range(heads))]
+    for layer, (name, maps) in enumerate(zip(layer_names, weights, strict=True)):
+        cells.append(f"<span>{_safe(name)}</span>")
+        cells += [
+            _picture(
+                values,
+                top,
+                style,
+                _SMALL,
+                f"{name}, head {n + 1}",
+                f' data-layer="{layer}" data-head="{n}"',
+            )
+            for n, values in enumerate(maps)
+        ]
+    grid = f"grid-template-columns:auto repeat({heads}, auto)"
+    return (
+        "<details open><summary>all heads, a row a layer</summary>"
+        f'<div class="heads" style="{grid}">{"".join(cells)}</div></details>'
+    )
+
+
+def _picture(
+    values: np.ndarray, top: float, style: Style, side: int, title: str, more: str = ""
+) -> str:
+    """A map as a picture, its longer side of `side` pixels, each the largest of those it stands
+    for."""
+    from dlcc.core.trace.maps import shrink  # it knows traces, which know this
+
+    rows, columns = values.shape
+    wide, high = (max(1, round(side * n / max(values.shape))) for n in (columns, rows))
+    small = shrink(values.astype(np.float32), min(rows, side), min(columns, side))
+    data = base64.b64encode(png(_shades(small, top, style))).decode()
+    return (
+        f'<img alt="{_safe(title)}" title="{_safe(title)}" width="{wide}" height="{high}"{more} '
         f'src="data:image/png;base64,{data}">'
     )
 
 
-def _shades(values: np.ndarray) -> np.ndarray:
+def _bar(top: float, style: Style, meaning: str) -> str:
+    colours = ", ".join(f"rgb({_rgb(colour)})" for colour in style.ramp)
+    digits = 2 if top >= 0.1 else 4
+    ends = (
+        (f"−{top:.{digits}f}", "0", f"+{top:.{digits}f}")
+        if style.signed
+        else ("0", f"{top / 2:.{digits}f}", f"{top:.{digits}f}")
+    )
+    numbers = "".join(f"<b>{end}</b>" for end in ends)
+    return (
+        f'<div class="bar"><small>{_safe(meaning)}</small>'
+        f'<i style="background:linear-gradient(to right, {colours})"></i>'
+        f"<span>{numbers}</span></div>"
+    )
+
+
+def _data(
+    weights: np.ndarray,
+    names: tuple[Sequence[str], Sequence[str], Sequence[str]],
+    tops: Sequence[float],
+    style: Style,
+    shown: tuple[int, int],
+) -> str:
+    """What the script draws from: weights in steps of a 65,535th of the largest."""
+    query, key, layer_names = (list(map(_visible, each)) for each in names)
+    most = float(np.abs(weights).max()) or 1.0
+    shares = weights.astype(np.float32) / most
+    steps = (shares + 1) * 32767 if style.signed else shares * 65535
+    values = {
+        "shape": weights.shape,
+        "codes": base64.b64encode(steps.round().astype("<u2").tobytes()).decode(),
+        "most": most,
+        "tops": tops,
+        "signed": style.signed,
+        "ramp": [list(map(int, colour)) for colour in style.ramp],
+        "numbers": style.numbers,
+        "query": query,
+        "key": key,
+        "names": layer_names,
+        "shown": shown,
+    }
+    text = json.dumps(values).replace("<", "\\u003c")  # no end of the script stands in a token
+    return f'<script type="application/json">{text}</script>'
+
+
+def _shades(values: np.ndarray, top: float, style: Style) -> np.ndarray:
     """[rows, columns, 3] uint8."""
-    sizes = np.abs(values)
-    strength = (sizes / (sizes.max() or 1.0))[..., None]
-    return (_LIGHT + strength * (_DARK - _LIGHT)).round().astype(np.uint8)
+    shares = values.astype(np.float32) / top
+    places = ((shares + 1) / 2 if style.signed else shares).clip(0, 1) * (len(style.ramp) - 1)
+    ramp = np.array(style.ramp, np.float32)
+    left = np.minimum(places.astype(int), len(ramp) - 2)
+    rest = (places - left)[..., None]
+    return (ramp[left] + (ramp[left + 1] - ramp[left]) * rest).round().astype(np.uint8)
+
+
+def _rgb(colour: Iterable[int]) -> str:
+    return ",".join(str(int(part)) for part in colour)
+
+
+def _ink_on(colour: np.ndarray) -> str:
+    """Black or white, whichever stands out more."""
+    return "#000" if colour @ np.array([0.299, 0.587, 0.114]) > 140 else "#fff"
+
+
+def _safe(text: str) -> str:
+    return html.escape(_visible(text))
+
+
+def _visible(text: str) -> str:
+    return _UNSEEN.sub("�", text)
 
 
 def png(pixels: np.ndarray) -> bytes:

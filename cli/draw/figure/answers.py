@@ -39,7 +39,7 @@ def _panel(answer: "Answer", why: "Explained | None") -> Panel:
         ticks = (0.0, f"{against[1]} against"), middle, (1.0, f"{in_favour[1]} for")
         bar = replace(bar, ticks=ticks)
     words = words_of(answer.text, why.tokens.spans, values / top)
-    return TextPanel((Passage(words),), title, bar, palette=palette)
+    return TextPanel((Passage(words),), title, bar, palette=palette, top=top)
 
 
 def words_of(

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -76,11 +75,11 @@ class Panel(Protocol):
         ...
 
 
-def figure(path: Path, panels: Sequence[Panel], theme: Theme, title: str = "") -> bytes:
+def figure(ending: str, panels: Sequence[Panel], theme: Theme, title: str = "") -> bytes:
     """Panels side by side as the theme's width allows, lettered (a), (b) where there are several.
 
     Args:
-        path: ends in .svg, .pdf or .png.
+        ending: .svg, .pdf or .png.
         panels: at least one.
         theme: colours and sizes.
         title: above all of them.
@@ -119,7 +118,7 @@ def figure(path: Path, panels: Sequence[Panel], theme: Theme, title: str = "") -
             panels[number].draw(sheet, x, y + down)
             x += columns[number % across] + gap
         y += high + gap
-    return sheet.written(path.suffix.lower())
+    return sheet.written(ending)
 
 
 def _named(title: str, number: int, count: int) -> str:

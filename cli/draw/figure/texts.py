@@ -50,6 +50,8 @@ class TextPanel:
     notes: Sequence[str] = ()
     """Lines below."""
     palette: Palette = PALETTES["viridis"]
+    top: float = 1.0
+    """The size of a value whose shade is 1."""
 
     def least(self, theme: Theme) -> float:
         return theme.width / 2

@@ -25,14 +25,11 @@ def map_panels(
         palette: of what is not signed.
         numbers: whether cells show their weights.
     """
-    top = {
-        signed: max((_top(t, chosen) for t in traces if _signed(t) is signed), default=0.0) or 1.0
-        for signed in (False, True)
-    }
+    top = tops_of(traces, chosen)
     count = sum(len(chosen.maps(trace)) for trace in traces)
     panels: list[Panel] = []
     for trace in traces:
-        signed = _signed(trace)
+        signed = is_signed(trace)
         colours = PALETTES["signed"] if signed else palette
         bar = weight_bar(top[signed], colours)
         if count > _FEW and len(chosen.maps(trace)) > 1:
@@ -62,9 +59,15 @@ def _heads(trace: AttentionTrace, chosen: Chosen, top: float, palette: Palette) 
     return HeadsPanel(maps, names, numbered, weight_bar(top, palette), trace.title, palette)
 
 
-def _signed(trace: AttentionTrace) -> bool:
+def is_signed(trace: AttentionTrace) -> bool:
+    """Whether it is a difference."""
     return trace.kind == "combined" and bool(trace.weights.min() < 0)
 
 
-def _top(trace: AttentionTrace, chosen: Chosen) -> float:
-    return max(float(np.abs(trace.map(*place)).max()) for place in chosen.maps(trace))
+def tops_of(traces: Sequence[AttentionTrace], chosen: Chosen) -> dict[bool, float]:
+    """The ends of the scales that the chosen maps share: of differences (True), of the others."""
+    tops = {False: 0.0, True: 0.0}
+    for trace in traces:
+        most = max(float(np.abs(trace.map(*place)).max()) for place in chosen.maps(trace))
+        tops[is_signed(trace)] = max(tops[is_signed(trace)], most)
+    return {signed: top or 1.0 for signed, top in tops.items()}

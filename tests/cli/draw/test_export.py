@@ -64,11 +64,12 @@ def test_txt_has_the_numbers_and_no_colour(tmp_path, trace):
 
 def test_a_page_is_whole_coloured_and_offline(tmp_path, trace):
     path = tmp_path / "x.html"
-    export(path, [trace], numbers=True)
+    export(path, [trace], numbers=True, title="Two words")
     text = path.read_text("utf-8")
     assert "http" not in text
     assert "<she>" not in text  # escaped
-    shown = unescape(re.sub(r"<[^>]+>", "", text.split("<pre", 1)[1]))
+    assert "<title>Two words</title>" in text
+    shown = unescape(re.sub(r"<[^>]+>", "", text.split("<table", 1)[1]))
     for word in ("<she>", "[/b]", ".25", ".75"):
         assert word in shown
 
@@ -116,16 +117,26 @@ def heads_of(count: int) -> AttentionTrace:
     return AttentionTrace(weights, words, words, title="many")
 
 
-@pytest.mark.parametrize("ending", ["html", "txt"])
-def test_a_picture_shows_the_maps_that_are_asked_for(tmp_path, ending):
+def test_a_text_shows_the_maps_that_are_asked_for(tmp_path):
     def titles(**chosen):
-        export(tmp_path / f"x.{ending}", [heads_of(3)], chosen=Chosen(**chosen))
-        text = unescape((tmp_path / f"x.{ending}").read_text("utf-8")).replace("\xa0", " ")
+        export(tmp_path / "x.txt", [heads_of(3)], chosen=Chosen(**chosen))
+        text = (tmp_path / "x.txt").read_text("utf-8")
         return re.findall(r"layer (\d), head (\d) of 3", text)
 
     assert len(titles()) == 6
     assert titles(layer=2) == [("2", "1"), ("2", "2"), ("2", "3")]
     assert titles(layer=2, head=3) == [("2", "3")]
+
+
+def test_a_page_has_the_maps_that_are_asked_for(tmp_path):
+    def shape(**chosen):
+        export(tmp_path / "x.html", [heads_of(3)], chosen=Chosen(**chosen))
+        found = re.findall('"shape": (.*?])', (tmp_path / "x.html").read_text())
+        return json.loads(found[0])
+
+    assert shape() == [2, 3, 3, 3]
+    assert shape(layer=2) == [1, 3, 3, 3]
+    assert shape(layer=2, head=3) == [1, 1, 3, 3]
 
 
 def test_numbers_are_those_of_the_maps_that_are_asked_for(tmp_path):

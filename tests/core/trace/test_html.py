@@ -1,14 +1,16 @@
-"""What a notebook shows of a trace."""
+"""What a notebook, and a page, shows of a trace."""
 
 import base64
+import json
 import re
 from io import BytesIO
 
 import numpy as np
+import pytest
 from PIL import Image
 from viewing import random_weights, text_trace
 
-from dlcc.core.trace.html import png
+from dlcc.core.trace.html import Style, page, page_part, png, text_part
 from dlcc.core.trace.trace import AttentionTrace
 
 
@@ -42,6 +44,41 @@ def test_a_large_one_in_half_precision_is_a_picture() -> None:
     assert page.count("<img") == 1
     assert "<table" not in page
     assert len(page) < 2_000_000
+
+
+def test_the_script_gets_the_weights_and_no_token_ends_it() -> None:
+    trace = text_trace(title="a", seed=3)
+    tokens = ("</script><script>alert(1)</script>", *trace.key[1:])
+    part = page_part("a", trace.weights, tokens, tokens, trace.layer_names)
+    assert "<script>alert" not in part
+    found = re.findall(r'<script type="application/json">(.*?)</script>', part)
+    data = json.loads(found[0])
+    assert data["query"][0] == tokens[0]
+    codes = np.frombuffer(base64.b64decode(data["codes"]), "<u2").reshape(data["shape"])
+    assert np.allclose(codes / 65535 * data["most"], trace.weights, atol=1e-5)
+    assert data["tops"][0] == pytest.approx(trace.weights.max())
+    signed = Style(((0, 0, 255), (255, 255, 255), (255, 128, 0)), signed=True)
+    part = page_part("a", trace.weights - 0.5, tokens, tokens, trace.layer_names, signed)
+    data = json.loads(re.findall(r"json\">(.*?)</script>", part)[0])
+    codes = np.frombuffer(base64.b64decode(data["codes"]), "<u2").reshape(data["shape"])
+    assert np.allclose((codes / 32767 - 1) * data["most"], trace.weights - 0.5, atol=1e-4)
+
+
+def test_a_page_reads_without_its_script() -> None:
+    trace = text_trace(title="model")
+    weights, style = trace.weights, Style(numbers=True, most=0)
+    part = page_part("model", weights, trace.query, trace.key, trace.layer_names, style, (0, 1))
+    text = text_part("pos", [("so", 1, False), ("!", -1, True)], style, "", 1)
+    whole = page("a <page>", [part, text], "#fff", "#000")
+    plain = re.sub(r"<(script|style)>.*?</\1>", "", whole, flags=re.S)
+    assert '<script type="application' not in whole
+    assert "http" not in whole
+    assert "<title>a &lt;page&gt;</title>" in plain
+    assert f">{weights[0, 1, 0, 0]:.2f}<".replace("0.", ".") in plain
+    text = re.sub(r"<[^>]+>", "", plain)
+    assert "layer 1, head 2 of" in text
+    assert "so!" in text
+    assert f"{weights.max():.2f}" in text  # of the colour bar
 
 
 def test_a_png_holds_its_pixels() -> None:

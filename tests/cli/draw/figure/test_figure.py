@@ -2,7 +2,6 @@
 
 import io
 import re
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -28,7 +27,7 @@ ODD = ("she", "<script>", "[/b]", "$x_1$ & y", "▁the", "中文", "a\x01\x1b[2J
 
 
 def svg(*panels, theme="paper", title=""):
-    return ElementTree.fromstring(figure(Path("x.svg"), panels, THEMES[theme], title))
+    return ElementTree.fromstring(figure(".svg", panels, THEMES[theme], title))
 
 
 def texts(root):
@@ -96,16 +95,16 @@ def test_nothing_is_clipped(theme):
 
 
 def test_files_name_no_address_and_hold_words_as_text():
-    data = figure(Path("x.svg"), [map_of()], PAPER)
+    data = figure(".svg", [map_of()], PAPER)
     names = set(re.findall(rb"https?://[^\"' )<]+", data))
     assert names <= {b"http://www.w3.org/2000/svg", b"http://www.w3.org/1999/xlink"}
     assert b"<!DOCTYPE" not in data
     assert b"sans-serif" in data
-    pdf = figure(Path("x.pdf"), [map_of()], PAPER)
+    pdf = figure(".pdf", [map_of()], PAPER)
     assert pdf.startswith(b"%PDF")
     assert b"/ToUnicode" in pdf  # words can be searched and copied
-    assert figure(Path("x.pdf"), [map_of()], PAPER) == pdf  # the same again
-    image = Image.open(io.BytesIO(figure(Path("x.png"), [map_of()], PAPER))).convert("RGB")
+    assert figure(".pdf", [map_of()], PAPER) == pdf  # the same again
+    image = Image.open(io.BytesIO(figure(".png", [map_of()], PAPER))).convert("RGB")
     assert {image.getpixel(at) for at in ((0, 0), (image.width - 1, image.height - 1))} == {
         (255, 255, 255)
     }

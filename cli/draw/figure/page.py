@@ -1,0 +1,76 @@
+"""Traces and panels as one page: weights under the pointer, layers and heads to be switched."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dlcc.cli.draw.figure.panels import Panel, figure
+from dlcc.cli.draw.figure.texts import TextPanel
+from dlcc.cli.draw.figure.themes import Theme
+from dlcc.cli.draw.figure.traces import is_signed, tops_of
+from dlcc.cli.draw.numbers import Chosen
+from dlcc.cli.draw.palette import PALETTES, Palette
+from dlcc.core.trace.html import Style, page, page_part, text_part
+from dlcc.core.trace.trace import AttentionTrace
+
+_MOST = 4_000_000  # weights that a page carries for its script: 11 MB
+
+
+def page_of(
+    traces: Sequence[AttentionTrace],
+    chosen: Chosen,
+    palette: Palette,
+    numbers: bool,
+    theme: Theme,
+    title: str = "",
+    panels: Sequence[Panel] = (),
+) -> str:
+    """HTML in one file: the panels, below them the maps of the traces.
+
+    Args:
+        traces: what can be switched through.
+        chosen: their layers and heads.
+        palette: of what is not signed.
+        numbers: whether cells show their weights.
+        theme: colours.
+        title: of all.
+        panels: what stands above: an answer, a picture.
+    """
+    parts = []
+    for panel in panels:
+        if isinstance(panel, TextPanel):
+            parts.append(_text(panel, theme))
+        else:
+            svg = figure(".svg", [panel], theme).decode()
+            parts.append(f"<div>{svg.partition('?>')[2]}</div>")
+    tops = tops_of(traces, chosen)
+    for trace in traces:
+        places = chosen.maps(trace)
+        layers, heads = (sorted({place[n] for place in places}) for n in (0, 1))
+        signed = is_signed(trace)
+        colours = _ramp(PALETTES["signed"] if signed else palette, theme)
+        top = tops[signed] if len(traces) > 1 else 0.0
+        style = Style(colours, signed, numbers, top, _MOST)
+        names = [trace.layer_names[layer] for layer in layers]
+        weights = trace.weights[np.ix_(layers, heads)]
+        alone = (len(layers) - 1, 0) if len(traces) > 1 or len(places) == 1 else None
+        name = trace.title or trace.kind
+        parts.append(page_part(name, weights, trace.query, trace.key, names, style, alone))
+    heading = title or (traces[0].title if traces else "") or "Attention"
+    return page(heading, parts, theme.background, theme.ink)
+
+
+def _text(panel: TextPanel, theme: Theme) -> str:
+    words = [
+        (word.text, word.shade * panel.top, word.joined)
+        for passage in panel.passages
+        for word in passage.words
+    ]
+    style = Style(_ramp(panel.palette, theme), panel.palette.signed)
+    label = panel.bar.label if panel.bar else "weight"
+    return text_part(panel.title, words, style, label, panel.top)
+
+
+def _ramp(palette: Palette, theme: Theme) -> list[tuple[int, int, int]]:
+    colours = (bytes.fromhex(colour) for colour in theme.palette(palette).ramp.split())
+    return [(red, green, blue) for red, green, blue in colours]
