@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Json
+from dlcc.cli.options import FigureTitle, Force, Json, Theme
 
 if TYPE_CHECKING:
     from dlcc.core.train.summary import Summary
@@ -19,6 +19,11 @@ Name = Annotated[
 ]
 Names = Annotated[
     list[str], typer.Argument(help="Runs' folders, or their names among all.", metavar="RUN...")
+]
+
+Figure = Annotated[
+    Path | None,
+    typer.Option("--export", help="Draw the curves: .svg, .pdf, .png or .html.", metavar="FILE"),
 ]
 
 _USES = {
@@ -67,12 +72,22 @@ def list_runs(
             note(f"{each.name}: {each.why}")
 
 
-def show(run: Name, json_output: Json = False) -> None:
+def show(
+    run: Name,
+    export_to: Figure = None,
+    theme: Theme = "paper",
+    title: FigureTitle = "",
+    force: Force = False,
+    json_output: Json = False,
+) -> None:
     """Show a run: how it was made, its curves and figures, and what to do with it."""
     from dlcc.cli.console import print_json, stdout
-    from dlcc.cli.draw.runs import page_of
+    from dlcc.cli.draw.export import PAGES, Files
+    from dlcc.cli.draw.runs import curves_panel, page_of
 
+    files = Files(None, export_to, theme, title, force, PAGES)
     (found,) = _sound([run])
+    files.write([], panels=lambda: [curves_panel({found.name: found}, found.metric)])
     if json_output:
         print_json(_as_json(found) | {"curve": found.curve(found.metric), "about": found.about})
         return
@@ -85,15 +100,21 @@ def show(run: Name, json_output: Json = False) -> None:
 def compare(
     names: Names,
     by: Annotated[str, typer.Option(help="What runs to the right: epochs or minutes.")] = "epochs",
+    export_to: Figure = None,
+    theme: Theme = "paper",
+    title: FigureTitle = "",
+    force: Force = False,
     json_output: Json = False,
 ) -> None:
     """Compare runs: their curves in one plot, what was set otherwise, and what came of it."""
     from dlcc.cli.console import print_json, print_lines, stdout
-    from dlcc.cli.draw.runs import differences, plot
+    from dlcc.cli.draw.export import PAGES, Files
+    from dlcc.cli.draw.runs import curves_panel, differences, plot
     from dlcc.core.errors import UsageError
     from dlcc.core.settings import one_of
 
     one_of(("epochs", "minutes")).ask(by, "by")
+    files = Files(None, export_to, theme, title, force, PAGES)
     found = _sound(names)
     metric = found[0].metric
     for each in found:
@@ -103,10 +124,12 @@ def compare(
                 f"{each.name} has {said}, {found[0].name} {metric or 'none'}: "
                 "compare runs with the same figure"
             )
+    shown = {each.name: each for each in found}
+    files.write([], panels=lambda: [curves_panel(shown, metric, by)])
     if json_output:
         print_json([_as_json(each) | {"curve": each.curve(metric, by)} for each in found])
         return
-    print_lines(plot({each.name: each for each in found}, metric, by))
+    print_lines(plot(shown, metric, by))
     stdout().print(differences(found))
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _WIDTH = 160  # of plain text
 _MAX_CELLS = 400_000  # of a picture: a browser opens that, and it takes some seconds
 FIGURES = (".svg", ".pdf", ".png")
+PAGES = (*FIGURES, ".html")
 FORMATS = (*FIGURES, ".html", ".csv", ".json", ".txt")
 
 
@@ -46,6 +47,8 @@ class Files:
     """Above the figure."""
     force: bool = False
     """Whether files that are there are replaced."""
+    formats: Sequence[str] = FORMATS
+    """What the export may end in."""
 
     def __post_init__(self) -> None:
         from dlcc.cli.draw.figure.themes import chosen_theme
@@ -57,7 +60,7 @@ class Files:
             if path is not None:
                 check_place(path, self.force, option)
         if self.export is not None:
-            check_ending(self.export, "export")
+            check_ending(self.export, "export", self.formats)
 
     @property
     def wanted(self) -> bool:
@@ -173,10 +176,10 @@ def check_place(path: Path, replace: bool = False, option: str = "") -> None:
         raise UsageError(f"{name}{folder} {what}", option, path)
 
 
-def check_ending(path: Path, option: str = "") -> None:
+def check_ending(path: Path, option: str = "", formats: Sequence[str] = FORMATS) -> None:
     """Raise UsageError when `path` ends in none of the formats."""
-    *some, last = FORMATS
-    if path.suffix.lower() not in FORMATS:
+    *some, last = formats
+    if path.suffix.lower() not in formats:
         name = "" if option else f"{path}: "
         raise UsageError(f"{name}end it in {', '.join(some)} or {last}", option, path)
 

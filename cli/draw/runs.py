@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
@@ -10,6 +10,9 @@ from rich.text import Text
 from dlcc.cli.console import drawing_width
 from dlcc.cli.draw.curves import draw_curves
 from dlcc.core.train.summary import Summary
+
+if TYPE_CHECKING:
+    from dlcc.cli.draw.figure.curves import CurvesPanel
 
 _HEIGHT = 10  # rows of a plot
 _COLUMNS = ("run", "kind", "data", "epochs", "best (valid.)", "min", "date", "size", "state")
@@ -112,6 +115,15 @@ def plot(
     heading = Text(f"{called(metric)} on the validation part", style="dim")
     drawn = draw_curves(curves, min(width or drawing_width(), 100), height, by)
     return [heading, *drawn] if drawn else []
+
+
+def curves_panel(runs: Mapping[str, Summary], metric: str, by: str = "epochs") -> "CurvesPanel":
+    """What `plot` draws, for a figure."""
+    from dlcc.cli.draw.figure.curves import CurvesPanel
+
+    curves = {name: summary.curve(metric, by) for name, summary in runs.items()}
+    title = next(iter(runs)) if len(runs) == 1 else ""
+    return CurvesPanel(curves, title, by, f"{called(metric)} on the validation part")
 
 
 def differences(summaries: Sequence[Summary]) -> Table:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from dlcc.cli.draw.figure.sheet import Align, Sheet, hexadecimal, measured, space
+from dlcc.cli.draw.figure.sheet import Align, Sheet, hexadecimal, measured, own_settings, space
 from dlcc.cli.draw.figure.themes import Theme
 from dlcc.cli.draw.palette import PALETTES, Palette
 
@@ -75,6 +75,7 @@ class Panel(Protocol):
         ...
 
 
+@own_settings()
 def figure(ending: str, panels: Sequence[Panel], theme: Theme, title: str = "") -> bytes:
     """Panels side by side as the theme's width allows, lettered (a), (b) where there are several.
 

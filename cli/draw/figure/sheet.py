@@ -156,8 +156,7 @@ class Sheet:
             ".pdf": {"metadata": {"CreationDate": None}},
             ".png": {"dpi": self._dpi(), "metadata": {"Software": None}},
         }
-        with own_settings():
-            self._figure.savefig(file, format=ending[1:], **kinds[ending])
+        self._figure.savefig(file, format=ending[1:], **kinds[ending])
         data = file.getvalue()
         # A document type would name an address that some readers ask for.
         return re.sub(rb"<!DOCTYPE[^>]*>\s*", b"", data) if ending == ".svg" else data
@@ -188,11 +187,8 @@ def measured(text: str, size: float, bold: bool = False) -> float:
 
     if not text:
         return 0.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return float(
-            text_to_path.get_text_width_height_descent(text, _font(text, size, bold), False)[0]
-        )
+    font = _font(text, size, bold)
+    return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
 
 
 def space(size: float) -> float:

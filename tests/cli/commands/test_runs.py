@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from functools import cache
@@ -135,6 +136,16 @@ def test_runs_begun_anywhere_are_known(run_dlcc: Run, folder: Path) -> None:
     shutil.rmtree(run)
     assert "no runs yet" in run_dlcc("runs").stderr
     assert run_dlcc("runs", folder / "runs", "--json").stdout.count('"kind"') == 2
+
+
+def test_curves_are_drawn_for_paper(run_dlcc: Run, folder: Path) -> None:
+    assert run_dlcc("runs", "show", "a", "--export", "a.png").exit_code == 0
+    assert (folder / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert run_dlcc("runs", "compare", "a", "b", "--export", "both.svg").exit_code == 0
+    words = re.findall(">([^<]*)</text>", (folder / "both.svg").read_text("utf-8"))
+    assert {"runs/a", "runs/b", "epochs", "1", "3"} <= set(words)
+    refused = run_dlcc("runs", "show", "a", "--export", "a.csv")
+    assert (refused.exit_code, "end it in .svg, .pdf, .png or .html" in refused.stderr) == (2, True)
 
 
 def test_a_run_is_renamed_exported_and_deleted(run_dlcc: Run, folder: Path) -> None:
