@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcc.core.files.paths import asset
+from dlcc.core.trace.small import shrink
 
 Colour = tuple[int, int, int]
 
@@ -206,8 +207,6 @@ def _picture(
 ) -> str:
     """A map as a picture, its longer side of `side` pixels, each the largest of those it stands
     for."""
-    from dlcc.core.trace.maps import shrink  # it knows traces, which know this
-
     rows, columns = values.shape
     wide, high = (max(1, round(side * n / max(values.shape))) for n in (columns, rows))
     small = shrink(values.astype(np.float32), min(rows, side), min(columns, side))

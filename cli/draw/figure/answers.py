@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlcc.cli.draw.figure.panels import Panel, weight_bar
+from dlcc.cli.draw.bar import signs
+from dlcc.cli.draw.figure.panels import Panel
 from dlcc.cli.draw.figure.texts import Passage, TextPanel, Word
 from dlcc.cli.draw.palette import PALETTES
 from dlcc.cli.draw.words import SIGNED, meaning
+from dlcc.core.trace.scales import scale_of
 
 if TYPE_CHECKING:
     from dlcc.core.sentiment.classifier import Answer
@@ -30,40 +31,36 @@ def _panel(answer: "Answer", why: "Explained | None") -> Panel:
     title = f"{answer.label} {answer.probability:.3f}"
     if why is None:
         return TextPanel((Passage(words_of(answer.text, (), ())),), title)
-    signed, values = why.method == SIGNED, why.contributions
-    palette = PALETTES["signed" if signed else "viridis"]
-    top = float(np.abs(values).max(initial=0)) or 1.0
-    bar = weight_bar(top, palette, meaning(why.method, answer.label))
-    if signed:
-        against, middle, in_favour = bar.ticks
-        ticks = (0.0, f"{against[1]} against"), middle, (1.0, f"{in_favour[1]} for")
-        bar = replace(bar, ticks=ticks)
-    words = words_of(answer.text, why.tokens.spans, values / top)
-    return TextPanel((Passage(words),), title, bar, palette=palette, top=top)
+    values = why.contributions
+    scale = scale_of("own", values, signed=why.method == SIGNED)
+    palette = PALETTES["signed" if scale.signed else "viridis"]
+    label = meaning(why.method, answer.label) + (f" ({signs('truecolor')})" if scale.signed else "")
+    words = words_of(answer.text, why.tokens.spans, values)
+    return TextPanel((Passage(words),), title, scale, label, palette)
 
 
 def words_of(
-    text: str, spans: Sequence[tuple[int, int]], shades: "Sequence[float] | np.ndarray"
+    text: str, spans: Sequence[tuple[int, int]], values: "Sequence[float] | np.ndarray"
 ) -> list[Word]:
-    """A text cut at spaces and where its shaded spans begin and end.
+    """A text cut at spaces and where its spans begin and end.
 
     Args:
         text: what is shown.
-        spans: beginnings and ends of the shaded parts.
-        shades: one a span.
+        spans: beginnings and ends of the parts that have a value.
+        values: one a span.
     """
-    shaded = {start: (end, float(shade)) for (start, end), shade in zip(spans, shades, strict=True)}
+    valued = {start: (end, float(value)) for (start, end), value in zip(spans, values, strict=True)}
     words: list[Word] = []
     place, gap = 0, "\n"
     while place < len(text):
         if blank := re.compile(r"\s+").match(text, place):
             place, gap = blank.end(), blank.group()
             continue
-        end, shade = shaded.get(place, (0, 0.0))
+        end, value = valued.get(place, (0, 0.0))
         if not end:
             stop = re.compile(r"\S+").match(text, place)
-            following = min((start for start in shaded if start > place), default=len(text))
+            following = min((start for start in valued if start > place), default=len(text))
             end = min(stop.end() if stop else len(text), following)
-        words.append(Word(text[place:end], shade, joined=not gap, begins="\n" in gap))
+        words.append(Word(text[place:end], value, joined=not gap, begins="\n" in gap))
         place, gap = end, ""
     return words

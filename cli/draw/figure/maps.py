@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcc.cli.draw.figure.panels import Bar
+from dlcc.cli.draw.figure.panels import Bar, bar_of
 from dlcc.cli.draw.figure.sheet import Sheet, measured
 from dlcc.cli.draw.figure.themes import Theme
 from dlcc.cli.draw.labels import display, number
 from dlcc.cli.draw.palette import PALETTES, Palette
-from dlcc.core.trace.maps import shrink
+from dlcc.core.trace.scales import Scale
+from dlcc.core.trace.small import shrink
 
 _LEAST_CELL, _LEAST_SIZE = 3.0, 4.5  # points
 _DOTS = 128  # a side of a small map, at most
@@ -20,35 +21,40 @@ _GAP_FROM = 7.0  # cells at least this large stand apart
 class MapPanel:
     """Queries are rows, keys columns; every word whole."""
 
-    shades: np.ndarray
-    """[Q, K] from 0 to 1, or from -1 where the palette is signed."""
+    values: np.ndarray
+    """[Q, K]."""
     rows: tuple[str, ...]
     columns: tuple[str, ...]
-    bar: Bar | None = None
+    scale: Scale
     title: str = ""
-    values: np.ndarray | None = None
-    """[Q, K] what stands in the cells, where numbers are wanted."""
+    numbers: bool = False
+    """Whether the values stand in the cells."""
     masked: np.ndarray | None = None
     """[Q, K] bool: what a query may not attend to."""
     palette: Palette = PALETTES["viridis"]
+    """Signed where the scale is."""
+    label: str = "weight"
+    """What the values are."""
+
+    @property
+    def bar(self) -> Bar:
+        return bar_of(self.scale, self.palette, self.label)
 
     def least(self, theme: Theme) -> float:
         left = max(measured(display(word), theme.size) for word in self.rows) + theme.size
-        return left + self.shades.shape[1] * 1.5 * theme.size
+        return left + self.values.shape[1] * 1.5 * theme.size
 
     def size(self, theme: Theme) -> tuple[float, float]:
         at = self._layout(theme)
-        high, wide = self.shades.shape
-        width = at.left + max(
-            wide * at.cell + at.overhang, self.bar.width(theme) if self.bar else 0
-        )
-        return width, at.top + high * at.cell + (self._bar_gap(theme) if self.bar else 0)
+        high, wide = self.values.shape
+        width = at.left + max(wide * at.cell + at.overhang, self.bar.width(theme))
+        return width, at.top + high * at.cell + theme.size + self.bar.height(theme)
 
     def draw(self, sheet: Sheet, x: float, y: float) -> None:
         theme, at = sheet.theme, self._layout(sheet.theme)
-        colours = theme.palette(self.palette).colours(self.shades, "truecolor")
+        colours = theme.palette(self.palette).colours(self.scale.places(self.values), "truecolor")
         left, top, cell = x + at.left, y + at.top, at.cell
-        high, wide = self.shades.shape
+        high, wide = self.values.shape
         gap = 0.06 * cell if cell >= _GAP_FROM else 0.0
         sheet.cells(left, top, colours, cell, gap)
         sheet.box(left, top, wide * cell, high * cell, None, theme.dim)
@@ -66,32 +72,28 @@ class MapPanel:
             else:
                 sheet.word(middle, base, word, at.letters, align="center")
         self._write_cells(sheet, left, top, at, colours)
-        if self.bar:
-            self.bar.draw(sheet, left, top + high * cell + theme.size)
+        self.bar.draw(sheet, left, top + high * cell + theme.size)
 
     def _write_cells(
         self, sheet: Sheet, left: float, top: float, at: "_Layout", colours: np.ndarray
     ) -> None:
         size = at.digits
-        for row, column in np.ndindex(self.shades.shape):
+        for row, column in np.ndindex(self.values.shape):
             x, y = left + (column + 0.5) * at.cell, top + (row + 0.5) * at.cell + 0.36 * size
             ink = ink_on(colours[row, column])
             if self.masked is not None and self.masked[row, column]:
                 sheet.word(x, y, "·", size, ink, "center")
-            elif self.values is not None:
+            elif self.numbers:
                 text = number(float(self.values[row, column]), 4)
                 sheet.word(x, y, text, size, ink, "center")
 
-    def _bar_gap(self, theme: Theme) -> float:
-        return theme.size + self.bar.height(theme) if self.bar else 0.0
-
     def _layout(self, theme: Theme) -> "_Layout":
-        wide = self.shades.shape[1]
+        wide = self.values.shape[1]
         words = [display(word) for word in self.columns]
         left = max(measured(display(word), theme.size) for word in self.rows) + theme.size
         digits = 0.7 * theme.size
         cell = min(theme.cell, (theme.width - min(left, theme.width / 2)) / max(wide, 1))
-        if self.values is not None:
+        if self.numbers:
             cell = max(cell, measured("-.00", digits) + 0.3 * digits)
         cell = max(cell, _LEAST_CELL)
         letters = max(min(theme.size, 0.92 * cell), _LEAST_SIZE)
@@ -130,13 +132,20 @@ def ink_on(colour: np.ndarray) -> str:
 class HeadsPanel:
     """Maps as small multiples on one scale: a row a layer, a column a head."""
 
-    shades: list[list[np.ndarray]]
-    """By layer and head [Q, K] from 0 to 1, or from -1 where the palette is signed."""
+    maps: list[list[np.ndarray]]
+    """By layer and head [Q, K]."""
     layers: tuple[str, ...]
     heads: tuple[str, ...]
-    bar: Bar
+    scale: Scale
     title: str = ""
     palette: Palette = PALETTES["viridis"]
+    """Signed where the scale is."""
+    label: str = "weight"
+    """What the values are."""
+
+    @property
+    def bar(self) -> Bar:
+        return bar_of(self.scale, self.palette, self.label)
 
     def least(self, theme: Theme) -> float:
         return theme.width
@@ -155,13 +164,15 @@ class HeadsPanel:
             short = name if measured(name, theme.size) <= side + gap / 2 else name.split()[-1]
             middle = x + left + column * (side + gap) + side / 2
             sheet.word(middle, y + theme.size, short, colour=theme.dim, align="center")
-        for row, (layer, name) in enumerate(zip(self.shades, self.layers, strict=True)):
+        for row, (layer, name) in enumerate(zip(self.maps, self.layers, strict=True)):
             down = top + row * (side + gap)
             place = x + left - theme.size / 2
             sheet.word(place, down + side / 2 + 0.36 * theme.size, name, None, theme.dim, "right")
-            for column, shades in enumerate(layer):
+            for column, values in enumerate(layer):
                 across = x + left + column * (side + gap)
-                colours = palette.colours(shrink(shades, _DOTS, _DOTS), "truecolor")
+                colours = palette.colours(
+                    self.scale.places(shrink(values, _DOTS, _DOTS)), "truecolor"
+                )
                 sheet.picture(across, down, side, side, colours.astype(np.uint8))
                 sheet.box(across, down, side, side, None, theme.dim)
         self.bar.draw(sheet, x + left, top + len(self.layers) * (side + gap) + theme.size)

@@ -7,7 +7,7 @@ import numpy as np
 from dlcc.cli.draw.figure.panels import Panel, figure
 from dlcc.cli.draw.figure.texts import TextPanel
 from dlcc.cli.draw.figure.themes import Theme
-from dlcc.cli.draw.figure.traces import is_signed, tops_of
+from dlcc.cli.draw.figure.traces import is_signed, scales_of
 from dlcc.cli.draw.numbers import Chosen
 from dlcc.cli.draw.palette import PALETTES, Palette
 from dlcc.core.trace.html import Style, page, page_part, text_part
@@ -43,13 +43,13 @@ def page_of(
         else:
             svg = figure(".svg", [panel], theme).decode()
             parts.append(f"<div>{svg.partition('?>')[2]}</div>")
-    tops = tops_of(traces, chosen)
+    scales = scales_of(traces, chosen)
     for trace in traces:
         places = chosen.maps(trace)
         layers, heads = (sorted({place[n] for place in places}) for n in (0, 1))
         signed = is_signed(trace)
         colours = _ramp(PALETTES["signed"] if signed else palette, theme)
-        top = tops[signed] if len(traces) > 1 else 0.0
+        top = scales[signed].top if len(traces) > 1 else 0.0
         style = Style(colours, signed, numbers, top, _MOST)
         names = [trace.layer_names[layer] for layer in layers]
         weights = trace.weights[np.ix_(layers, heads)]
@@ -62,13 +62,11 @@ def page_of(
 
 def _text(panel: TextPanel, theme: Theme) -> str:
     words = [
-        (word.text, word.shade * panel.top, word.joined)
-        for passage in panel.passages
-        for word in passage.words
+        (word.text, word.value, word.joined) for passage in panel.passages for word in passage.words
     ]
     style = Style(_ramp(panel.palette, theme), panel.palette.signed)
-    label = panel.bar.label if panel.bar else "weight"
-    return text_part(panel.title, words, style, label, panel.top)
+    top = panel.scale.top if panel.scale else 1.0
+    return text_part(panel.title, words, style, panel.label, top)
 
 
 def _ramp(palette: Palette, theme: Theme) -> list[tuple[int, int, int]]:

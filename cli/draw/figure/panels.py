@@ -6,9 +6,11 @@ from typing import Protocol
 
 import numpy as np
 
+from dlcc.cli.draw.bar import weight_text
 from dlcc.cli.draw.figure.sheet import Align, Sheet, hexadecimal, measured, own_settings, space
 from dlcc.cli.draw.figure.themes import Theme
 from dlcc.cli.draw.palette import PALETTES, Palette
+from dlcc.core.trace.scales import Scale
 
 _BAR_LENGTH = 14  # times the size of letters
 _STEPS = 56  # of a bar
@@ -47,13 +49,25 @@ class Bar:
         return max(_BAR_LENGTH * theme.size, measured(self.label, 0.85 * theme.size))
 
 
-def weight_bar(top: float, palette: Palette, label: str = "weight") -> Bar:
-    """From nothing to `top` evenly, or from -top where the palette is signed."""
-    digits = 2 if top >= 0.1 else min(2 - int(np.floor(np.log10(top or 1))), 8)
-    most = f"{top:.{digits}f}"
-    if palette.signed:
-        return Bar(((0, f"−{most}"), (0.5, "0"), (1, f"+{most}")), label, palette)
-    return Bar(((0, "0"), (0.5, f"{top / 2:.{digits}f}"), (1, most)), label, palette)
+def bar_of(scale: Scale, palette: Palette, label: str = "weight") -> Bar:
+    """The bar of a scale, with at most five numbers.
+
+    Args:
+        scale: of one or several maps.
+        palette: signed where the scale is.
+        label: what the numbers are.
+    """
+    ticks = scale.ticks()
+    ticks = ticks[:: 1 + (len(ticks) - 1) // 5]
+    if scale.signed:
+        named = ((place / 2 + 0.5, _signed(value)) for place, value in ticks)
+        return Bar(tuple(named), label, palette)
+    return Bar(tuple((place, weight_text(value)) for place, value in ticks), label, palette)
+
+
+def _signed(value: float) -> str:
+    sign = "+" if value > 0 else "−" if value < 0 else ""
+    return sign + weight_text(abs(value))
 
 
 class Panel(Protocol):

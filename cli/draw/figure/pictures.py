@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcc.cli.draw.figure.panels import Bar, weight_bar
+from dlcc.cli.draw.figure.panels import Bar, bar_of
 from dlcc.cli.draw.figure.sheet import Sheet, measured
 from dlcc.cli.draw.figure.themes import Theme
 from dlcc.cli.draw.palette import PALETTES, Palette
@@ -123,11 +123,12 @@ def answer_panel(
         answers: classes with their probabilities, the most probable first.
         method: how the patches' figures were found.
     """
-    weights = scale_of("own", patches).places(patches)
+    scale = scale_of("own", patches)
+    weights = scale.places(patches)
     pictures = (
         Picture(image, "picture"),
         Picture(image, "lit by what counted", weights, LIT),
         Picture(image, "what counted", weights, ALONE),
     )
-    bar = weight_bar(float(patches.max()), PALETTES["viridis"], f"what counted ({method})")
+    bar = bar_of(scale, PALETTES["viridis"], f"what counted ({method})")
     return PicturePanel(pictures, title, answers, bar=bar)

@@ -1,4 +1,4 @@
-"""Texts as panels: running, wrapped, every word on the colour of its weight."""
+"""Texts as panels: running, wrapped, every word on the colour of its value."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcc.cli.draw.figure.maps import ink_on
-from dlcc.cli.draw.figure.panels import Bar
+from dlcc.cli.draw.figure.panels import Bar, bar_of
 from dlcc.cli.draw.figure.sheet import Sheet, hexadecimal, measured, space
 from dlcc.cli.draw.figure.themes import Theme
 from dlcc.cli.draw.labels import display
 from dlcc.cli.draw.palette import PALETTES, Palette
+from dlcc.core.trace.scales import Scale
 
 _FAINT = 0.1  # a share of the largest weight that is left without colour
 _LINE = 1.75  # times the size of letters
@@ -21,8 +22,7 @@ class Word:
     """A piece of text that is never broken."""
 
     text: str
-    shade: float = 0.0
-    """From 0 to 1, or from -1 where the palette is signed."""
+    value: float = 0.0
     joined: bool = False
     """Whether no space stands before it."""
     marked: bool = False
@@ -42,16 +42,22 @@ class Passage:
 
 @dataclass(frozen=True)
 class TextPanel:
-    """Passages below each other, and the colour bar of their words."""
+    """Passages below each other, and the colour bar of their values."""
 
     passages: Sequence[Passage]
     title: str = ""
-    bar: Bar | None = None
+    scale: Scale | None = None
+    """Of the values; None: there are none."""
+    label: str = "weight"
+    """What the values are."""
+    palette: Palette = PALETTES["viridis"]
+    """Signed where the scale is."""
     notes: Sequence[str] = ()
     """Lines below."""
-    palette: Palette = PALETTES["viridis"]
-    top: float = 1.0
-    """The size of a value whose shade is 1."""
+
+    @property
+    def bar(self) -> Bar | None:
+        return bar_of(self.scale, self.palette, self.label) if self.scale else None
 
     def least(self, theme: Theme) -> float:
         return theme.width / 2
@@ -72,18 +78,20 @@ class TextPanel:
             if passage.heading:
                 sheet.line(x, y + size, passage.heading, 0.85 * size, theme.dim)
                 y += line
+            values = np.array([[word.value for word in passage.words]])
+            shades = self.scale.places(values)[0] if self.scale else values[0]
             last = 0
             following = [*(word.joined for word in passage.words[1:]), False]
             places = placed(passage.words, theme)
-            for (word, across, row), meets in zip(places, following, strict=True):
+            for (word, across, row), meets, shade in zip(places, following, shades, strict=True):
                 base, last = y + row * line + 1.15 * size, row
                 text, ink = display(word.text), theme.ink
                 wide = measured(text, size)
                 before, after = (0.0 if joins else 0.12 * size for joins in (word.joined, meets))
                 left, wide = x + across - before, before + wide + after
                 area = left, base - 1.05 * size, wide, 1.42 * size
-                if abs(word.shade) >= _FAINT:
-                    colour = palette.colours(np.array(word.shade), "truecolor")
+                if abs(shade) >= _FAINT:
+                    colour = palette.colours(shade, "truecolor")
                     sheet.box(*area, hexadecimal(colour))
                     ink = ink_on(colour)
                 if word.marked:

@@ -20,6 +20,7 @@ from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import Choice, ViewState
 from dlcc.cli.tui.widgets.ink import Ink, bar_of
 from dlcc.core.trace import maps
+from dlcc.core.trace.small import shrink
 
 _WIDTHS = (4, 6, 8, 12, 16, 24)  # cells across a thumbnail; half as many lines
 _STRONG = Style(bold=True, reverse=True)
@@ -94,7 +95,7 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
             choice = Choice(self._state.choice.trace, layer, head)
             scale = self._state.scale_for(choice, self._scale)
             values = scale.places(self._state.map_of(choice).values)
-            small = self._ink.levels(maps.shrink(values, self._across // 2, self._across))
+            small = self._ink.levels(shrink(values, self._across // 2, self._across))
             self._lines[layer, head] = [Strip(self._ink.run(levels)) for levels in small]
         here = (layer, head) == self.chosen
         text = fit(f"{'>' if here else ''}{layer + 1}.{head + 1}", self._across)

@@ -6,7 +6,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from dlcc.cli.tui.widgets.ink import Ink, frame
-from dlcc.core.trace import maps
+from dlcc.core.trace.small import shrink
 
 
 class Minimap(Widget):
@@ -35,7 +35,7 @@ class Minimap(Widget):
 
     def _shrink(self) -> None:
         if self.size:
-            self._small = maps.shrink(self._values, self.size.height, self.size.width)
+            self._small = shrink(self._values, self.size.height, self.size.width)
             self.refresh()
 
     def render_line(self, y: int) -> Strip:

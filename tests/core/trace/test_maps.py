@@ -90,18 +90,6 @@ def test_rank_correlation():
     assert math.isnan(maps.rank_correlation(np.ones(4), rising))
 
 
-def test_shrinking_keeps_a_lone_weight():
-    values = np.zeros((100, 100))
-    values[57, 3] = 0.9
-    small = maps.shrink(values, 5, 10)
-    assert small.shape == (5, 10)
-    assert small[2, 0] == 0.9
-    assert small.sum() == 0.9
-    values[57, 4] = -1
-    assert maps.shrink(values, 5, 10)[2, 0] == -1
-    assert maps.shrink(np.ones((2, 3)), 8, 8).shape == (2, 3)
-
-
 def test_relevance_is_the_rule_written_out() -> None:
     random = np.random.default_rng(3)
     weights = random.dirichlet(np.ones(4), (3, 2, 4)).astype(np.float32)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from dlcc.cli.draw.figure.answers import words_of
 from dlcc.cli.draw.figure.maps import HeadsPanel, MapPanel
-from dlcc.cli.draw.figure.panels import figure, weight_bar
+from dlcc.cli.draw.figure.panels import bar_of, figure
 from dlcc.cli.draw.figure.pictures import answer_panel
 from dlcc.cli.draw.figure.sheet import Sheet, measured
 from dlcc.cli.draw.figure.texts import Passage, TextPanel, Word
@@ -19,6 +19,7 @@ from dlcc.cli.draw.figure.traces import map_panels
 from dlcc.cli.draw.numbers import Chosen
 from dlcc.cli.draw.palette import PALETTES
 from dlcc.core.errors import UsageError
+from dlcc.core.trace.scales import Scale, scale_of
 from dlcc.core.trace.trace import AttentionTrace
 
 PAPER = THEMES["paper"]
@@ -39,8 +40,8 @@ def texts(root):
 
 
 def map_of(words=ODD, title="dot", **more):
-    shades = np.linspace(0, 1, len(words) ** 2).reshape(len(words), -1)
-    return MapPanel(shades, words, words, weight_bar(0.44, VIRIDIS), title, **more)
+    values = np.linspace(0, 0.44, len(words) ** 2).reshape(len(words), -1)
+    return MapPanel(values, words, words, scale_of("own", values), title, **more)
 
 
 def test_every_word_of_a_map_stands_alone_at_its_own_place():
@@ -53,17 +54,16 @@ def test_every_word_of_a_map_stands_alone_at_its_own_place():
 
 def test_a_colour_bar_has_numbers():
     words = [text for text, *_ in texts(svg(map_of()))]
-    assert [each for each in words if each in ("0", "0.22", "0.44")] == ["0", "0.22", "0.44"]
-    assert [text for _, text in weight_bar(0.0032, VIRIDIS).ticks] == ["0", "0.00160", "0.00320"]
-    assert [text for _, text in weight_bar(0.5, PALETTES["signed"]).ticks] == [
-        "−0.50",
-        "0",
-        "+0.50",
-    ]
+    numbers = ["0", "0.11", "0.22", "0.33", "0.44"]
+    assert [each for each in words if each in numbers] == numbers
+    signed = bar_of(Scale("own", 0.5, signed=True), PALETTES["signed"]).ticks
+    assert signed == ((0, "−0.50"), (0.25, "−0.25"), (0.5, "0"), (0.75, "+0.25"), (1, "+0.50"))
+    by_row = scale_of("row", np.array([[0.1, 0.2]]))
+    assert bar_of(by_row, VIRIDIS).ticks[-1] == (1, "1.00")
 
 
 def test_paper_is_white_and_the_terminal_is_as_the_screen():
-    cells = MapPanel(np.array([[0.0, 1.0]]), ("a",), ("b", "c"))
+    cells = MapPanel(np.array([[0.0, 1.0]]), ("a",), ("b", "c"), Scale("own", 1))
     white = ElementTree.tostring(svg(cells), "unicode")
     assert "#ffffff" in white
     assert "#fde725" not in white
@@ -113,9 +113,9 @@ def test_files_name_no_address_and_hold_words_as_text():
 def test_numbers_and_masks_stand_in_the_cells():
     values = np.array([[0.25, 0.75], [1.0, 0.0]])
     masked = np.array([[False, False], [False, True]])
-    panel = MapPanel(values, ("q", "r"), ("k", "l"), None, "", values, masked)
+    panel = MapPanel(values, ("q", "r"), ("k", "l"), Scale("own", 1), "", True, masked)
     words = [text for text, *_ in texts(svg(panel))]
-    assert [word for word in words if word not in "qrkl"] == [".250", ".750", "1.00", "·"]
+    assert words[4:8] == [".250", ".750", "1.00", "·"]
 
 
 def test_many_heads_are_small_multiples_on_one_scale():
@@ -131,12 +131,12 @@ def test_many_heads_are_small_multiples_on_one_scale():
         "model, layer 2, head 1 of 5",
         "model, layer 2, head 2 of 5",
     ]
-    assert {each.bar for each in few} == {few[0].bar}
+    assert {each.scale for each in few} == {few[0].scale}
 
 
 def test_texts_are_wrapped_whole():
     words = [Word(f"word{n}", n / 200, marked=n == 3) for n in range(200)]
-    root = svg(TextPanel([Passage(words, "key")], "a review", weight_bar(1, VIRIDIS)))
+    root = svg(TextPanel([Passage(words, "key")], "a review", Scale("own", 1)))
     found = {text: (x, y) for text, x, y in texts(root)}
     assert len({found[word.text] for word in words}) == 200
     right = max(x + measured(text, PAPER.size) for text, (x, _) in found.items())
@@ -144,9 +144,9 @@ def test_texts_are_wrapped_whole():
     assert found["word199"][1] > found["word0"][1]
 
 
-def test_a_text_is_cut_at_its_shaded_spans():
+def test_a_text_is_cut_where_its_spans_begin_and_end():
     words = words_of("It was un-\nbelievable!", [(0, 2), (18, 21)], [0.5, -1])
-    assert [(w.text, w.shade, w.joined, w.begins) for w in words] == [
+    assert [(w.text, w.value, w.joined, w.begins) for w in words] == [
         ("It", 0.5, False, True),
         ("was", 0, False, False),
         ("un-", 0, False, False),
