@@ -154,6 +154,14 @@ FigureTitle = Annotated[
 Force = Annotated[
     bool, typer.Option("--force", help="Replace files that --save and --export find there.")
 ]
+Ablate = Annotated[
+    str | None,
+    typer.Option(
+        "--ablate",
+        help="heads: switch each off in turn, and print what becomes of the answer.",
+        metavar="WHAT",
+    ),
+]
 Checkpoint = Annotated[
     Path | None,
     typer.Option(

@@ -35,7 +35,9 @@ class Source(Protocol):
 
     It may have besides: `again(trace, step, word) -> list[AttentionTrace]`, a trace of its own once
     more, with another word in one of its rows; and `attention(*answers)`, as `traces`, but without
-    explanations that take long, for many texts.
+    explanations that take long, for many texts. And interventions: `without(trace, heads, tokens)`,
+    the trace once more while some heads and tokens, numbered from 0, are off; `ablated(trace,
+    progress)`, a `core.ablation.Effect` for each head.
     """
 
     title: str
@@ -150,6 +152,16 @@ class ModelSource:
                 f"no model is bundled for {self.kind}: train one with dlcc {self.kind} train, and "
                 "name its run as the checkpoint"
             ) from None
+
+    def check_weights(self) -> None:
+        """Raise UsageError where an exported graph is all that there is of the model."""
+        if self.folder.suffix == ".onnx":
+            raise UsageError("an exported graph has no heads to switch off: name the run")
+
+    def check_own(self, trace: AttentionTrace, about: Mapping[str, Any]) -> None:
+        """Raise UsageError unless the model that was made as `about` says made the trace."""
+        if trace.made_by.get("model") != about.get("command", ""):
+            raise UsageError("this trace was made by another model: have that one make it again")
 
     def made_by(self, asked: str, about: Mapping[str, Any], **options: Any) -> dict[str, Any]:
         """As `made_by` has it, of a model that was made as `about` says."""

@@ -1,6 +1,7 @@
 """`dlcc sentiment`: classify texts and say why."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -9,6 +10,7 @@ import typer
 
 from dlcc.cli.commands.sentiment_texts import FEW, Given, Text, given_texts
 from dlcc.cli.options import (
+    Ablate,
     Checkpoint,
     Device,
     Encoding,
@@ -85,6 +87,7 @@ def sentiment(
     head: Annotated[
         int | None, typer.Option(help="Of --attention or --tui, from 1; the first when left out.")
     ] = None,
+    ablate: Ablate = None,
     min_probability: Annotated[
         float, typer.Option(min=0, max=1, help="Leave out answers less probable than this.")
     ] = 0.0,
@@ -132,6 +135,13 @@ def sentiment(
         source = ClassifierSource(model, device)
     with loading("torch and the model"):
         classifier = source.classifier
+    if ablate is not None:
+        from dlcc.cli.commands.ablate import ablated, check_ablate
+
+        check_ablate(ablate, model)
+        asked = ((each.text, partial(source.attention, each.text)) for each in given.texts)
+        ablated(source, asked, json_output)
+        return
     if faithful:
         _measure(classifier, [each.text for each in given.texts], json_output)
         return

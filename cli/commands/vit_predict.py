@@ -1,12 +1,14 @@
 """`dlcc vit predict`: what a picture shows, and where the model looked."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dlcc.cli.options import (
+    Ablate,
     Checkpoint,
     Device,
     Export,
@@ -55,6 +57,7 @@ def predict(
     ] = None,
     layer: Annotated[int | None, typer.Option(help="One layer's attention, from 1.")] = None,
     head: Annotated[int | None, typer.Option(help="One head's attention, from 1.")] = None,
+    ablate: Ablate = None,
     tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
     save: Save = None,
     export_to: Export = None,
@@ -82,6 +85,13 @@ def predict(
         source = PictureModelSource(model, device)
     with loading("torch and the model"):
         source.classifier  # noqa: B018 - loaded now
+    if ablate is not None:
+        from dlcc.cli.commands.ablate import ablated, check_ablate
+
+        check_ablate(ablate, model)
+        asked = ((str(path), partial(source.traces, str(path))) for path in pictures)
+        ablated(source, asked, json_output)
+        return
     draw = stdout().is_terminal and not json_output if attention is None else attention
     if attention is None and draw and model is not None and source.classifier.windows:
         from dlcc.cli.console import note

@@ -5,13 +5,16 @@ The model comes with the first text.
 Shapes: W words.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlcc.core.ablation import Effect, Head, change, off
 from dlcc.core.errors import UsageError
+from dlcc.core.progress import Progress
 from dlcc.core.sources import Ask, ModelSource, loaded_once
 from dlcc.core.trace.trace import AttentionTrace
 
@@ -58,6 +61,67 @@ class SentimentSource(ModelSource):
     def attention(self, text: str) -> list[AttentionTrace]:
         """As `traces`, with the explanations that come with the attention alone."""
         return self._only(self.trace(text, self._explainer(text)))
+
+    @loaded_once
+    def by_torch(self) -> "Classifier":
+        """The classifier with its weights, which can be changed.
+
+        Raises:
+            UsageError: an exported graph has none.
+        """
+        from dlcc.core.sentiment.classifier import Classifier
+        from dlcc.core.train.runtime import choose_device
+
+        if self.classifier.model is not None:
+            return self.classifier
+        self.check_weights()
+        return Classifier.load(self.folder, choose_device(self.device), self.long_texts)
+
+    def without(
+        self, trace: AttentionTrace, heads: Collection[Head] = (), tokens: Collection[int] = ()
+    ) -> list[AttentionTrace]:
+        """The trace's text read without some heads, whose weighted values are then zero, and
+        without some tokens, in whose place the mask token stands. Both numbered from 0, as in the
+        trace; the trace says what was off and, as `change`, what became of the answer.
+
+        Raises:
+            UsageError: the trace is another model's, or has no such head or token.
+        """
+        from dlcc.core.sentiment.ablation import without_heads
+        from dlcc.core.sentiment.explain import Explainer
+
+        self.check_own(trace, self.classifier.about)
+        text = str(trace.details.get("text", ""))
+        (answer,) = self.classifier.answer([text], keep_tokens=True)
+        if answer.tokens is None or answer.label is None:
+            raise UsageError(NO_ATTENTION)
+        classifier = without_heads(self.by_torch, heads) if heads else self.classifier
+        ids = list(answer.tokens.ids)
+        places = classifier.stretches(len(ids))[0]
+        for token in tokens:
+            if not 0 <= token < len(places):
+                raise UsageError(f"no token {token + 1}: the trace has {len(places)}")
+            ids[places[token]] = classifier.mask
+        read = replace(answer.tokens, ids=tuple(ids))
+        explainer = Explainer(classifier, read, classifier.labels.index(answer.label))
+        after = classifier.probabilities(classifier.logits([ids]))[0]
+        said = change(np.array(answer.probabilities), after, classifier.labels)
+        return [
+            off(each, trace, heads, tokens, said)
+            for each in self._only(self.trace(text, explainer))
+        ]
+
+    def ablated(self, trace: AttentionTrace, progress: Progress | None = None) -> list[Effect]:
+        """What becomes of the answer to the trace's text without each of the heads, the largest
+        change of its probability first.
+
+        Raises:
+            UsageError: the trace is another model's.
+        """
+        from dlcc.core.sentiment.ablation import effects
+
+        self.check_own(trace, self.classifier.about)
+        return effects(self.by_torch, str(trace.details.get("text", "")), progress)
 
     def _explainer(self, text: str) -> "Explainer":
         (answer,) = self.classifier.answer([text], keep_tokens=True)

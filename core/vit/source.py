@@ -5,14 +5,16 @@ The model comes with the first picture.
 Shapes: P patches, T tokens (P, and 1 with a class token), S side of the square pictures, C classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlcc.core.ablation import Effect, Head, change, off
 from dlcc.core.errors import UsageError
+from dlcc.core.progress import Progress
 from dlcc.core.settings import one_of
 from dlcc.core.sources import Ask, ModelSource, loaded_once
 from dlcc.core.trace import maps
@@ -41,6 +43,61 @@ class PictureSource(ModelSource):
         from dlcc.core.vit.classifier import PictureClassifier
 
         return PictureClassifier.open(self.folder, self.device, self.runner)
+
+    @loaded_once
+    def by_torch(self) -> "PictureClassifier":
+        """The classifier with its weights, which can be changed.
+
+        Raises:
+            UsageError: an exported graph has none.
+        """
+        from dlcc.core.train.runtime import choose_device
+        from dlcc.core.vit.classifier import PictureClassifier
+
+        if self.classifier.model is not None:
+            return self.classifier
+        self.check_weights()
+        return PictureClassifier.load(self.folder, choose_device(self.device))
+
+    def without(
+        self, trace: AttentionTrace, heads: Collection[Head] = (), tokens: Collection[int] = ()
+    ) -> list[AttentionTrace]:
+        """The trace's picture seen without some heads, whose weighted values are then zero, and
+        without some patches, in whose place the mean colour of the training is. Both numbered from
+        0, as in the trace; the trace says what was off and, as `change`, what became of the answer.
+
+        Raises:
+            UsageError: the trace is another model's, or has no such head or patch.
+        """
+        from dlcc.core.vit.ablation import without_heads, without_patches
+
+        whole, pixels = self.classifier, self._pixels(trace)
+        classifier = without_heads(self.by_torch, heads) if heads else whole
+        seen = without_patches(whole, pixels, tokens)
+        before, after = whole.answer(pixels[None])[0], classifier.answer(seen[None])[0]
+        made = replace(trace_of(classifier, seen), made_by=trace.made_by)
+        details = {**made.details, "file": trace.details.get("file", "")}
+        said = change(before, after, whole.classes)
+        return [off(replace(made, details=details), trace, heads, tokens, said)]
+
+    def ablated(self, trace: AttentionTrace, progress: Progress | None = None) -> list[Effect]:
+        """What becomes of the answer to the trace's picture without each of the heads, the largest
+        change of its probability first.
+
+        Raises:
+            UsageError: the trace is another model's.
+        """
+        from dlcc.core.vit.ablation import effects
+
+        return effects(self.by_torch, self._pixels(trace), progress)
+
+    def _pixels(self, trace: AttentionTrace) -> np.ndarray:
+        """The trace's picture as the model takes it: [3, S, S] uint8."""
+        self.check_own(trace, self.classifier.about)
+        size = self.classifier.config.image_size
+        if trace.image is None or trace.image.shape[0] != size:
+            raise UsageError("the trace holds no picture of this model's size: predict it anew")
+        return np.ascontiguousarray(trace.image.transpose(2, 0, 1))
 
     def traces(self, file: str) -> list[AttentionTrace]:
         path = Path(file).expanduser()

@@ -517,3 +517,25 @@ def test_the_book_preset_starts_from_bundled_vectors(run_dlcc, tmp_path: Path) -
     assert config["num_heads"] == 12
     assert config["frozen_embeddings"] is True
     assert config["norm_first"] is False
+
+
+def test_heads_are_switched_off_in_turn(run_dlcc):
+    given = ("sentiment", "A wonderful plot.", "--checkpoint", trained_run(), "--ablate", "heads")
+    (result,) = json.loads(run_dlcc(*given, "--json").stdout)["results"]
+    assert result["asked"] == "A wonderful plot."
+    assert sorted((each["layer"], each["head"]) for each in result["heads"]) == [
+        (1, 1),
+        (1, 2),
+        (2, 1),
+        (2, 2),
+    ]
+    lines = run_dlcc(*given).stdout.splitlines()
+    first = result["heads"][0]
+    assert lines[2].split() == [
+        "head",
+        f"{first['layer']}.{first['head']}",
+        f"{first['change']:+.4f}",
+        *first["answer"].split(),
+    ]
+    refused = run_dlcc(*given[:-1], "tails")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)

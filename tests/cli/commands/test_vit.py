@@ -373,3 +373,11 @@ def test_the_bundled_model_knows_a_ship(run_dlcc: Any) -> None:
     assert record["scores"]["validation"]["accuracy"] == pytest.approx(
         record["metrics"]["accuracy"], abs=0.005
     )
+
+
+def test_heads_are_switched_off_in_turn(run_dlcc, tmp_path):
+    picture = next(write_pictures(tmp_path / "data", 1).rglob("*.png"))
+    run = save_classifier(tmp_path / "vit", learned_classifier())
+    result = run_dlcc("vit", "predict", picture, "--checkpoint", run, "--ablate", "heads", "--json")
+    (found,) = json.loads(result.stdout)["results"]
+    assert len(found["heads"]) == 4

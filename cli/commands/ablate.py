@@ -1,0 +1,67 @@
+"""What `--ablate heads` prints: what becomes of each answer without each head."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dlcc.core.trace.trace import AttentionTrace
+
+_NAME = 60  # columns of a text, at most
+
+
+def check_ablate(what: str, model: str | None) -> None:
+    """Raise UsageError unless it can be switched off."""
+    from dlcc.core.errors import UsageError
+    from dlcc.core.settings import one_of
+
+    one_of(("heads",)).ask(what, "ablate")
+    if model is not None:
+        raise UsageError("only heads of our own models are switched off", "ablate", what)
+
+
+def ablated(
+    source: Any,
+    asked: "Iterable[tuple[str, Callable[[], list[AttentionTrace]]]]",
+    as_json: bool,
+    changed: str = "probability",
+) -> None:
+    """Print the effects of all heads on each answer, the largest change first.
+
+    Args:
+        source: whose heads they are.
+        asked: what is answered, and what makes the trace of it.
+        as_json: in which form.
+        changed: what changes.
+    """
+    from dataclasses import asdict
+
+    from rich.text import Text
+
+    from dlcc.cli.console import counting, print_json, stdout
+    from dlcc.cli.draw.labels import display, fit
+    from dlcc.cli.draw.scores import table
+
+    console, results = stdout(), []
+    for name, make in asked:
+        (trace,) = make()
+        with counting("heads") as progress:
+            effects = source.ablated(trace, progress)
+        if as_json:
+            heads = [
+                asdict(each) | {"layer": each.layer + 1, "head": each.head + 1} for each in effects
+            ]
+            answer = trace.details.get("translation", trace.title)
+            results.append({"asked": name, "answer": answer, "changed": changed, "heads": heads})
+            continue
+        console.print(Text(fit(display(name), min(len(name), _NAME)), "bold"))
+        rows = table("without", changed, "answer")
+        rows.columns[2].justify = "left"
+        for each in effects:
+            rows.add_row(
+                f"head {each.layer + 1}.{each.head + 1}",
+                f"{each.change:+.4f}",
+                Text(display(each.answer)),
+            )
+        console.print(rows)
+    if as_json:
+        print_json({"results": results})
