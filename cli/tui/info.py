@@ -22,6 +22,8 @@ def describe(state: ViewState) -> list[tuple[str, str]]:
     row, column = shown.values[state.row], shown.values[:, state.column]
     cell = shown.names(state.row, state.column)
     sections = [(cell, _cell(state, shown)), ("row", _row(row, shown.signed))]
+    if isinstance(change := state.trace.details.get("change"), str):
+        sections.insert(1, ("answer", display(change)))
     if not shown.signed:
         sections += [
             ("looks most at", _partners(row, shown.column_labels)),

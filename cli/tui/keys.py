@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Footer
 
 from dlcc.cli.tui import info
-from dlcc.cli.tui.state import ViewState
+from dlcc.cli.tui.state import ROLLOUT, ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.core.trace import maps
 from dlcc.core.trace.maps import join_pieces
@@ -112,6 +112,9 @@ WHEN: dict[str, Callable[[ViewState], bool]] = {
     "explain": lambda state: state.minus is None,
     "match": lambda state: bool(state.matches),
     "alternatives": _alternatives,
+    "head_off": lambda state: isinstance(state.choice.head, int) and bool(state.without),
+    "layer_off": lambda state: state.choice.head != ROLLOUT and bool(state.without),
+    "token_off": lambda state: bool(state.without),
     "explanations": lambda state: bool(state.explanations),
     "cutmix": lambda state: "cutmix" in state.trace.details and state.trace.image is not None,
     "clear": lambda state: bool(state.rows or state.columns or state.matches or state.minus),
@@ -125,7 +128,7 @@ MAP_KEYS: Keys = {
         Key("pagedown,ctrl+d", "PgDn ^d", "page(1,0)", "One screen down"),
         Key("left_parenthesis", "(", "page(0,-1)", "One screen to the left"),
         Key("right_parenthesis", ")", "page(0,1)", "One screen to the right"),
-        Key("home,0", "Home 0", "edge(0,-1)", "First column"),
+        Key("home,circumflex_accent", "Home ^", "edge(0,-1)", "First column"),
         Key("end,dollar_sign", "End $", "edge(0,1)", "Last column"),
         Key("g", "g", "edge(-1,0)", "First row"),
         Key("G", "G", "edge(1,0)", "Last row"),
@@ -171,6 +174,11 @@ MAP_KEYS: Keys = {
         Key("X", "X", "cutmix", "CutMix: sources, box and attention inside it"),
         Key("t", "t", "table", "The map in words"),
         Key("escape", "Esc", "clear", "Clear selection, search and difference"),
+    ),
+    "What if": (
+        Key("0", "0", "head_off", "Switch this head off, and on again", footer="off"),
+        Key("Z", "Z", "layer_off", "Switch this layer's heads off, and on again"),
+        Key("delete,backspace", "Del", "token_off", "Take this column's token away, and back"),
     ),
     "Take away": (
         Key("S", "S", "save", "Save the traces"),

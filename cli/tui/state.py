@@ -2,39 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from dlcc.cli.draw.labels import display
 from dlcc.cli.draw.pictures import FULL_COLOR, LIT, PLAIN
+from dlcc.cli.tui.frames import Frame
 from dlcc.core import sources
 from dlcc.core.errors import DlccError
 from dlcc.core.sources import Source
 from dlcc.core.trace import maps
 from dlcc.core.trace.scales import Scale, scale_of
-from dlcc.core.trace.trace import AttentionTrace, load_traces
+from dlcc.core.trace.trace import AttentionTrace
 
 ROLLOUT = "rollout"
 HIGHLIGHTS = ("row", "column", "cross", "cell")
 GLYPHS = "glyphs"  # no colour; stands beside the names of the palettes
-
-
-class Frame:
-    """One or several traces made at the same time, such as those of one epoch; read when needed."""
-
-    def __init__(self, label: str, source: Path | list[AttentionTrace]) -> None:
-        self.label, self._source = label, source
-
-    @cached_property
-    def traces(self) -> list[AttentionTrace]:
-        """At least one trace.
-
-        Raises:
-            DataError: the file cannot be read.
-        """
-        return load_traces(self._source) if isinstance(self._source, Path) else self._source
 
 
 @dataclass(frozen=True)
@@ -98,8 +82,6 @@ class ViewState:
     """In the picture: whether the patch under the cursor is the one that asks."""
     searched: str = ""
     """The word searched for, in lower case."""
-    by_hand: bool = False
-    """Whether a word was chosen by hand, which no command does again."""
     source: Source | None = None
     """Where the traces come from, if not from the installed source of that name."""
     _cache: dict[tuple[object, ...], ShownMap] = field(default_factory=dict)
@@ -114,11 +96,25 @@ class ViewState:
         return self.traces[self.choice.trace]
 
     @property
+    def by_hand(self) -> bool:
+        """Whether the trace was made by hand, which no command does again."""
+        return self.choice.trace >= self.frames[self.frame].own
+
+    @property
     def again(self) -> Callable[[AttentionTrace, int, str], list[AttentionTrace]] | None:
         """What makes the trace once more with another word in one row, if anything does."""
+        return self._offered("again")
+
+    @property
+    def without(self) -> Callable[..., list[AttentionTrace]] | None:
+        """What makes the trace once more without some heads and tokens, if anything does."""
+        return self._offered("without")
+
+    def _offered(self, method: str) -> Callable[..., list[AttentionTrace]] | None:
+        """What the trace's source may have."""
         name = self.trace.made_by.get("source", self.trace.kind)
         try:
-            return getattr(sources.source(str(name), self.source), "again", None)
+            return getattr(sources.source(str(name), self.source), method, None)
         except DlccError:  # none of that name, or one that does not load
             return None
 
@@ -287,14 +283,22 @@ class ViewState:
         self.rows = {row for row in self.rows if row < rows}
         self.columns = {column for column in self.columns if column < columns}
 
-    def replace_traces(self, traces: list[AttentionTrace]) -> None:
-        """Show traces with a word chosen by hand in place of the current frame's."""
-        self.frames[self.frame] = Frame(self.frames[self.frame].label, traces)
-        self.path, self.by_hand = None, True
+    def add_by_hand(self, traces: list[AttentionTrace], base: AttentionTrace) -> None:
+        """Show traces that were made by hand from the trace `base`, which stays beside them; what
+        else was made by hand goes."""
+        self._put(*self.frames[self.frame].with_by_hand(traces, base))
+
+    def drop_by_hand(self) -> None:
+        """Show the trace again that the last was made from by hand."""
+        self._put(*self.frames[self.frame].without_by_hand())
+
+    def _put(self, frame: Frame, trace: int) -> None:
+        """Have a frame in place of the current one, and show one of its traces."""
+        self.frames[self.frame] = frame
         self._cache.clear()
         self._tops.clear()
         self.minus = None
-        self.choose(self.choice)
+        self.choose(replace(self.choice, trace=trace))
 
     def go_to_frame(self, frame: int) -> None:
         """Show another epoch, the same map of it if it has one.

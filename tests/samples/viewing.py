@@ -85,6 +85,7 @@ class FakeSource:
         self,
         traces: Callable[..., list[AttentionTrace]] | None = None,
         again: Callable[..., list[AttentionTrace]] | None = None,
+        without: Callable[..., list[AttentionTrace]] | None = None,
         **asks: str,
     ) -> None:
         self.asks = [Ask(label, example) for label, example in asks.items()]
@@ -92,6 +93,8 @@ class FakeSource:
             self.traces = traces
         if again:
             self.again = again
+        if without:
+            self.without = without
 
 
 def install(monkeypatch: pytest.MonkeyPatch, **installed: FakeSource) -> None:

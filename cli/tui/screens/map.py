@@ -5,7 +5,7 @@ import numpy as np
 from dlcc.cli.draw.pictures import BLENDS
 from dlcc.cli.tui.keys import MAP_KEYS, bindings
 from dlcc.cli.tui.messages import Failed
-from dlcc.cli.tui.screens.reading import Reading
+from dlcc.cli.tui.screens.what_if import WhatIf
 from dlcc.cli.tui.state import HIGHLIGHTS, ROLLOUT, Choice, ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.grid import MapGrid
@@ -19,7 +19,7 @@ _FAR = 10**6  # further than any map reaches
 _PATCH_PAGE = 5
 
 
-class MapScreen(Reading):
+class MapScreen(WhatIf):
     """One map, or picture, with a cursor; everything else is reached from here."""
 
     KEYS = MAP_KEYS

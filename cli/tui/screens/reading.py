@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import RenderableType
@@ -128,13 +129,14 @@ class Reading(Screen[None]):
         def chosen(word: str | None) -> None:
             if word is not None and again is not None:
                 what = f"Translating on from {display(word)}"
-                self.post_message(Compute(what, lambda: again(trace, step, word), self._replace))
+                done = partial(self.add_by_hand, trace)
+                self.post_message(Compute(what, lambda: again(trace, step, word), done))
 
         title = f"In place of {display(trace.query[step])}"
         self.app.push_screen(Choose(title, options), chosen)
 
-    def _replace(self, traces: list[AttentionTrace]) -> None:
-        self.state.replace_traces(traces)
+    def add_by_hand(self, base: AttentionTrace, traces: list[AttentionTrace]) -> None:
+        self.state.add_by_hand(traces, base)
         self.redraw()
 
     # Searching

@@ -115,7 +115,7 @@ def test_the_command_brings_the_view_back(trace_file):
     assert reproducing(several).endswith("dlcc view view.trace --map 1.1.3")
     several.minus = Choice(0, 0, 0)
     assert reproducing(several).startswith("dlcc view SAVED.trace --map 2.1.3 --minus 1.1.1")
-    made.replace_traces([text_trace()])
+    made.add_by_hand([text_trace()], made.trace)
     assert reproducing(made).startswith("dlcc view SAVED.trace")
 
 

@@ -128,7 +128,7 @@ def test_only_what_is_in_sight_is_drawn():
         assert lines[-1].startswith("w999 >")
         assert "+" in viewed.text  # the minimap's frame
         assert viewed.map.body.minimap.display
-        await viewed.press("g", "0")
+        await viewed.press("g", "home")
         assert any(line.lstrip().startswith("w0 >") for line in drawn(viewed))
 
     view(state_of(plain_trace(tokens)), steps)

@@ -596,3 +596,49 @@ def test_wide_and_narrow_panels():
         assert side.region.x > 100
 
     view(state_of(text_trace()), steps)
+
+
+def test_heads_layers_and_tokens_are_switched_off_beside_the_old_answer(monkeypatch):
+    asked = []
+
+    def without(trace, heads, tokens):
+        asked.append((trace.title, sorted(heads), sorted(tokens)))
+        off = {"heads": sorted(map(list, heads)), "tokens": sorted(tokens)}
+        details = {"off": off, "change": "neg 0.98 → 0.61"}
+        return [text_trace(3, title=f"off {len(asked)}", details=details)]
+
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("L", "0")
+        assert asked == [("model 0", [(0, 1)], [])]
+        assert "answer: neg 0.98 → 0.61" in viewed.text
+        assert [trace.title for trace in viewed.state.traces] == ["model 0", "off 1"]
+        assert viewed.state.choice == Choice(1, 0, 1)
+        await viewed.press("right", "right", "delete")
+        assert asked[-1] == ("model 0", [(0, 1)], [2])  # from the old one, both together
+        await viewed.press("Z")
+        assert asked[-1] == ("model 0", [(0, 0), (0, 1), (0, 2)], [2])
+        assert [trace.title for trace in viewed.state.traces] == ["model 0", "off 3"]
+        await viewed.press("b")
+        assert "model 0" in viewed.text
+        assert "off 3" in viewed.text
+        await viewed.press("escape", "Z", "backspace")
+        assert [trace.title for trace in viewed.state.traces] == ["model 0"]  # all is on again
+        assert len(asked) == 4
+
+    install(monkeypatch, attend=FakeSource(without=without))
+    view(state_of(text_trace()), steps)
+
+
+def test_a_forced_word_stands_beside_what_was_written(monkeypatch):
+    made = iter(range(1, 9))
+
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("a", "enter")
+        assert [trace.title for trace in viewed.state.traces] == ["model 0", "model 1"]
+        await viewed.press("a", "enter")
+        assert [trace.title for trace in viewed.state.traces] == ["model 0", "model 1", "model 2"]
+        await viewed.press("tab", "a", "enter")
+        assert [trace.title for trace in viewed.state.traces] == ["model 0", "model 3"]
+
+    install(monkeypatch, attend=FakeSource(again=lambda *_: [text_trace(next(made))]))
+    view(state_of(text_trace()), steps)

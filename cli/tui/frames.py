@@ -1,0 +1,57 @@
+"""Traces made at the same time, and those that were made from them by hand."""
+
+from functools import cached_property
+from pathlib import Path
+
+from dlcc.core.trace.trace import AttentionTrace, load_traces
+
+
+class Frame:
+    """One or several traces made at the same time, such as those of one epoch; read when needed."""
+
+    def __init__(
+        self,
+        label: str,
+        source: Path | list[AttentionTrace],
+        by_hand: int = 0,
+        origin: int = 0,
+    ) -> None:
+        """Args:
+        label: what it is called.
+        source: its traces, or their file.
+        by_hand: how many of them, the last, were made by hand in the viewer.
+        origin: the number of the trace that these were made from.
+        """
+        self.label, self._source = label, source
+        self.by_hand, self.origin = by_hand, origin
+
+    @cached_property
+    def traces(self) -> list[AttentionTrace]:
+        """At least one trace.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        return load_traces(self._source) if isinstance(self._source, Path) else self._source
+
+    @property
+    def own(self) -> int:
+        """How many of the traces were not made by hand."""
+        return len(self.traces) - self.by_hand
+
+    def with_by_hand(
+        self, traces: list[AttentionTrace], base: AttentionTrace
+    ) -> "tuple[Frame, int]":
+        """The frame with traces that were made by hand from `base`, one of its own, which stays
+        beside them; what else was made by hand goes. And the number of the first of them."""
+        own = self.traces[: self.own]
+        kept = own if any(trace is base for trace in own) else [*own, base]
+        origin = next(number for number, trace in enumerate(kept) if trace is base)
+        made = len(kept) - len(own) + len(traces)
+        return Frame(self.label, [*kept, *traces], made, origin), len(kept)
+
+    def without_by_hand(self) -> "tuple[Frame, int]":
+        """The frame without what was made by hand last, and the number of the trace that it was
+        made from."""
+        left = self.traces[: max(self.own, self.origin + 1)]
+        return Frame(self.label, left, len(left) - self.own, self.origin), self.origin
