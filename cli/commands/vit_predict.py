@@ -1,6 +1,5 @@
 """`dlcc vit predict`: what a picture shows, and where the model looked."""
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +15,7 @@ from dlcc.cli.options import (
     Force,
     Json,
     Model,
+    ResumeOutput,
     Runner,
     Save,
     Theme,
@@ -33,10 +33,13 @@ if TYPE_CHECKING:
 _BAR = 30  # cells of a probability of 1
 _TOP = 5  # classes that are printed unasked
 _BATCH = 32  # pictures that are answered at a time where none is drawn
+_FEW = 20  # pictures whose attention is looked at unasked
 
 
 def predict(
-    pictures: Annotated[list[Path], typer.Argument(help="Picture files.", metavar="IMAGE")],
+    pictures: Annotated[
+        list[Path], typer.Argument(help="Picture files, and folders of such.", metavar="IMAGE")
+    ],
     checkpoint: Checkpoint = None,
     model: Model = None,
     top: Annotated[int, typer.Option(help="Classes to print.", min=1)] = _TOP,
@@ -44,7 +47,7 @@ def predict(
         bool | None,
         typer.Option(
             "--attention/--no-attention",
-            help="Draw the picture and what was attended to; the default on a terminal.",
+            help="Draw the picture and what was attended to; the default on a terminal, for files.",
             show_default=False,
         ),
     ] = None,
@@ -65,12 +68,19 @@ def predict(
     title: FigureTitle = "",
     force: Force = False,
     json_output: Json = False,
+    resume_output: ResumeOutput = None,
     device: Device = "auto",
     runner: Runner = "auto",
 ) -> None:
-    """Say what pictures show."""
+    """Say what pictures show.
+
+    The pictures of folders, and many, are answered as they are read, without attention unless it is
+    asked for; --json prints an object for each.
+    """
     from dlcc.cli.console import loading, print_json, stdout
     from dlcc.cli.draw.export import Files
+    from dlcc.cli.streams import continued, in_windows
+    from dlcc.core.errors import UsageError
     from dlcc.core.vit.source import PictureSource
 
     at_most_one(json=json_output, tui=tui)
@@ -83,39 +93,58 @@ def predict(
         from dlcc.core.huggingface.pictures import PictureModelSource
 
         source = PictureModelSource(model, device)
+    shows = tui or files.wanted
+    if resume_output and (shows or attention or not json_output):
+        raise UsageError("--resume-output needs --json, and no attention")
+    paths = [path for given in pictures for path in _pictures_in(given)]
+    many = len(paths) > _FEW or any(each.is_dir() for each in pictures)
+    if shows and len(paths) > _FEW:
+        raise UsageError(f"attention of {len(paths):,} pictures: choose at most {_FEW}")
     with loading("torch and the model"):
-        source.classifier  # noqa: B018 - loaded now
+        classifier = source.classifier
     if ablate is not None:
         from dlcc.cli.commands.ablate import ablated, check_ablate
 
         check_ablate(ablate, model)
-        asked = ((str(path), partial(source.traces, str(path))) for path in pictures)
+        asked = ((str(path), partial(source.traces, str(path))) for path in paths)
         ablated(source, asked, json_output)
         return
-    draw = stdout().is_terminal and not json_output if attention is None else attention
-    if attention is None and draw and model is not None and source.classifier.windows:
+    seen = not many and not resume_output if attention is None else attention
+    draw = seen and not json_output and (stdout().is_terminal or attention is True)
+    if attention is None and draw and model is not None and classifier.windows:
         from dlcc.cli.console import note
 
         draw = False
         note("a Swin model attends within windows: there is no map of the whole picture to draw")
-    shows = tui or files.wanted
     # Only who looks at attention pays for it.
-    asks = draw or json_output or shows or (layer, head, method) != (None, None, whole)
+    asks = draw or (json_output and seen) or shows or (layer, head, method) != (None, None, whole)
     results: list[dict[str, Any]] = []
     traces: list[AttentionTrace] = []
-    problems: list[Path] = []
-    for batch in _batches(source.classifier, pictures, 1 if asks else _BATCH, problems):
-        if not asks:
-            _print_answers(source.classifier, batch, top)
-            continue
-        ((path, pixels),) = batch
-        trace = source.trace(pixels, path, top)
-        traces += [trace] if shows else []  # many of them would fill the memory
-        result = _explained(path, trace, method, layer, head)
-        results += [result] if shows or json_output else []
-        if not json_output and not tui:
-            _print(result, trace if draw else None)
-    if json_output:
+    problems = 0
+    with continued(resume_output) as before:
+        most = 1 if asks else _BATCH
+        for part in in_windows(paths[before:], "pictures", len(paths) - before, most):
+            read = _read(classifier, part, alone=len(paths) == 1)
+            problems += sum(isinstance(each, DataError) for each in read)
+            whole_ones = [each for each in read if not isinstance(each, DataError)]
+            answers = iter([] if asks else _answered(classifier, whole_ones, top))
+            for path, pixels in zip(part, read, strict=True):
+                if isinstance(pixels, DataError):
+                    if json_output and many:
+                        print_json({"file": str(path), "error": str(pixels)})
+                    continue
+                trace = source.trace(pixels, path, top) if asks else None
+                traces += [trace] if trace and shows else []  # many of them would fill the memory
+                if trace:
+                    result = _explained(path, trace, method, layer, head)
+                else:
+                    result = {"file": str(path), "answers": next(answers)}
+                if json_output and many:
+                    print_json(result)
+                elif not json_output and not tui:
+                    _print(result, trace if draw else None)
+                results += [result] if shows or (json_output and not many) else []
+    if json_output and not many:
         print_json(results)
     if traces:
         files.write(traces, layer=layer, head=head, panels=lambda: _panels(traces, results))
@@ -124,45 +153,72 @@ def predict(
 
         view_traces(traces, source, layer=layer or 1, head=head or 1)
     if problems:
-        raise DataError(f"{len(problems)} of {len(pictures)} pictures could not be read")
+        raise DataError(f"{problems:,} of {len(paths):,} pictures could not be read")
 
 
-def _batches(
-    classifier: "PictureClassifier", paths: list[Path], size: int, problems: list[Path]
-) -> "Iterator[list[tuple[Path, np.ndarray]]]":
-    """The pictures that can be read, `size` at a time; those that cannot become `problems`.
+def _pictures_in(path: Path) -> list[Path]:
+    """The picture itself, or all in a folder, by name.
+
+    Raises:
+        DataError: the folder has none.
+    """
+    if not path.is_dir():
+        return [path]
+    from dlcc.core.files.paths import being_read
+    from dlcc.core.files.walk import files_in
+    from dlcc.core.vit.pictures import suffixes
+
+    endings = suffixes()
+    with being_read(path):
+        found = [file for name, file in files_in(path) if name.lower().endswith(endings)]
+    if not found:
+        raise DataError(f"{path} holds no pictures")
+    return found
+
+
+def _read(
+    classifier: "PictureClassifier", paths: list[Path], alone: bool
+) -> "list[np.ndarray | DataError]":
+    """Pictures, decoded side by side, or why one cannot be read.
 
     Raises:
         DataError: the only one cannot be read.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     from dlcc.cli.console import warn
 
-    batch = []
-    for path in paths:
+    def one(path: Path) -> "np.ndarray | DataError":
         try:
-            batch.append((path, classifier.read(path)))
+            return classifier.read(path)
         except DataError as error:
-            if len(paths) == 1:
+            if alone:
                 raise
-            problems.append(path)
-            warn(str(error))
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+            return error
+
+    if len(paths) == 1:
+        found = [one(paths[0])]
+    else:
+        with ThreadPoolExecutor() as pool:
+            found = list(pool.map(one, paths))
+    for each in found:
+        if isinstance(each, DataError):
+            warn(str(each))
+    return found
 
 
-def _print_answers(
-    classifier: "PictureClassifier", batch: "list[tuple[Path, np.ndarray]]", top: int
-) -> None:
+def _answered(
+    classifier: "PictureClassifier", pixels: "list[np.ndarray]", top: int
+) -> list[list[dict[str, Any]]]:
+    """The most probable classes of each picture."""
     import numpy as np
 
     from dlcc.core.vit.source import top_answers
 
-    probabilities = classifier.answer(np.stack([pixels for _, pixels in batch]))
-    for (path, _), each in zip(batch, probabilities, strict=True):
-        _print({"file": str(path), "answers": _as_json(top_answers(classifier, each, top))})
+    if not pixels:
+        return []
+    found = classifier.answer(np.stack(pixels))
+    return [_as_json(top_answers(classifier, each, top)) for each in found]
 
 
 def _as_json(answers: list[tuple[str, float]]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from dlcc.core.files.paths import being_read
-from dlcc.core.nn.batches import PAD_STEP, batches_by_length, padded
+from dlcc.core.nn.batches import batches_by_length, padded
 from dlcc.core.progress import Progress
 from dlcc.core.runner import Runner, TorchRunner, opened
 from dlcc.core.sentiment.codec import LONG_TEXTS, MASK, ReviewCodec, ReviewTokens, ends, windows
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 KIND = "sentiment"
 _BATCH_TOKENS = 4096  # more than that falls out of the processor's cache
+_STEP = 8  # texts are padded to a multiple of so many tokens
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ class Classifier(Calibrated):
                 pieces.append([ids[place] for place in places])
         logits = np.zeros((len(pieces), len(self.labels)), np.float32)
         done = 0
-        for batch in batches_by_length([len(piece) for piece in pieces], _BATCH_TOKENS, PAD_STEP):
+        for batch in batches_by_length([len(piece) for piece in pieces], _BATCH_TOKENS, _STEP):
             logits[batch] = self.batch_logits([pieces[place] for place in batch])
             done += len(batch)
             if progress:
@@ -199,6 +200,6 @@ class Classifier(Calibrated):
 
     def batch_logits(self, pieces: Sequence[Sequence[int]]) -> np.ndarray:
         """Logits [B, C], float32, of one batch of at most `max_length` tokens each."""
-        tokens = padded([piece or [0] for piece in pieces], PAD_STEP)
+        tokens = padded([piece or [0] for piece in pieces], _STEP)
         found: np.ndarray = self.runner.run("answer", tokens=tokens)["logits"]
         return found

@@ -282,7 +282,7 @@ def test_predict_reads_and_answers_a_batch_at_a_time_and_attends_only_for_who_lo
         monkeypatch.setattr(PictureClassifier, name, counting)
     plain = run_dlcc(*options)
     assert plain.exit_code == 3
-    assert done == [*["read"] * 3, "answer 2", *["read"] * 2, "answer 2"]
+    assert done == ["read", "answer 1", *["read"] * 2, "answer 1", *["read"] * 2, "answer 2"]
     lines = iter(plain.stdout.splitlines())
     for one in explained:
         assert next(lines) == one["file"]
@@ -293,6 +293,35 @@ def test_predict_reads_and_answers_a_batch_at_a_time_and_attends_only_for_who_lo
     done.clear()
     run_dlcc(*options, "--attention")
     assert done == ["read", "attend", "read", *["read", "attend"] * 3]
+
+
+def test_the_pictures_of_a_folder_are_answered_in_their_order_and_gone_on_with(
+    run_dlcc: Any, model: Path, tmp_path: Path
+) -> None:
+    folder, answers = tmp_path / "photos", tmp_path / "answers"
+    for number, name in enumerate(["red", "blue"] * 4):
+        file = folder / f"{number % 2}" / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9), COLOURS[name]).save(file)
+    (folder / "0" / "2.png").write_text("no picture")
+    options = ("vit", "predict", folder, "--checkpoint", model, "--json")
+    printed = run_dlcc(*options)
+    assert printed.exit_code == 3
+    found = [json.loads(line) for line in printed.stdout.splitlines()]
+    assert [Path(each["file"]).name for each in found] == [
+        f"{n}.png" for n in (0, 2, 4, 6, 1, 3, 5, 7)
+    ]
+    assert "no picture" in found[1]["error"]
+    assert {each["answers"][0]["class"] for each in found[4:]} == {"blue"}
+    answers.write_text(printed.stdout[: len(printed.stdout) // 2])
+    assert run_dlcc(*options, "--resume-output", answers).stdout == ""
+    again = [json.loads(line) for line in answers.read_text().splitlines()]
+    assert [each["file"] for each in again] == [each["file"] for each in found]
+    explained = run_dlcc(*options, "--attention").stdout.splitlines()
+    assert len(explained) == 8
+    assert np.array(json.loads(explained[-1])["patches"]).shape == (2, 2)
+    (tmp_path / "none").mkdir()
+    assert run_dlcc("vit", "predict", tmp_path / "none", "--checkpoint", model).exit_code == 3
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "I;16", "CMYK"])
