@@ -1,5 +1,6 @@
 """What moves the weights: AdamW alone, or with Muon for the weights of linear layers."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,7 +32,48 @@ def optimizers_of(model: nn.Module, config: FitConfig) -> list[Optimizer]:
     if not linear:
         return [adamw]
     groups = _groups([p for p in shares if p in linear], shares, config.weight_decay)
-    return [adamw, torch.optim.Muon(groups, lr=rate, adjust_lr_fn="match_rms_adamw")]
+    return [adamw, Muon(groups, lr=rate, adjust_lr_fn="match_rms_adamw")]
+
+
+class Muon(torch.optim.Muon):
+    """torch's, but for rounding, and with the same state: the matrices of one shape are made
+    orthogonal together, which takes a GPU as long as one of them."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # no loss is asked again
+        for group in self.param_groups:
+            stacks: dict[torch.Size, list[Tensor]] = {}
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    stacks.setdefault(weight.shape, []).append(weight)
+            for weights in stacks.values():
+                self._step(weights, group)
+
+    def _step(self, weights: list[Tensor], group: Mapping[str, Any]) -> None:
+        """Move N weights of one shape [R, C]."""
+        for weight in weights:
+            if not self.state[weight]:
+                self.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+        before = [self.state[weight]["momentum_buffer"] for weight in weights]
+        slopes: list[Any] = [weight.grad for weight in weights]
+        torch._foreach_lerp_(before, slopes, 1 - group["momentum"])
+        ahead = torch._foreach_lerp(slopes, before, group["momentum"])
+        steps = _orthogonal(torch.stack(ahead), group).float()  # [N, R, C]
+        rate, length = group["lr"], 0.2 * math.sqrt(max(weights[0].shape))
+        torch._foreach_mul_(weights, 1 - rate * group["weight_decay"])
+        torch._foreach_add_(weights, list(steps), alpha=-rate * length)
+
+
+def _orthogonal(matrices: Tensor, group: Mapping[str, Any]) -> Tensor:
+    """[N, R, C] with singular values near 1, in bfloat16, by Newton and Schulz."""
+    a, b, c = group["ns_coefficients"]
+    is_tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.bfloat16().mT if is_tall else matrices.bfloat16()
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=group["eps"])
+    for _ in range(group["ns_steps"]):
+        square = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
+    return x.mT if is_tall else x
 
 
 def rate_shares(model: nn.Module, decay: float) -> dict[Tensor, float]:

@@ -1,0 +1,46 @@
+"""Muon of stacked matrices: torch's steps, and torch's state."""
+
+import pytest
+import torch
+from torch import nn
+
+from dlcc.core.train.optimizers import Muon, optimizer_state, restore_optimizers
+
+SHAPES = [(16, 16), (48, 16), (16, 64), (16, 16), (64, 16)]
+HOW = {"lr": 0.01, "weight_decay": 0.05, "adjust_lr_fn": "match_rms_adamw"}
+
+
+def _weights() -> list[nn.Parameter]:
+    generator = torch.Generator().manual_seed(0)
+    return [nn.Parameter(torch.randn(shape, generator=generator)) for shape in SHAPES]
+
+
+def _steps(optimizer: torch.optim.Optimizer, seeds: range) -> None:
+    """Steps of drawn gradients; the last weight has one at every other step alone."""
+    for seed in seeds:
+        generator = torch.Generator().manual_seed(seed)
+        *some, last = optimizer.param_groups[0]["params"]
+        for weight in some:
+            weight.grad = torch.randn(weight.shape, generator=generator)
+        last.grad = torch.ones_like(last).tril(seed % 7) if seed % 2 else None
+        optimizer.step()
+
+
+@pytest.mark.parametrize("taken_over", [False, True])
+def test_stacked_matrices_move_as_torch_moves_them_one_by_one(taken_over: bool) -> None:
+    ours, theirs, begun = _weights(), _weights(), _weights()
+    stacked, single = Muon(ours, **HOW), torch.optim.Muon(theirs, **HOW)
+    _steps(single, range(10))
+    if not taken_over:
+        _steps(stacked, range(10))
+    else:  # a run that was begun before goes on
+        for here, there in zip(ours, theirs, strict=True):
+            here.data.copy_(there.data)
+        state = {name: each.clone() for name, each in optimizer_state([single]).items()}
+        restore_optimizers([stacked], state)
+    for optimizer in (single, stacked):
+        _steps(optimizer, range(10, 40))
+    for here, there, first in zip(ours, theirs, begun, strict=True):
+        moved = (there - first).detach().abs().max()
+        assert moved > 0.1
+        assert (here - there).detach().abs().max() < 1e-2 * moved
