@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dlcc.core.ablation import Effect
     from dlcc.core.trace.trace import AttentionTrace
 
 _NAME = 60  # columns of a text, at most
@@ -33,8 +34,7 @@ def ablated(
         as_json: in which form.
         changed: what changes.
     """
-    from dataclasses import asdict
-
+    from rich.cells import cell_len
     from rich.text import Text
 
     from dlcc.cli.console import counting, print_json, stdout
@@ -43,25 +43,36 @@ def ablated(
 
     console, results = stdout(), []
     for name, make in asked:
-        (trace,) = make()
         with counting("heads") as progress:
-            effects = source.ablated(trace, progress)
-        if as_json:
-            heads = [
-                asdict(each) | {"layer": each.layer + 1, "head": each.head + 1} for each in effects
-            ]
-            answer = trace.details.get("translation", trace.title)
-            results.append({"asked": name, "answer": answer, "changed": changed, "heads": heads})
-            continue
-        console.print(Text(fit(display(name), min(len(name), _NAME)), "bold"))
-        rows = table("without", changed, "answer")
-        rows.columns[2].justify = "left"
-        for each in effects:
-            rows.add_row(
-                f"head {each.layer + 1}.{each.head + 1}",
-                f"{each.change:+.4f}",
-                Text(display(each.answer)),
-            )
-        console.print(rows)
+            found = [(trace, source.ablated(trace, progress)) for trace in make()]
+        for trace, effects in found:
+            if as_json:
+                results.append(_as_json(name, trace, changed, effects))
+                continue
+            said = display(trace.details.get("source", name))
+            console.print(Text(fit(said, min(cell_len(said), _NAME)), "bold"))
+            rows = table("without", changed, "answer")
+            rows.columns[2].justify = "left"
+            for each in effects:
+                rows.add_row(
+                    f"head {each.layer + 1}.{each.head + 1}",
+                    f"{each.change:+.4f}",
+                    Text(display(each.answer)),
+                )
+            console.print(rows)
     if as_json:
         print_json({"results": results})
+
+
+def _as_json(
+    name: str, trace: "AttentionTrace", changed: str, effects: "list[Effect]"
+) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    heads = [asdict(each) | {"layer": each.layer + 1, "head": each.head + 1} for each in effects]
+    return {
+        "asked": trace.details.get("source", name),
+        "answer": trace.details.get("translation", trace.title),
+        "changed": changed,
+        "heads": heads,
+    }

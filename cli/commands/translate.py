@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +12,7 @@ import typer
 
 from dlcc.cli.commands.translate_notes import Said
 from dlcc.cli.options import (
+    Ablate,
     Checkpoint,
     Device,
     Encoding,
@@ -67,6 +69,7 @@ def translate(
     palette: Annotated[
         str, typer.Option("--palette", help="viridis, cividis or grey.", metavar="NAME")
     ] = "viridis",
+    ablate: Ablate = None,
     tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
     save: Save = None,
     export_to: Export = None,
@@ -99,6 +102,10 @@ def translate(
             "--resume-output has one line a line: no picture, and --n-best only with --json"
         )
     given = _given(text, file, encoding)
+    if ablate is not None:
+        from dlcc.cli.commands.ablate import check_ablate
+
+        check_ablate(ablate, model)
     if model is not None:
         if checkpoint is not None or n_best != 1:
             raise UsageError("--model goes neither with --checkpoint nor with --n-best")
@@ -118,6 +125,13 @@ def translate(
     source = TranslateSource(checkpoint, device, options, runner)
     with loading("torch and the model"):
         translator, console = source.translator, stdout()
+    if ablate is not None:
+        from dlcc.cli.commands.ablate import ablated
+
+        sentences = chain.from_iterable(given.parts(0))
+        asked = ((line, partial(source.traces, line)) for line in sentences)
+        ablated(source, asked, json_output, "log probability")
+        return
     alone = given.alone and console.is_terminal and translator.config.attention != "none"
     draws = (alone if attention is None else attention) and not json_output and not tui
     shows = shows or draws

@@ -3,13 +3,16 @@
 The model comes with the first sentence.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlcc.core.ablation import Effect, Head, off
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.progress import Progress
 from dlcc.core.sources import Ask, ModelSource, loaded_once
 from dlcc.core.trace.trace import AttentionTrace
 
@@ -63,12 +66,61 @@ class TranslateSource(ModelSource):
         Raises:
             UsageError: the trace is another model's, or has no such step or word.
         """
-        if trace.made_by.get("model") != self.translator.about.get("command", ""):
-            raise UsageError(
-                "this trace was made by another model: to choose other words, have that one "
-                "translate the sentence again"
-            )
-        return [self._trace(choose(self.translator, trace, step, word))]
+        self.check_own(trace, self.translator.about)
+        chosen = choose(self.translator, trace, step, word)
+        made = self._trace(chosen)
+        change = f"{trace.details['translation']} → {chosen.text}"
+        return [replace(made, details={**made.details, "change": change})]
+
+    @loaded_once
+    def by_torch(self) -> "Translator":
+        """The translator with its weights, which can be changed.
+
+        Raises:
+            UsageError: an exported graph has none.
+        """
+        from dlcc.core.train.runtime import choose_device
+        from dlcc.core.translate.translator import Translator
+
+        if self.translator.has_weights:
+            return self.translator
+        self.check_weights()
+        return Translator.load(self.folder, choose_device(self.device))
+
+    def without(
+        self, trace: AttentionTrace, heads: Collection[Head] = (), tokens: Collection[int] = ()
+    ) -> list[AttentionTrace]:
+        """The trace's sentence translated without some heads, whose weighted values are then zero,
+        by a decoder that cannot look at some of its tokens. Both numbered from 0, as in the trace;
+        the trace says what was off and, as `change`, what became of the translation.
+
+        Raises:
+            UsageError: the trace is another model's, or has no such head or token.
+            DataError: nothing is translated then.
+        """
+        from dlcc.core.translate.ablation import without
+
+        self.check_own(trace, self.translator.about)
+        if not all(0 <= token < len(trace.key) for token in tokens):
+            raise UsageError(f"no such token: the trace has {len(trace.key)}")
+        whole = self.by_torch if heads else self.translator
+        part = without(whole, heads, tokens)
+        (written,) = part.translate([trace.details["source"]], self.options, keep_steps=True)
+        made = trace_of(part, written, trace.made_by)
+        said = f"{trace.details['translation']} → {written.text}"
+        return [off(made, trace, heads, tokens, said)]
+
+    def ablated(self, trace: AttentionTrace, progress: Progress | None = None) -> list[Effect]:
+        """What becomes of the translation of the trace's sentence without each of the heads, the
+        largest change of the logarithm of its probability first.
+
+        Raises:
+            UsageError: the trace is another model's.
+        """
+        from dlcc.core.translate.ablation import effects
+
+        self.check_own(trace, self.translator.about)
+        return effects(self.by_torch, trace.details["source"], self.options, progress)
 
     def _trace(self, translation: "Translation") -> AttentionTrace:
         from dlcc.core.translate.translator import SearchOptions

@@ -102,6 +102,11 @@ class Translator:
         return self._model
 
     @property
+    def has_weights(self) -> bool:
+        """Whether there is a model, for torch."""
+        return self._model is not None
+
+    @property
     def _most_tokens(self) -> int:
         """Tokens of a source beyond which nothing is read: the work grows with their square."""
         return 4 * self.longest_source

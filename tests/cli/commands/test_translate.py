@@ -454,3 +454,15 @@ def test_ctrl_c_leaves_a_resumable_state(tmp_path: Path) -> None:
     assert f"stopped; go on with: dlcc resume {run}\n" in narration
     assert "Traceback" not in narration
     assert (run / "last" / "training_state.safetensors").exists()
+
+
+def test_heads_are_switched_off_in_turn(run_dlcc):
+    given = ("translate", "I bought a book.", "--ablate", "heads")
+    (result,) = json.loads(run_dlcc(*given, "--json").stdout)["results"]
+    (head,) = result["heads"]
+    assert head["change"] < -1
+    assert result["changed"] == "log probability"
+    lines = run_dlcc(*given).stdout.splitlines()
+    assert lines[0] == "I bought a book."
+    assert lines[2].split()[:3] == ["head", "1.1", f"{head['change']:+.4f}"]
+    assert head["answer"] in lines[2]
