@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from dlcc.cli.options import Export, FigureTitle, Force, Theme
+
 
 def view(
     traces: Annotated[
@@ -39,23 +41,35 @@ def view(
         str, typer.Option(help="Colour scale: shared, own, row, log or rank.")
     ] = "shared",
     palette: Annotated[str, typer.Option(help="viridis, cividis, grey or glyphs.")] = "viridis",
+    export_to: Export = None,
+    theme: Theme = "paper",
+    title: FigureTitle = "",
+    force: Force = False,
 ) -> None:
     """Look at attention in the terminal, with the keyboard.
 
     Runs open on their curves, the best epoch chosen. Without TRACE a start screen offers sentences,
-    files, runs and demos. In a pipe the map is printed.
+    files, runs and demos. In a pipe the map is printed. With --export nothing opens: it is written.
     """
+    from dlcc.cli.console import note
+    from dlcc.cli.draw.export import Files
     from dlcc.cli.tui import app as viewer
+    from dlcc.cli.tui.export import seen_in
     from dlcc.cli.tui.opening import best_frame, has_curves, state_of
+    from dlcc.cli.tui.widgets import patches
     from dlcc.core.errors import UsageError
 
+    files = Files(None, export_to, theme, title, force)
     if not traces:
+        if export_to is not None:
+            raise UsageError("name a trace, as in dlcc view FILE.trace", "export", export_to)
         if not viewer.is_interactive():
             raise UsageError("no terminal to draw on: name a trace, as in dlcc view FILE.trace")
         viewer.view(None)
         return
     is_chosen = epoch is not None or minus is not None or map_name != "1.1.1"
-    if viewer.is_interactive() and not is_chosen and all(map(has_curves, traces)):
+    draws = viewer.is_interactive() and export_to is None
+    if draws and not is_chosen and all(map(has_curves, traces)):
         viewer.view(None, traces)
         return
     if len(traces) > 1:
@@ -63,4 +77,9 @@ def view(
     frame = best_frame(traces[0]) if epoch is None else epoch
     state = state_of(traces[0], map_name, minus, frame, scale, palette)
     state.regroup(words, hide_special)
+    if export_to is not None:
+        patches.begin(state)
+        seen_in(state).write(export_to, files.theme, files.title)
+        note(f"wrote {export_to}")
+        return
     viewer.view(state)

@@ -119,7 +119,8 @@ def export(
     check_ending(path)
     ending = path.suffix.lower()
     cells = sum(len(trace.query) * len(trace.key) * len(chosen.maps(trace)) for trace in traces)
-    if ending not in (".csv", ".json") and cells > _MAX_CELLS and panels is None:
+    draws = panels is None and ending not in (".csv", ".json")
+    if (draws or ending == ".txt") and cells > _MAX_CELLS:
         raise UsageError(
             f"{cells:,} cells are no picture; choose a layer and a head, or end it in .csv or "
             ".json",

@@ -3,6 +3,7 @@
 For prints and the viewer alike.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -22,6 +23,9 @@ FULL_COLOR = ("truecolor", "256")
 """The colour systems that can show a picture; elsewhere glyphs stand for lightness."""
 _TINT = 0.55  # share of the attention's colour in a tinted picture
 _DARKEST = 0.15  # what a lit picture keeps where nothing looks
+_LIT_RAMP = [round(255 * (_DARKEST + (1 - _DARKEST) * (n / 8) ** 0.5)) for n in range(9)]
+LIGHT = replace(PALETTES["grey"], name="light", ramp=" ".join(f"{n:02x}" * 3 for n in _LIT_RAMP))
+"""How bright a lit picture is: the ramp of its colour bar."""
 _LIGHTNESS = np.array([0.2126, 0.7152, 0.0722])  # share of red, green and blue
 _GAP = 2
 

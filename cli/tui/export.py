@@ -1,22 +1,80 @@
-"""The current view as a file or as printed lines: what is seen, hidden, merged and subtracted."""
+"""What is seen as a file or as printed lines: hidden, merged and subtracted as on the screen."""
 
-from dataclasses import astuple
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from dlcc.cli.console import stdout
-from dlcc.cli.draw.export import export
+from dlcc.cli.draw.export import FORMATS, check_ending, export
 from dlcc.cli.draw.grid import GridStyle, attention_grid
 from dlcc.cli.draw.palette import color_system
+from dlcc.cli.draw.pictures import LIGHT, LIT, PLAIN
 from dlcc.cli.tui.opening import reproducing
-from dlcc.cli.tui.state import GLYPHS, ViewState
-from dlcc.cli.tui.widgets.ink import NUMBER_WIDTH, palette_of
+from dlcc.cli.tui.state import GLYPHS, Choice, ShownMap, ViewState, trace_name
+from dlcc.cli.tui.widgets import patches
+from dlcc.cli.tui.widgets.ink import palette_of
+from dlcc.core.trace.scales import Scale
 from dlcc.core.trace.trace import AttentionTrace
 
+if TYPE_CHECKING:
+    from dlcc.cli.draw.figure.maps import MapPanel
+    from dlcc.cli.draw.figure.panels import Panel
 
-def shown_trace(state: ViewState) -> AttentionTrace:
-    """The map on the screen as a trace of one layer and one head."""
-    shown, trace, (_, layer, head) = state.shown, state.trace, astuple(state.choice)
-    one_head = isinstance(head, int) and state.minus is None
+
+@dataclass(frozen=True)
+class Seen:
+    """What a screen shows, for a file."""
+
+    panels: "Sequence[Panel]"
+    """As a figure."""
+    traces: Sequence[AttentionTrace] = ()
+    """As numbers."""
+    palette: str = "viridis"
+    formats: Sequence[str] = FORMATS
+
+    def write(self, path: Path, theme: str, title: str = "") -> None:
+        """Write it in the format that the ending names, a figure with a title above it.
+
+        Raises:
+            UsageError: an ending of no known format.
+            DataError: the file cannot be written.
+        """
+        check_ending(path, formats=self.formats)
+        palette = palette_of(self.palette, False)
+        export(path, [*self.traces], palette, theme=theme, title=title, panels=lambda: self.panels)
+
+
+def seen_in(state: ViewState, numbers: bool = False) -> Seen:
+    """The map or the picture under the cursor.
+
+    Args:
+        state: what is shown.
+        numbers: whether the map's cells show their weights.
+    """
+    return Seen([panel(state, numbers=numbers)], [shown_trace(state)], state.palette)
+
+
+def panel(
+    state: ViewState,
+    choice: Choice | None = None,
+    scale: Scale | None = None,
+    numbers: bool = False,
+) -> "Panel":
+    """A map, or a picture where one is shown, for a figure: that on the screen, or a chosen one."""
+    if state.in_picture:
+        return picture_panel(state, choice, scale)
+    return map_panel(state, choice, scale, numbers)
+
+
+def shown_trace(state: ViewState, choice: Choice | None = None) -> AttentionTrace:
+    """A map as a trace of one layer and one head: the one on the screen, or a chosen one."""
+    shown = state.shown if choice is None else state.map_of(choice)
+    number, layer, head = astuple(choice or state.choice)
+    trace = state.traces[number]
+    one_head = isinstance(head, int) and (choice is not None or state.minus is None)
     scores = trace.scores if one_head and not (state.words or state.hide_special) else None
     return AttentionTrace(
         shown.values[None, None],
@@ -29,15 +87,90 @@ def shown_trace(state: ViewState) -> AttentionTrace:
     )
 
 
-def export_shown(path: Path, state: ViewState, cell_width: int) -> None:
-    """Write the view into `path`, numbers in the picture where the screen has them.
+def map_panel(
+    state: ViewState,
+    choice: Choice | None = None,
+    scale: Scale | None = None,
+    numbers: bool = False,
+) -> "MapPanel":
+    """A map for a figure: the one on the screen, or a chosen one on its scale."""
+    shown = state.shown if choice is None else state.map_of(choice)
+    masked = shown_trace(state, choice).scores
+    hidden = None if masked is None else np.isneginf(masked[0, 0])
+    return panel_of(shown, scale or state.scale_for(choice), state, numbers, hidden)
 
-    Raises:
-        UsageError: an ending of no known format.
-        DataError: the file cannot be written.
-    """
-    palette = palette_of(state.palette, state.shown.signed)
-    export(path, [shown_trace(state)], palette, cell_width >= NUMBER_WIDTH)
+
+def panel_of(
+    shown: ShownMap,
+    scale: Scale,
+    state: ViewState,
+    numbers: bool = False,
+    masked: np.ndarray | None = None,
+) -> "MapPanel":
+    """A map, in the colours of a state, for a figure."""
+    from dlcc.cli.draw.figure.maps import MapPanel
+
+    palette = palette_of(state.palette, scale.signed)
+    label = f"weight, {scale.meaning}"
+    labels = shown.row_labels, shown.column_labels
+    return MapPanel(shown.values, *labels, scale, shown.title, numbers, masked, palette, label)
+
+
+def picture_panel(
+    state: ViewState, choice: Choice | None = None, scale: Scale | None = None
+) -> "Panel":
+    """The plain picture, beside it the attention of the token that asks, as on the screen; of a
+    chosen map the latter alone."""
+    from dlcc.cli.draw.figure.panels import bar_of
+    from dlcc.cli.draw.figure.pictures import Picture, PicturePanel
+
+    shown = state.shown if choice is None else state.map_of(choice)
+    trace = state.traces[(choice or state.choice).trace]
+    scale = scale or state.scale_for(choice)
+    row = min(state.row, len(shown.row_labels) - 1)
+    weights = patches.weights_of(shown, trace, scale.places(shown.values)[row])
+    assert trace.image is not None
+    palette = palette_of(state.palette, scale.signed)
+    lit = state.blend == LIT and not scale.signed
+    asks = f"{shown.row_labels[row]} asks"
+    pictures = [Picture(trace.image, "picture"), Picture(trace.image, asks, weights, state.blend)]
+    bar = bar_of(scale, LIGHT if lit else palette, f"weight, {scale.meaning}")
+    if choice is not None:  # beside others, where the plain one would stand again and again
+        pictures = pictures[1:]
+    if state.blend == PLAIN:
+        return PicturePanel(pictures[:1], shown.title)
+    return PicturePanel(pictures, shown.title, bar=bar, palette=palette)
+
+
+def seen_heads(state: ViewState, scale_name: str) -> Seen:
+    """All layers and heads of the trace small, of a picture as pictures."""
+    from dlcc.cli.draw.figure.maps import HeadsPanel
+
+    trace, number = state.trace, state.choice.trace
+    scale = state.scale_for(Choice(number, 0, 0), scale_name)
+    palette = palette_of(state.palette, scale.signed)
+
+    def shades(layer: int, head: int) -> np.ndarray:
+        choice = Choice(number, layer, head)
+        shown = state.map_of(choice)
+        places = state.scale_for(choice, scale_name).places(shown.values)
+        if trace.image is None:
+            return places
+        return patches.weights_of(shown, trace, places[min(state.row, len(places) - 1)])
+
+    heads = range(trace.num_heads)
+    heads_panel = HeadsPanel(
+        [[shades(layer, head) for head in heads] for layer in range(trace.num_layers)],
+        trace.layer_names,
+        tuple(f"head {head + 1}" for head in heads),
+        scale,
+        trace_name(trace, number),
+        palette,
+        f"weight, {scale.meaning}",
+        trace.image,
+        state.blend,
+    )
+    return Seen([heads_panel], [trace], state.palette)
 
 
 def print_state(state: ViewState) -> None:

@@ -120,6 +120,7 @@ WHEN: dict[str, Callable[[ViewState], bool]] = {
     "clear": lambda state: bool(state.rows or state.columns or state.matches or state.minus),
 }
 """When an action of the map can do something on what is shown; a key that cannot does not exist."""
+EXPORT = Key("e", "e", "export", "Export what is seen: figure, page or numbers", footer="export")
 
 MAP_KEYS: Keys = {
     "Move": (
@@ -182,7 +183,7 @@ MAP_KEYS: Keys = {
     ),
     "Take away": (
         Key("S", "S", "save", "Save the traces"),
-        Key("e", "e", "export", "Export the view: SVG, HTML, CSV, JSON, text", footer="export"),
+        EXPORT,
         Key("y", "y", "copy_cell", "Copy the cell"),
         Key("Y", "Y", "copy_row", "Copy the row"),
         Key("C", "C", "command", "The command that reproduces the view"),

@@ -9,6 +9,7 @@ from dlcc.cli.draw.figure.sheet import Sheet, measured
 from dlcc.cli.draw.figure.themes import Theme
 from dlcc.cli.draw.labels import display, number
 from dlcc.cli.draw.palette import PALETTES, Palette
+from dlcc.cli.draw.pictures import LIGHT, LIT, blended
 from dlcc.core.trace.scales import Scale
 from dlcc.core.trace.small import shrink
 
@@ -42,7 +43,7 @@ class MapPanel:
 
     def least(self, theme: Theme) -> float:
         left = max(measured(display(word), theme.size) for word in self.rows) + theme.size
-        return left + self.values.shape[1] * 1.5 * theme.size
+        return left + self.values.shape[1] * 1.1 * theme.size
 
     def size(self, theme: Theme) -> tuple[float, float]:
         at = self._layout(theme)
@@ -85,6 +86,7 @@ class MapPanel:
                 sheet.word(x, y, "·", size, ink, "center")
             elif self.numbers:
                 text = number(float(self.values[row, column]), 4)
+                text = text if text.strip("-.0") else "0"
                 sheet.word(x, y, text, size, ink, "center")
 
     def _layout(self, theme: Theme) -> "_Layout":
@@ -132,8 +134,8 @@ def ink_on(colour: np.ndarray) -> str:
 class HeadsPanel:
     """Maps as small multiples on one scale: a row a layer, a column a head."""
 
-    maps: list[list[np.ndarray]]
-    """By layer and head [Q, K]."""
+    shades: list[list[np.ndarray]]
+    """By layer and head [Q, K], or [rows, columns] of a picture's patches: places on the scale."""
     layers: tuple[str, ...]
     heads: tuple[str, ...]
     scale: Scale
@@ -142,10 +144,14 @@ class HeadsPanel:
     """Signed where the scale is."""
     label: str = "weight"
     """What the values are."""
+    image: np.ndarray | None = None
+    """[rows, columns, 3] uint8: the picture that all of them look at."""
+    blend: str = LIT
 
     @property
     def bar(self) -> Bar:
-        return bar_of(self.scale, self.palette, self.label)
+        lit = self.image is not None and self.blend == LIT and not self.scale.signed
+        return bar_of(self.scale, LIGHT if lit else self.palette, self.label)
 
     def least(self, theme: Theme) -> float:
         return theme.width
@@ -164,16 +170,17 @@ class HeadsPanel:
             short = name if measured(name, theme.size) <= side + gap / 2 else name.split()[-1]
             middle = x + left + column * (side + gap) + side / 2
             sheet.word(middle, y + theme.size, short, colour=theme.dim, align="center")
-        for row, (layer, name) in enumerate(zip(self.maps, self.layers, strict=True)):
+        for row, (layer, name) in enumerate(zip(self.shades, self.layers, strict=True)):
             down = top + row * (side + gap)
             place = x + left - theme.size / 2
             sheet.word(place, down + side / 2 + 0.36 * theme.size, name, None, theme.dim, "right")
-            for column, values in enumerate(layer):
+            for column, shades in enumerate(layer):
                 across = x + left + column * (side + gap)
-                colours = palette.colours(
-                    self.scale.places(shrink(values, _DOTS, _DOTS)), "truecolor"
-                )
-                sheet.picture(across, down, side, side, colours.astype(np.uint8))
+                if self.image is None:
+                    pixels = palette.colours(shrink(shades, _DOTS, _DOTS), "truecolor")
+                else:
+                    pixels = blended(self.image, shades, self.blend, palette)
+                sheet.picture(across, down, side, side, pixels.round().astype(np.uint8))
                 sheet.box(across, down, side, side, None, theme.dim)
         self.bar.draw(sheet, x + left, top + len(self.layers) * (side + gap) + theme.size)
 

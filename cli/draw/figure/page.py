@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dlcc.cli.draw.figure.maps import HeadsPanel, MapPanel
 from dlcc.cli.draw.figure.panels import Panel, figure
 from dlcc.cli.draw.figure.texts import TextPanel
 from dlcc.cli.draw.figure.themes import Theme
@@ -13,6 +14,7 @@ from dlcc.cli.draw.palette import PALETTES, Palette
 from dlcc.core.trace.html import Style, page, page_part, text_part
 from dlcc.core.trace.trace import AttentionTrace
 
+_SAME = ("shared", "own")  # scales that a page has as well
 _MOST = 4_000_000  # weights that a page carries for its script: 11 MB
 
 
@@ -38,6 +40,8 @@ def page_of(
     """
     parts = []
     for panel in panels:
+        if traces and isinstance(panel, MapPanel | HeadsPanel) and panel.scale.name in _SAME:
+            continue  # that map is the one below
         if isinstance(panel, TextPanel):
             parts.append(_text(panel, theme))
         else:

@@ -41,9 +41,17 @@ class Bar:
             start = number * long / _STEPS  # each to the end, the next over it: no seams
             sheet.box(x + start, top, long - start, high, hexadecimal(colour))
         sheet.box(x, top, long, high, None, theme.dim)
-        for place, text in self.ticks:
+        for place, text in self._with_room(small, long):
             align: Align = "left" if place <= 0.02 else "right" if place >= 0.98 else "center"
             sheet.word(x + place * long, top + high + theme.size, text, small, theme.dim, align)
+
+    def _with_room(self, size: float, long: float) -> Sequence[tuple[float, str]]:
+        """The ticks, or every second of them, or the ends: as many as stand apart."""
+        for step in (1, 2):
+            kept = self.ticks[::step]
+            if sum(measured(text, size) for _, text in kept) + size * len(kept) <= long:
+                return kept
+        return self.ticks[:: max(1, len(self.ticks) - 1)]
 
     def width(self, theme: Theme) -> float:
         return max(_BAR_LENGTH * theme.size, measured(self.label, 0.85 * theme.size))

@@ -57,7 +57,7 @@ class Theme:
 
 @lru_cache
 def _inked(palette: Palette) -> Palette:
-    return replace(palette, ramp=_ON_WHITE[palette.name])
+    return replace(palette, ramp=_ON_WHITE.get(palette.name, palette.ramp))
 
 
 THEMES = {

@@ -59,10 +59,10 @@ def _heads(
 ) -> HeadsPanel:
     places = chosen.maps(trace)
     layers, heads = (sorted({place[n] for place in places}) for n in (0, 1))
-    maps = [[trace.map(layer, head) for head in heads] for layer in layers]
+    shades = [[scale.places(trace.map(layer, head)) for head in heads] for layer in layers]
     names = tuple(trace.layer_names[layer] for layer in layers)
     numbered = tuple(f"head {head + 1}" for head in heads)
-    return HeadsPanel(maps, names, numbered, scale, trace.title, palette, label)
+    return HeadsPanel(shades, names, numbered, scale, trace.title, palette, label)
 
 
 def is_signed(trace: AttentionTrace) -> bool:

@@ -9,7 +9,8 @@ from textual.containers import Horizontal, Vertical
 from textual.geometry import clamp
 from textual.widgets import Static
 
-from dlcc.cli.tui.keys import SCALE, Key, Keys, arrows, bindings, footer
+from dlcc.cli.tui.export import Seen, panel, shown_trace
+from dlcc.cli.tui.keys import EXPORT, SCALE, Key, Keys, arrows, bindings, footer
 from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import Choice, ViewState
 from dlcc.cli.tui.widgets.grid import MapGrid
@@ -32,6 +33,7 @@ class BesideScreen(PaneScreen):
             Key("tab,full_stop", "Tab .", "turn(1)", "The next maps", footer="next"),
             Key("shift+tab,comma", "⇧Tab ,", "turn(-1)", "The maps before"),
             SCALE,
+            EXPORT,
             Key("enter", "Enter", "take", "Open the first of these maps", footer="open"),
             Key("escape,b", "Esc b", "dismiss", "Back to the map", footer="back"),
         )
@@ -75,6 +77,12 @@ class BesideScreen(PaneScreen):
     def _shown(self) -> list[Choice]:
         count = len(self._choices)
         return [self._choices[(self._first + n) % count] for n in range(len(self._panes))]
+
+    def seen(self) -> Seen:
+        state, panes = self.state, zip(self._shown(), self._panes, strict=True)
+        shown = [choice for choice, (column, *_) in panes if column.display]
+        panels = [panel(state, each, state.scale_for(each, self.scale)) for each in shown]
+        return Seen(panels, [shown_trace(state, each) for each in shown], state.palette)
 
     def draw(self) -> None:
         for (_, name, grid, bar, _), choice in zip(self._panes, self._shown(), strict=True):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -13,12 +13,16 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static
 
+from dlcc.cli.draw.curves import Curve
+from dlcc.cli.draw.export import PAGES
 from dlcc.cli.draw.runs import called
 from dlcc.cli.progress import figure
-from dlcc.cli.tui.keys import MAP_KEYS, Key, Keys, bindings, footer
+from dlcc.cli.tui.export import Seen, map_panel
+from dlcc.cli.tui.keys import EXPORT, MAP_KEYS, Key, Keys, bindings, footer
 from dlcc.cli.tui.messages import Failed
 from dlcc.cli.tui.opening import frames_of
 from dlcc.cli.tui.screens.beside import BesideScreen
+from dlcc.cli.tui.screens.files import ask_and_export
 from dlcc.cli.tui.screens.map import MapScreen
 from dlcc.cli.tui.state import Choice, Frame, ViewState
 from dlcc.cli.tui.widgets.grid import MapGrid
@@ -26,6 +30,9 @@ from dlcc.cli.tui.widgets.plots import Plots
 from dlcc.core.errors import DataError
 from dlcc.core.train.metrics import read_metrics
 from dlcc.core.train.summary import Summary, summary_of
+
+if TYPE_CHECKING:
+    from dlcc.cli.draw.figure.panels import Panel
 
 _PACE = 0.5  # seconds an epoch is shown when they are played
 _SECOND = "train_loss"  # what is plotted below the figure that decides
@@ -95,6 +102,7 @@ class CurvesScreen(Screen[None]):
             Key("asterisk", "*", "best", "Best epoch", footer="best"),
             Key("space", "Space", "play", "Play the epochs, and stop", footer="play"),
             Key("tab", "Tab", "turn", "The next run", footer="run"),
+            EXPORT,
         ),
         "Two epochs": (
             Key("m", "m", "mark", "Mark this epoch, to compare another with it", footer="mark"),
@@ -175,15 +183,37 @@ class CurvesScreen(Screen[None]):
         self.query_one("#about", Static).update(text)
 
     def _draw_curves(self, epoch: dict[str, float]) -> None:
-        plots = []
+        self.query_one(Plots).show(self._plots(epoch))
+
+    def _plots(self, epoch: dict[str, float]) -> list[tuple[str, dict[str, Curve]]]:
+        plots: list[tuple[str, dict[str, Curve]]] = []
         for metric in (self.run.summary.metric, _SECOND):
-            curves = {run.summary.name: run.summary.curve(metric) for run in self.runs}
+            curves: dict[str, Curve] = {
+                run.summary.name: run.summary.curve(metric) for run in self.runs
+            }
             if len(self.runs) == 1:
                 curves = dict(zip([called(metric)], curves.values(), strict=True))
             if epoch.get(metric) is not None:
                 curves[f"epoch {epoch['epoch']:.0f}"] = [(epoch["epoch"], epoch[metric])]
             plots.append((called(metric), curves))
-        self.query_one(Plots).show(plots)
+        return plots
+
+    def action_export(self) -> None:
+        self._stop()
+        ask_and_export(self, self.seen, "curves.svg")
+
+    def seen(self) -> Seen:
+        """The curves and the map of the chosen epoch, for a file."""
+        from dlcc.cli.draw.figure.curves import CurvesPanel
+
+        epoch = self.run.epochs[self.place]
+        panels: list[Panel] = [
+            CurvesPanel(curves, name, "epochs", name) for name, curves in self._plots(epoch)
+        ]
+        state = self._state(int(epoch["epoch"]))
+        if state is not None:
+            panels.append(map_panel(state))
+        return Seen(panels, formats=PAGES)
 
     def _draw_map(self, epoch: int) -> None:
         name, grid = self.query_one("#name", Static), self.query_one(MapGrid)

@@ -14,6 +14,8 @@ from dlcc.cli.tui.keys import Key, Keys, bindings, footer
 
 _CLOSE = Key("escape", "Esc", "dismiss", "Close without a choice", footer="close")
 
+_TURN = Key("ctrl+t", "^t", "turn", "The next of the words below the line", footer="next")
+
 
 class Menu(OptionList, inherit_bindings=False):
     """Lines to choose from, with the keys of the other screens."""
@@ -42,14 +44,22 @@ class Ask(ModalScreen[list[str] | None]):
         "Here": (
             _CLOSE,
             Key("enter", "Enter", "submit", "Done; with several lines, on to the next", "done"),
+            _TURN,
         )
     }
-    BINDINGS = bindings({"Here": (_CLOSE,)}, modal=True)
+    BINDINGS = bindings({"Here": (_CLOSE, _TURN)}, modal=True)
 
-    def __init__(self, title: str, fields: list[tuple[str, str]]) -> None:
-        """Ask for `fields`, each a label and what stands there already."""
+    def __init__(
+        self,
+        title: str,
+        fields: list[tuple[str, str]],
+        choice: tuple[str, list[str]] | None = None,
+    ) -> None:
+        """Ask for `fields`, each a label and what stands there already; and for one of few words,
+        where a `choice` gives a label and them, which comes last in the answer."""
         super().__init__()
         self._title, self._fields = title, fields
+        self._label, self._words = choice or ("", [])
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -57,15 +67,27 @@ class Ask(ModalScreen[list[str] | None]):
             for label, value in self._fields:
                 yield Label(Text(label))
                 yield Input(value)  # selected: typing replaces it
+            if self._words:
+                yield Label(self._choice(), id="choice")
             yield Label("Enter goes on, Esc closes.", classes="hint")
         yield footer()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         lines = list(self.query(Input))
         if event.input is lines[-1]:
-            self.dismiss([line.value for line in lines])
+            self.dismiss([line.value for line in lines] + self._words[:1])
         else:
             lines[lines.index(event.input) + 1].focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "turn" or bool(self._words)
+
+    def action_turn(self) -> None:
+        self._words = [*self._words[1:], self._words[0]]
+        self.query_one("#choice", Label).update(self._choice())
+
+    def _choice(self) -> Text:
+        return Text.assemble(f"{self._label} ", (self._words[0], "bold"), "  (^t: the next)")
 
 
 class Choose(ModalScreen[Any]):

@@ -1,6 +1,7 @@
 """Attention, rollout and the trace's explanations side by side, with their rank correlation."""
 
-from typing import ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from rich.text import Text
@@ -11,15 +12,21 @@ from textual.widgets import Static
 
 from dlcc.cli.draw.bar import signs
 from dlcc.cli.draw.labels import display, fit
-from dlcc.cli.tui.keys import Key, Keys, arrows, bindings, footer
+from dlcc.cli.draw.pictures import LIGHT, LIT
+from dlcc.cli.tui.export import Seen, panel_of
+from dlcc.cli.tui.keys import EXPORT, Key, Keys, arrows, bindings, footer
 from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import GLYPHS, ROLLOUT, Choice, ShownMap, ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.grid import MapGrid
-from dlcc.cli.tui.widgets.ink import bar_of
+from dlcc.cli.tui.widgets.ink import bar_of, palette_of
 from dlcc.cli.tui.widgets.picture import Picture
 from dlcc.core.trace import maps
 from dlcc.core.trace.scales import Scale, scale_of
+from dlcc.core.trace.trace import AttentionTrace
+
+if TYPE_CHECKING:
+    from dlcc.cli.draw.figure.panels import Panel
 
 
 def collected(state: ViewState) -> dict[str, np.ndarray]:
@@ -57,6 +64,7 @@ class ExplanationsScreen(PaneScreen):
                 "One method, or patch, down",
                 footer="move",
             ),
+            EXPORT,
             Key("escape,E", "Esc E", "dismiss", "Back to the map", footer="back"),
         )
     }
@@ -106,6 +114,34 @@ class ExplanationsScreen(PaneScreen):
                 bar = self._bar(scale, self.app.size.width // len(self._rows), named=False)
                 picture.query_ancestor(Vertical).query_one(".bar", Static).update(bar)
         self.place()
+
+    def seen(self) -> Seen:
+        from dlcc.cli.draw.figure.panels import bar_of as figure_bar
+        from dlcc.cli.draw.figure.pictures import Picture as Pictured
+        from dlcc.cli.draw.figure.pictures import PicturePanel
+
+        trace, names = self.state.trace, tuple(self._rows)
+        values = np.stack(list(self._rows.values())).astype(np.float32)
+        labels, signed = tuple(map(display, trace.key)), bool(values.min() < 0)
+        found = np.array([[maps.rank_correlation(a, b) for b in values] for a in values])
+        panels: list[Panel] = []
+        if trace.image is None:
+            shown = ShownMap(values, names, labels, (), (), "Explanations", signed)
+            panels.append(panel_of(shown, scale_of("row", values), self.state))
+        else:
+            for name, each in self._rows.items():
+                weights = each[self._first :].reshape(trace.grid)
+                scale = scale_of("own", weights)
+                palette = palette_of(self.state.palette, scale.signed)
+                lit = Pictured(trace.image, "", scale.places(weights), LIT)
+                bar = figure_bar(scale, palette if scale.signed else LIGHT)
+                panels.append(PicturePanel([lit], name, bar=bar, palette=palette))
+        title = "Rank correlation (Spearman)"
+        ranks = ShownMap(np.nan_to_num(found), names, names, (), (), title, True)
+        scale = Scale("own", 1.0, signed=True)
+        panels.append(replace(panel_of(ranks, scale, self.state, numbers=True), label="ρ"))
+        shown_as = AttentionTrace(values[None, None], names, labels, "combined", "Explanations")
+        return Seen(panels, [shown_as], self.state.palette)
 
     def _bar(self, scale: Scale, width: int, named: bool = True) -> Text:
         colored = None if self.state.palette_seen == GLYPHS else self.state.system

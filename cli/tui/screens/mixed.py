@@ -14,11 +14,13 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from dlcc.cli.draw.labels import display
-from dlcc.cli.draw.pictures import BLENDS, LIT, enlarged
-from dlcc.cli.tui.keys import Key, Keys, bindings, footer
+from dlcc.cli.draw.pictures import BLENDS, LIGHT, LIT, enlarged
+from dlcc.cli.tui.export import Seen, shown_trace
+from dlcc.cli.tui.keys import EXPORT, Key, Keys, bindings, footer
 from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import ViewState
 from dlcc.cli.tui.widgets import patches
+from dlcc.cli.tui.widgets.ink import palette_of
 from dlcc.cli.tui.widgets.picture import Picture
 from dlcc.core.trace.trace import AttentionTrace
 
@@ -60,6 +62,7 @@ class MixedScreen(PaneScreen):
     KEYS: ClassVar[Keys] = {
         "CutMix": (
             Key("u", "u", "blend", "The mixed picture with attention, without, alone", "attention"),
+            EXPORT,
             Key("escape,X", "Esc X", "dismiss", "Back", footer="back"),
         )
     }
@@ -83,6 +86,27 @@ class MixedScreen(PaneScreen):
                         yield Picture(id=name)
         yield Static(id="mixed-text", markup=False)
         yield footer()
+
+    def seen(self) -> Seen:
+        from dlcc.cli.draw.figure.panels import bar_of
+        from dlcc.cli.draw.figure.pictures import Picture as Pictured
+        from dlcc.cli.draw.figure.pictures import PicturePanel
+
+        state, trace, box = self.state, self.state.trace, box_of(self.state.trace)
+        assert trace.image is not None
+        scale = state.scale_for()
+        mixed = Pictured(trace.image, "mixed", patches.weights(state), self._blend, box)
+        pictures = [mixed]
+        for place, name in ((0, "first"), (2, "second")):
+            source = trace.tensors.get(f"cutmix.{name}")
+            if source is not None:
+                pictures.insert(place, Pictured(np.clip(source, 0, 255).astype(np.uint8), name))
+        palette = palette_of(state.palette, scale.signed)
+        lit = self._blend == LIT and not scale.signed
+        bar = bar_of(scale, LIGHT if lit else palette, f"weight, {scale.meaning}")
+        note = " ".join(self._text(box).split())
+        panel = PicturePanel(pictures, state.trace.title, (), note, bar, palette)
+        return Seen([panel], [shown_trace(state)], state.palette)
 
     def draw(self) -> None:
         state, trace, box = self.state, self.state.trace, box_of(self.state.trace)

@@ -15,7 +15,8 @@ from textual.strip import Strip
 from textual.widgets import Static
 
 from dlcc.cli.draw.labels import display, fit
-from dlcc.cli.tui.keys import SCALE, Key, Keys, arrows, bindings, footer
+from dlcc.cli.tui.export import Seen, seen_heads
+from dlcc.cli.tui.keys import EXPORT, SCALE, Key, Keys, arrows, bindings, footer
 from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import Choice, ViewState
 from dlcc.cli.tui.widgets.ink import Ink, bar_of
@@ -118,6 +119,7 @@ class OverviewScreen(PaneScreen):
                 "Head to the left", "Head to the right", "Layer above", "Layer below", "choose"
             ),
             SCALE,
+            EXPORT,
             Key("enter", "Enter", "take", "Open this head", footer="open"),
             Key("escape,o", "Esc o", "dismiss", "Back to the map", footer="back"),
         )
@@ -146,6 +148,9 @@ class OverviewScreen(PaneScreen):
         self.draw()
         if event.again:
             self.action_take()
+
+    def seen(self) -> Seen:
+        return seen_heads(self.state, self.scale)
 
     def action_scale(self) -> None:
         super().action_scale()

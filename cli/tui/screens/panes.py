@@ -2,6 +2,8 @@
 
 from textual.screen import Screen
 
+from dlcc.cli.tui.export import Seen
+from dlcc.cli.tui.screens.files import ask_and_export
 from dlcc.cli.tui.state import Choice, ViewState
 from dlcc.cli.tui.widgets.grid import MapGrid
 from dlcc.core.trace.scales import SCALES
@@ -35,6 +37,13 @@ class PaneScreen(Screen[Choice | None]):
     def action_scale(self) -> None:
         self.scale = SCALES[(SCALES.index(self.scale) + 1) % len(SCALES)]
         self.draw()
+
+    def action_export(self) -> None:
+        ask_and_export(self, self.seen, "attention.svg")
+
+    def seen(self) -> Seen:
+        """What is shown, for a file."""
+        raise NotImplementedError
 
     def draw(self) -> None:
         """Draw everything anew."""

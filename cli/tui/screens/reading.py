@@ -1,9 +1,7 @@
 """A map with a cursor, and the keys that lead from it to other screens, files and the clipboard."""
 
 import unicodedata
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from rich.console import RenderableType
 from textual.app import ComposeResult
@@ -12,20 +10,21 @@ from textual.screen import Screen
 
 from dlcc.cli.draw.labels import display
 from dlcc.cli.tui import info
-from dlcc.cli.tui.export import export_shown
+from dlcc.cli.tui.export import Seen, seen_in
 from dlcc.cli.tui.keys import WHEN, footer
-from dlcc.cli.tui.messages import Compute, Failed
+from dlcc.cli.tui.messages import Compute
 from dlcc.cli.tui.opening import reproducing
 from dlcc.cli.tui.screens.beside import BesideScreen
 from dlcc.cli.tui.screens.cell import cell_story
 from dlcc.cli.tui.screens.dialogs import Ask, Choose, Read
 from dlcc.cli.tui.screens.explanations import ExplanationsScreen
+from dlcc.cli.tui.screens.files import ask_and_export, ask_and_write
 from dlcc.cli.tui.screens.mixed import MixedScreen
 from dlcc.cli.tui.screens.overview import OverviewScreen
 from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import Choice, ViewState
 from dlcc.cli.tui.widgets.body import MapBody
-from dlcc.core.errors import DlccError
+from dlcc.cli.tui.widgets.ink import NUMBER_WIDTH
 from dlcc.core.trace.trace import AttentionTrace, save_traces
 
 
@@ -169,31 +168,15 @@ class Reading(Screen[None]):
 
     def action_save(self) -> None:
         traces = self.state.traces
-        name = _free("attention.trace")
-        self._write("Save the traces", name, lambda path: save_traces(path, traces))
+        ask_and_write(
+            self, "Save the traces", "attention.trace", lambda path, _: save_traces(path, traces)
+        )
 
     def action_export(self) -> None:
-        width = self.body.grid.cell_width
-        title = "Export the view: .svg, .html, .csv, .json or .txt"
-        name = _free("attention.svg")
-        self._write(title, name, lambda path: export_shown(path, self.state, width))
+        def seen() -> Seen:
+            return seen_in(self.state, self.body.grid.cell_width >= NUMBER_WIDTH)
 
-    def _write(self, title: str, name: str, write: Callable[[Path], None]) -> None:
-        """Ask for a file, at first `name`, and write it; ask again after a failure."""
-
-        def chosen(answer: list[str] | None) -> None:
-            if not answer or not answer[0].strip():
-                return
-            path = Path(answer[0].strip()).expanduser()
-            try:
-                write(path)
-            except DlccError as error:
-                self.post_message(Failed(error))
-                self._write(title, str(path), write)
-            else:
-                self.notify(f"Written: {path}", markup=False)
-
-        self.app.push_screen(Ask(title, [("File", name)]), chosen)
+        ask_and_export(self, seen, "attention.svg")
 
     def action_copy_cell(self) -> None:
         state, shown = self.state, self.state.shown
@@ -209,11 +192,3 @@ class Reading(Screen[None]):
     def _copy(self, text: str) -> None:
         self.app.copy_to_clipboard(text)
         self.notify(f"Copied: {text.splitlines()[-1][:60]}", markup=False)
-
-
-def _free(name: str) -> str:
-    """`name`, with a number where there is such a file already."""
-    path, number = Path(name), 2
-    while path.exists():
-        path, number = Path(name).with_stem(f"{Path(name).stem}-{number}"), number + 1
-    return str(path)

@@ -7,7 +7,7 @@ too, and a picture can show where a patch looks.
 import numpy as np
 from textual.geometry import clamp
 
-from dlcc.cli.tui.state import ViewState, place_in
+from dlcc.cli.tui.state import ShownMap, ViewState, place_in
 from dlcc.core.trace.trace import AttentionTrace
 
 
@@ -27,6 +27,12 @@ def weights(state: ViewState) -> np.ndarray:
     trace, shown = state.trace, state.shown
     assert trace.grid is not None
     row = state.scale_for().places(shown.values)[state.row]
+    return weights_of(shown, trace, row)
+
+
+def weights_of(shown: ShownMap, trace: AttentionTrace, row: np.ndarray) -> np.ndarray:
+    """[rows, columns] of patches, from a row of a map of the trace."""
+    assert trace.grid is not None
     flat = np.zeros(trace.grid[0] * trace.grid[1], dtype=np.float32)
     start = first_key(trace)
     for column, group in enumerate(shown.keys):

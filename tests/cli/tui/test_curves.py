@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from textual.widgets import Input
 from viewing import Viewed, text_trace, view
 
 from dlcc.cli.progress import Watch
@@ -42,6 +43,24 @@ def made(run: Path, accuracies: tuple[float, ...] = ACCURACIES) -> Path:
         weights = {"w": torch.zeros(1)}
         save_checkpoint(run / name, kind="line", weights=weights, config={}, about=about)
     return run
+
+
+def test_curves_and_the_map_of_an_epoch_are_exported(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def steps(viewed: Viewed) -> None:
+        for name in ("c.csv", "c.svg"):
+            await viewed.press("e")
+            viewed.app.screen.query_one(Input).value = name
+            await viewed.press("enter")
+            await viewed.press("escape")
+        assert "c.csv: end it in .svg, .pdf, .png or .html" in viewed.messages
+        shown = Path("c.svg").read_text("utf-8")
+        assert all(f">{word}</text>" in shown for word in ("(a)", "(c)", "epoch 3", "her"))
+
+    view(None, steps, runs=[run])
 
 
 def test_it_opens_at_the_best_epoch_and_keys_choose_others(run: Path) -> None:
