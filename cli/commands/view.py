@@ -41,6 +41,24 @@ def view(
         str, typer.Option(help="Colour scale: shared, own, row, log or rank.")
     ] = "shared",
     palette: Annotated[str, typer.Option(help="viridis, cividis, grey or glyphs.")] = "viridis",
+    as_what: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            help="Of --export: map, text or picture; left out, a picture where there is one.",
+            metavar="NAME",
+        ),
+    ] = None,
+    word: Annotated[
+        str | None,
+        typer.Option(
+            help="Of --export as text or picture: who asks, a token or its position from 1.",
+            metavar="TOKEN",
+        ),
+    ] = None,
+    numbers: Annotated[
+        bool, typer.Option("--numbers", help="Of --export: the weights in the map's cells.")
+    ] = False,
     export_to: Export = None,
     theme: Theme = "paper",
     title: FigureTitle = "",
@@ -55,10 +73,12 @@ def view(
     from dlcc.cli.draw.export import Files
     from dlcc.cli.tui import app as viewer
     from dlcc.cli.tui.export import seen_in
-    from dlcc.cli.tui.opening import best_frame, has_curves, state_of
+    from dlcc.cli.tui.opening import best_frame, choose_view, has_curves, state_of
     from dlcc.cli.tui.widgets import patches
     from dlcc.core.errors import UsageError
 
+    if export_to is None and (as_what or word or numbers):
+        raise UsageError("--as, --word and --numbers are for a figure: add --export FILE")
     files = Files(None, export_to, theme, title, force)
     if not traces:
         if export_to is not None:
@@ -79,7 +99,8 @@ def view(
     state.regroup(words, hide_special)
     if export_to is not None:
         patches.begin(state)
-        seen_in(state).write(export_to, files.theme, files.title)
+        choose_view(state, as_what, word)
+        seen_in(state, numbers, as_what == "text").write(export_to, files.theme, files.title)
         note(f"wrote {export_to}")
         return
     viewer.view(state)

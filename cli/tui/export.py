@@ -16,7 +16,7 @@ from dlcc.cli.tui.opening import reproducing
 from dlcc.cli.tui.state import GLYPHS, Choice, ShownMap, ViewState, trace_name
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.ink import palette_of
-from dlcc.core.trace.scales import Scale
+from dlcc.core.trace.scales import Scale, scale_of
 from dlcc.core.trace.trace import AttentionTrace
 
 if TYPE_CHECKING:
@@ -47,14 +47,16 @@ class Seen:
         export(path, [*self.traces], palette, theme=theme, title=title, panels=lambda: self.panels)
 
 
-def seen_in(state: ViewState, numbers: bool = False) -> Seen:
+def seen_in(state: ViewState, numbers: bool = False, as_text: bool = False) -> Seen:
     """The map or the picture under the cursor.
 
     Args:
         state: what is shown.
         numbers: whether the map's cells show their weights.
+        as_text: whether it is drawn as a running text.
     """
-    return Seen([panel(state, numbers=numbers)], [shown_trace(state)], state.palette)
+    drawn = text_panel(state) if as_text else panel(state, numbers=numbers)
+    return Seen([drawn], [shown_trace(state)], state.palette)
 
 
 def panel(
@@ -171,6 +173,27 @@ def seen_heads(state: ViewState, scale_name: str) -> Seen:
         state.blend,
     )
     return Seen([heads_panel], [trace], state.palette)
+
+
+def text_panel(state: ViewState) -> "Panel":
+    """The key as a running text in the colours of what the asking token puts on it, and above it
+    the query, unless it is the same text."""
+    from dlcc.cli.draw.figure.texts import Passage, TextPanel, running
+
+    shown, scale, trace = state.shown, state.scale_for(), state.trace
+    row, queries, keys = state.row, shown.row_labels, shown.column_labels
+    alone = queries == keys
+    numbers = [trace.key_words[group[0]] for group in shown.keys] if trace.key_words else []
+    passages = [Passage(running(keys, shown.values[row], row if alone else None, numbers))]
+    if not alone:
+        asked = trace.query_words
+        numbers = [asked[group[0]] for group in shown.queries] if asked else []
+        passages.insert(0, Passage(running(queries, [0.0] * len(queries), row, numbers)))
+    palette = palette_of(state.palette, scale.signed)
+    title, label = f"{shown.title}: {queries[row]} asks", f"weight, {scale.meaning}"
+    if scale.name == "row":  # of all rows; this one alone is seen
+        scale, label = scale_of("own", shown.values[row]), "weight"
+    return TextPanel(passages, title, scale, label, palette)
 
 
 def print_state(state: ViewState) -> None:

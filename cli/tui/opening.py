@@ -112,6 +112,33 @@ def state_of(
     return state
 
 
+def choose_view(state: ViewState, as_what: str | None, word: str | None) -> None:
+    """As what a state is drawn, and whose row is looked at.
+
+    Args:
+        state: is changed.
+        as_what: map, text or picture; None leaves it as it is.
+        word: a row's label, or its number from 1; the first where there are several.
+
+    Raises:
+        UsageError: another name, no picture, or no such row.
+    """
+    if as_what not in (None, "map", "text", "picture"):
+        raise UsageError(f"--as {as_what}: choose one of map, text, picture")
+    if as_what == "picture" and state.trace.image is None:
+        raise UsageError("--as picture: this trace has none")
+    state.in_picture = state.in_picture and as_what in (None, "picture")
+    if word is None:
+        return
+    rows = [label.casefold().lstrip("▁Ġ") for label in state.shown.row_labels]
+    if word.casefold() in rows:
+        state.row = rows.index(word.casefold())
+    elif word.isdecimal() and 0 < int(word) <= len(rows):
+        state.row = int(word) - 1
+    else:
+        raise UsageError(f"--word {word}: no row is called so; the rows are {', '.join(rows[:30])}")
+
+
 def _choice(state: ViewState, option: str, text: str) -> Choice:
     match = _MAP.fullmatch(text)
     if match is None:

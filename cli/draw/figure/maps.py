@@ -14,6 +14,8 @@ from dlcc.core.trace.scales import Scale
 from dlcc.core.trace.small import shrink
 
 _LEAST_CELL, _LEAST_SIZE = 3.0, 4.5  # points
+_MOST_LABELS = 300  # a side, up to which each word is written, in the smallest letters
+_LEAST_LABELLED = 4.8
 _DOTS = 128  # a side of a small map, at most
 _GAP_FROM = 7.0  # cells at least this large stand apart
 
@@ -97,7 +99,8 @@ class MapPanel:
         cell = min(theme.cell, (theme.width - min(left, theme.width / 2)) / max(wide, 1))
         if self.numbers:
             cell = max(cell, measured("-.00", digits) + 0.3 * digits)
-        cell = max(cell, _LEAST_CELL)
+        most = max(self.values.shape)
+        cell = max(cell, _LEAST_LABELLED if most <= _MOST_LABELS else _LEAST_CELL)
         letters = max(min(theme.size, 0.92 * cell), _LEAST_SIZE)
         every = max(1, int(np.ceil(1.05 * letters / cell)))
         longest = max(measured(word, letters) for word in words)

@@ -201,11 +201,6 @@ def hexadecimal(colour: np.ndarray) -> str:
     return "#" + bytes(int(part) for part in colour).hex()
 
 
-def without_font(text: str) -> str:
-    """Those characters of `text` that no font of this machine has."""
-    return "".join(sorted({sign for sign in text if _family_of(sign) is None}))
-
-
 @lru_cache(maxsize=4096)
 def _font(text: str, size: float, bold: bool) -> "FontProperties":
     from matplotlib.font_manager import FontProperties

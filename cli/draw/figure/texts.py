@@ -14,6 +14,7 @@ from dlcc.cli.draw.palette import PALETTES, Palette
 from dlcc.core.trace.scales import Scale
 
 _FAINT = 0.1  # a share of the largest weight that is left without colour
+_CLOSING = frozenset(".,;:!?)]}’'…")
 _LINE = 1.75  # times the size of letters
 
 
@@ -139,3 +140,33 @@ def placed(
             x, row = 0.0, row + 1
         yield word, x, row
         x += wide
+
+
+def running(
+    tokens: Sequence[str],
+    values: Sequence[float],
+    asks: int | None = None,
+    numbers: Sequence[int] = (),
+) -> list[Word]:
+    """Tokens as a text to be read: pieces of a word and marks of punctuation stand joined.
+
+    Args:
+        tokens: as a tokeniser or a reader of words has them.
+        values: one a token.
+        asks: the place of the token that asks, which is framed.
+        numbers: of each token's word, where pieces of one have the same.
+    """
+    starts = tuple(start for start in ("▁", "Ġ") if any(t.startswith(start) for t in tokens))
+    words = []
+    for place, (token, value) in enumerate(zip(tokens, values, strict=True)):
+        text, joined = token, token in _CLOSING
+        if starts and token.startswith(starts):
+            text = token[1:] or token
+        elif starts:
+            joined = not token.startswith("<")
+        elif token.startswith("##") and len(token) > 2:
+            text, joined = token[2:], True
+        if numbers and place and numbers[place] == numbers[place - 1]:
+            joined = True
+        words.append(Word(text, float(value), joined, place == asks))
+    return words

@@ -112,6 +112,25 @@ def test_the_sources_of_a_mixture_are_exported(tmp_path, monkeypatch):
     view(state_of(image_trace(), column=1), steps)
 
 
+def test_a_view_is_written_as_text(run_dlcc, tmp_path):
+    trace = tmp_path / "a.trace"
+    text_trace().save(trace)
+    for name, more in (("text", ("--word", "her")), ("map", ("--numbers",))):
+        figure = tmp_path / f"{name}.svg"
+        run_dlcc("view", trace, "--as", name, "--export", figure, *more)
+        words = words_of(figure)
+        assert words.count("dent") == 2 - (name == "text")  # one sentence, or rows and columns
+        assert ("her" in words[:10]) is (name == "text")  # in the title
+    for wrong, said in (
+        (("--as", "song"), "choose one of map, text, picture"),
+        (("--as", "picture"), "this trace has none"),
+        (("--word", "nobody"), "no row is called so; the rows are [cls], the,"),
+    ):
+        refused = run_dlcc("view", trace, "--export", tmp_path / "b.svg", *wrong)
+        assert (refused.exit_code, said in refused.stderr) == (2, True), refused.stderr
+    assert run_dlcc("view", trace, "--as", "text").exit_code == 2
+
+
 def test_a_view_is_written_without_opening(run_dlcc, tmp_path):
     trace, figure = tmp_path / "a.trace", tmp_path / "a.svg"
     text_trace().save(trace)

@@ -13,7 +13,7 @@ from dlcc.cli.draw.figure.maps import HeadsPanel, MapPanel
 from dlcc.cli.draw.figure.panels import bar_of, figure
 from dlcc.cli.draw.figure.pictures import answer_panel
 from dlcc.cli.draw.figure.sheet import Sheet, measured
-from dlcc.cli.draw.figure.texts import Passage, TextPanel, Word
+from dlcc.cli.draw.figure.texts import Passage, TextPanel, Word, running
 from dlcc.cli.draw.figure.themes import THEMES
 from dlcc.cli.draw.figure.traces import map_panels
 from dlcc.cli.draw.numbers import Chosen
@@ -154,6 +154,17 @@ def test_a_text_is_cut_where_its_spans_begin_and_end():
         ("ble", -1, True, False),
         ("!", 0, True, False),
     ]
+
+
+def test_tokens_run_as_text():
+    def read(*tokens):
+        words = running(tokens, range(len(tokens)), 1)
+        assert [word.marked for word in words] == [n == 1 for n in range(len(tokens))]
+        return "".join(word.text if word.joined else f" {word.text}" for word in words).strip()
+
+    assert read("she", "slept", ",", "and", "woke", ".") == "she slept, and woke."
+    assert read("▁el", "▁cerr", "ado", ".", "</s>") == "el cerrado. </s>"
+    assert read("[CLS]", "stud", "##ent", "##s") == "[CLS] students"
 
 
 def test_a_picture_has_its_classes_and_its_bar():
