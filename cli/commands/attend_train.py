@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dlcc.cli.commands.together import refuse_together
 from dlcc.cli.commands.train import Resumed, command_line, is_given
 from dlcc.cli.commands.training import resume_line
 from dlcc.cli.draw.lessons import lessons
@@ -69,6 +70,7 @@ def train(
 
     Each word is shown the partners of all words, and has to put its weight on its own.
     """
+    refuse_together()
     from contextlib import nullcontext
 
     from dlcc.cli.console import note, print_json, stdout

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlcc.cli import console
+from dlcc.cli.commands.together import alone_in, built, together
 from dlcc.cli.commands.training import Shown, new_run_folder, resume_line, train_here
 from dlcc.cli.groups import LazyGroup, command_of
 from dlcc.cli.options import Device, Seed, in_words, options_of, with_parameters
@@ -14,6 +15,7 @@ from dlcc.core.errors import DlccError, UsageError
 from dlcc.core.files.paths import being_read
 from dlcc.core.train import runs
 from dlcc.core.train.config import FitConfig
+from dlcc.core.train.distributed import may_restart, was_restarted
 from dlcc.core.train.folders import read_about
 from dlcc.core.train.recipe import Recipe, names, recipe, without_folder
 
@@ -63,7 +65,9 @@ def train_command(name: str) -> Callable[..., None]:
     ) -> None:
         if resume and run is None:
             raise UsageError("--resume needs --run FOLDER: the run to go on with")
-        if resume:
+        if may_restart() and run is None:
+            raise UsageError("--max-restarts needs --run FOLDER: there a restart finds it")
+        if resume or (run and was_restarted() and runs.is_trained(run)):
             others = {"preset": preset, "seed": seed, "device": device}
             go_on(context, name, runs.find_run(str(run)), given, others, Shown(tui, tensorboard))
             return
@@ -74,9 +78,12 @@ def train_command(name: str) -> Callable[..., None]:
         options = {"seed": seed, "device": device, "command": command_line(context)}
         chosen = found.choose(given, preset, **options)
         chosen.make(FitConfig)  # complains before the long work
-        task = found.task(chosen, console)
-        with runs.alone_in(run := run or new_run_folder(name)):
-            train_here(name, chosen, task, run, Shown(tui, tensorboard))
+        with together() as team:
+            task = built(found, chosen)
+            run = team.agreed(run or (new_run_folder(name) if team.leads else None))
+            assert run is not None  # the first process has one
+            with alone_in(run):
+                train_here(name, chosen, task, run, Shown(tui, tensorboard))
 
     train.__doc__ = found.help
     return with_parameters(train, options_of(found.configs))
@@ -95,7 +102,7 @@ def go_on(
     asked = {each: value for each, value in others.items() if is_given(context, each)}
     if (kind := runs.kind_of(run)) != name:
         raise UsageError(f"holds a training of {kind}, not of {name}", "run", run)
-    with runs.alone_in(run):
+    with together(), alone_in(run):
         record = runs.read_record(run)
         if record is None:
             about = read_about(run / "last")
@@ -113,7 +120,7 @@ def go_on(
         chosen.make(FitConfig)  # complains before the long work
         for effect in found.effects(chosen, before):
             console.warn(in_words(effect))
-        train_here(name, chosen, found.task(chosen, console), run, shown)
+        train_here(name, chosen, built(found, chosen), run, shown)
 
 
 def _resumed_by(command: str, options: str) -> str:

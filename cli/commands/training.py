@@ -13,6 +13,7 @@ from dlcc.core.errors import DataError
 from dlcc.core.files.paths import runs_dir
 from dlcc.core.train import runs
 from dlcc.core.train.config import FitConfig
+from dlcc.core.train.distributed import team
 from dlcc.core.train.recipe import Chosen, recipe
 from dlcc.core.train.summary import Summary, summary_of
 
@@ -65,8 +66,9 @@ def train_here(
     except KeyboardInterrupt:
         console.note(f"stopped; go on with: {resume_line(run)}")
         raise
-    _say_end(name, chosen, summary_of(run))
-    console.put(str(run / "best"))
+    if team().leads:
+        _say_end(name, chosen, summary_of(run))
+        console.put(str(run / "best"))
     return finished
 
 
@@ -117,19 +119,20 @@ def trained(
     resume = chosen.resumed is not None
     task.about["settings"] = chosen.settings()
     console.note(f"run folder: {run}")
-    if not resume:
+    if not resume and team().leads:
         runs.write_record(run, name, chosen.begun())
     watch = Watch(recipe(name).unit)
     how: Any = {"resume": resume, "progress": watch.validating}
     with stop_on_interrupt() as interrupted:
         stops = [interrupted]
         events = fit(task, chosen.make(FitConfig), run, should_stop=lambda: _any(stops), **how)
-        events = _recorded(events, run, name, chosen)
-        if shown.tensorboard:
+        if team().leads:
+            events = _recorded(events, run, name, chosen)
+        if shown.tensorboard and team().leads:
             from dlcc.core.train.board import written
 
             events = written(events, run)
-        finished = _watched(task, events, watch, run, stops) if shown.tui else None
+        finished = _watched(task, events, watch, run, stops) if shown.tui and team().leads else None
         finished = finished or watch.follow(events)
     if resume and not watch.begun:
         console.note("nothing was left to train: give more epochs or minutes")

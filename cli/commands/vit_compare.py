@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from dlcc.cli.commands.together import refuse_together
 from dlcc.cli.commands.vit_eval import Data
 from dlcc.cli.options import ClassesAt, Device, Json
 
@@ -51,6 +52,7 @@ def compare(
     device: Device = "auto",
 ) -> None:
     """Train without CutMix, with CutMix and from a backbone, each for --minutes."""
+    refuse_together()
     from dlcc.cli.commands.training import new_run_folder
     from dlcc.cli.console import note, print_json
     from dlcc.core.vit.config import RECIPE

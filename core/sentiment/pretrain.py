@@ -25,6 +25,7 @@ from dlcc.core.sentiment.config import (
 from dlcc.core.sentiment.data import find_data, untested_texts
 from dlcc.core.sentiment.model import MaskedWordModel
 from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core.train.distributed import team
 from dlcc.core.train.parts import train_hash
 from dlcc.core.train.recipe import Chosen, Narrator
 from dlcc.core.train.runtime import choose_device, seeded_generator
@@ -77,8 +78,11 @@ class MaskedWordTask:
         length, longest = self.settings.length, self.model.encoder.config.max_length
         start = int(torch.randint(longest - length + 1, (1,)))  # so all positions are practised
         tokens, places, targets = self._masked(self.tokens, batch)
-        loss = F.cross_entropy(self.model(tokens, places, start).float(), targets)
-        return loss, batch.numel() * length
+        rows, part = team().share(len(batch))
+        here = (places >= rows.start * length) & (places < rows.stop * length)
+        logits = self.model(tokens[rows], places[here] - rows.start * length, start).float()
+        loss = F.cross_entropy(logits, targets[here], reduction="sum") / len(targets)
+        return loss * (team().size if part else 0), batch.numel() * length
 
     def validate(self) -> dict[str, float]:
         generator = seeded_generator(0)

@@ -39,6 +39,7 @@ from dlcc.core.sentiment.source import trace_of
 from dlcc.core.sentiment.start import from_checkpoint, from_scratch, from_vectors
 from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.classify import calibrate
+from dlcc.core.train.distributed import team
 from dlcc.core.train.folders import read_about
 from dlcc.core.train.parts import train_hash
 from dlcc.core.train.recipe import Chosen, Narrator
@@ -111,6 +112,8 @@ class ClassifyTask:
         targets = self.targets[batch].to(device)
         mask = tokens != PAD
         dropped = (torch.rand(tokens.shape, device=device) < self.settings.word_dropout) & mask
+        rows, part = team().share(len(batch))
+        tokens, mask, dropped, targets = (x[rows] for x in (tokens, mask, dropped, targets))
         embedded = self.model.encoder.embed(tokens.masked_fill(dropped, MASK))
         loss = self._loss(embedded, mask, targets)
         if self.settings.adversarial:
@@ -118,7 +121,7 @@ class ClassifyTask:
             norm = slope.flatten(1).norm(dim=1).clamp(min=1e-12)[:, None, None]
             moved = embedded + self.settings.adversarial * slope / norm
             loss = (loss + self._loss(moved, mask, targets)) / 2
-        return loss, len(batch)
+        return loss * part, len(batch)
 
     def _loss(self, embedded: Tensor, mask: Tensor, targets: Tensor) -> Tensor:
         hidden, _ = self.model.encoder(embedded, mask)

@@ -13,58 +13,35 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.files.paths import being_read
-from dlcc.core.files.tensors import load_tensors
 from dlcc.core.nn.layers import count_parameters
 from dlcc.core.progress import Progress
-from dlcc.core.trace.trace import save_traces
+from dlcc.core.trace.trace import AttentionTrace, save_traces
 from dlcc.core.train.checkpoint import (
-    Checkpoint,
     load_checkpoint,
     load_weights,
     save_checkpoint,
 )
 from dlcc.core.train.config import FitConfig, learning_rate_at
+from dlcc.core.train.distributed import team
 from dlcc.core.train.folders import whole
 from dlcc.core.train.metrics import add_line, read_metrics
-from dlcc.core.train.optimizers import optimizer_state, optimizers_of, restore_optimizers
+from dlcc.core.train.optimizers import optimizers_of
 from dlcc.core.train.parts import check_same_data
 from dlcc.core.train.runtime import autocast, computing_as, has_fast_bfloat16, made_here
+from dlcc.core.train.state import STATE, At, restore_state, state_of
 from dlcc.core.train.task import EpochEnded, Event, Finished, Started, Stepped, Task, Validating
 
-_STATE, _PROGRESS = "training_state.safetensors", "progress"
 _TELLS = 10.0  # seconds of training between two lines about its steps
-_AVERAGE, _OPTIMIZER = "average.", "optimizer."  # what its tensors' names begin with
-
-
-@dataclass
-class _Progress:
-    """Where a training is: what `last` keeps besides tensors."""
-
-    epoch: int = 0
-    step_in_epoch: int = 0
-    steps_in_epoch: int = 0
-    """How many the epoch has; 0 where it is not known yet."""
-    step: int = 0
-    seconds: float = 0.0
-    best: float | None = None
-    epochs_since_best: int = 0
-    missing: float = 0.0
-    """Epochs of those ended that were not trained, since the time was over before."""
-    loss_sum: float = 0.0
-    items: int = 0
-    bfloat16: bool | None = None
-    """Whether products are computed in it: a trial decides once, or a resumed run would differ."""
 
 
 def fit(
@@ -101,7 +78,9 @@ def fit(
         raise UsageError("holds a training: resume it, or choose another", "run", run)
     trainer.check_start()
     with computing_as(trainer.at.bfloat16):
-        trainer.at.bfloat16 = has_fast_bfloat16(trainer.device)
+        trainer.at.bfloat16 = trainer.team.agreed(has_fast_bfloat16(trainer.device))
+    with computing_as(trainer.at.bfloat16):
+        trainer.begin_together()
         if not resume:
             trainer.save_first()
         yield from trainer.run_epochs(should_stop)
@@ -118,7 +97,8 @@ class _Trainer:
         self.optimizers = optimizers_of(self.model, config)
         self.averaged = [*self.parameters, *filter(_can_be_averaged, self.model.buffers())]
         self.average = [t.detach().clone() for t in self.averaged] if config.ema_decay else []
-        self.at = _Progress()
+        self.at = At()
+        self.team = team()
         self.saved_at = time.monotonic()
         self.restored: int | None = None  # the epoch that is gone on with
         self.told_at, self.since = 0.0, (0.0, 0)  # training seconds of the last line; loss since
@@ -130,6 +110,17 @@ class _Trainer:
                 f"{wrong} is not finite before the first step: the weights or vectors that the "
                 "training begins with are damaged"
             )
+
+    def begin_together(self) -> None:
+        """Let all processes begin with the same weights.
+
+        Raises:
+            DataError: they have read different data.
+        """
+        described = json.dumps([self.task.config, self.task.about.get("data")], default=str)
+        if not self.team.alike([described.encode(), *self.task.files.values()]):
+            raise DataError("the processes have read different data: give all of them the same")
+        self.team.same([each.data for each in (*self.averaged, *self.average)])
 
     def run_epochs(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
         config, at = self.config, self.at
@@ -147,7 +138,7 @@ class _Trainer:
         while not reason:
             for stepped in self._epoch(batches):
                 yield stepped
-                if should_stop():
+                if self._asked_to_stop(should_stop):
                     self.save_last()
                     yield Finished("stopped", _or_nan(at.best), at.seconds)
                     return
@@ -158,6 +149,12 @@ class _Trainer:
             if not reason:
                 batches = self.task.batches(at.epoch)
         yield Finished(reason, _or_nan(at.best), at.seconds)
+
+    def _asked_to_stop(self, should_stop: Callable[[], bool]) -> bool:
+        """Whether one of the processes is; they go by the clock of the first."""
+        if self.team.size > 1 and self.config.minutes:
+            self.at.seconds = self.team.agreed(self.at.seconds)
+        return self.team.any(should_stop())
 
     def _epoch(self, batches: Sequence[Any]) -> Iterator[Stepped]:
         at, total = self.at, self.config.epochs * len(batches)
@@ -195,8 +192,12 @@ class _Trainer:
         self.since = total, count = total + loss * items, count + items
         if self.at.seconds - self.told_at >= _TELLS:
             at = {"epoch": self.at.epoch + 1, "step": self.at.step, "seconds": self.at.seconds}
-            add_line(self.run, {**at, "step_loss": total / count, "learning_rate": rate})
+            self._write_line({**at, "step_loss": total / count, "learning_rate": rate})
             self._told()
+
+    def _write_line(self, line: dict[str, Any]) -> None:
+        if self.team.leads:
+            add_line(self.run, line)
 
     def _told(self) -> None:
         self.told_at, self.since = self.at.seconds, (0.0, 0)
@@ -207,11 +208,13 @@ class _Trainer:
             group["lr"] = rate * group["rate_share"]
         with autocast(self.device, self.config.bfloat16):
             loss, items = self.task.loss(batch, done)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise self._diverged(f"the loss became {value} at step {self.at.step}")
         self.model.zero_grad(set_to_none=True)
         loss.backward()
+        mean = loss.detach()
+        self.team.average([mean, *(p.grad for p in self.parameters if p.grad is not None)])
+        value = mean.item()
+        if not math.isfinite(value):
+            raise self._diverged(f"the loss became {value} at step {self.at.step}")
         if self.config.clip_norm:
             nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
         for optimizer in self.optimizers:
@@ -225,12 +228,10 @@ class _Trainer:
         at, begun = self.at, time.monotonic()
         if wrong := self._not_finite():
             raise self._diverged(f"{wrong} became infinite by step {at.step}")
+        self.team.average([each.data for each in self.averaged[len(self.parameters) :]])
         self._swap_average()
         self.model.eval()
-        with torch.no_grad():
-            metrics = self.task.validate()
-            is_sound = all(map(math.isfinite, metrics.values()))  # else there is nothing to show
-            sample, traces = (self.task.sample(), self.task.traces()) if is_sound else ("", [])
+        metrics, sample, traces = self._validated()
         value = metrics[self.task.metric]
         is_best = self._is_best(value)
         metrics = {"train_loss": at.loss_sum / max(at.items, 1), **metrics}
@@ -249,10 +250,21 @@ class _Trainer:
         at.epoch, at.step_in_epoch, at.steps_in_epoch = at.epoch + 1, 0, 0
         at.loss_sum, at.items = 0.0, 0
         line = {"epoch": at.epoch, "step": at.step, "seconds": at.seconds}
-        add_line(self.run, {**line, **metrics})
+        self._write_line({**line, **metrics})
         self._told()
         self.save_last()
         return ended
+
+    def _validated(self) -> tuple[dict[str, float], str, list[AttentionTrace]]:
+        """Metrics, sample and traces; the first process finds them for all."""
+        metrics, sample, traces = {}, "", []
+        if self.team.leads:
+            with torch.no_grad():
+                metrics = self.task.validate()
+                if all(map(math.isfinite, metrics.values())):  # else there is nothing to show
+                    sample, traces = self.task.sample(), self.task.traces()
+        metrics, sample = self.team.agreed((metrics, sample))
+        return metrics, sample, traces
 
     def _not_finite(self) -> str:
         """The name of a weight that is no number; empty where all are."""
@@ -285,6 +297,8 @@ class _Trainer:
 
     def _save(self, name: str, metrics: dict[str, float], state: bytes | None = None) -> None:
         at = self.at
+        if not self.team.leads:
+            return
         about = {
             **self.task.about,
             "fit": asdict(self.config),
@@ -302,16 +316,14 @@ class _Trainer:
             weights=self.model.state_dict(),
             config=self.task.config,
             about={**about, "metrics": metrics} if metrics else about,
-            files={**self.task.files, **({_STATE: state} if state else {})},
+            files={**self.task.files, **({STATE: state} if state else {})},
         )
 
     def save_last(self) -> None:
         """Write all that resuming needs."""
-        tensors = {f"{_AVERAGE}{place}": tensor for place, tensor in enumerate(self.average)}
-        state = optimizer_state(self.optimizers)
-        tensors |= {f"{_OPTIMIZER}{name}": value for name, value in state.items()}
-        tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-        self._save("last", {}, save(tensors, {_PROGRESS: json.dumps(asdict(self.at))}))
+        if not self.team.leads:
+            return
+        self._save("last", {}, state_of(self.at, self.average, self.optimizers))
         self.saved_at = time.monotonic()
 
     def save_first(self) -> None:
@@ -327,7 +339,7 @@ class _Trainer:
     def restore(self) -> None:
         """Go back to where `last` was saved."""
         checkpoint = load_checkpoint(self.run / "last", self.task.kind)
-        files = {name: data for name, data in checkpoint.files.items() if name != _STATE}
+        files = {name: data for name, data in checkpoint.files.items() if name != STATE}
         if (checkpoint.config, files) != (self.task.config, self.task.files):
             raise DataError(
                 f"{self.run} trains another model: resume with the data and options it began with"
@@ -336,23 +348,10 @@ class _Trainer:
         load_weights(self.model, checkpoint.weights, checkpoint.folder)
         read_metrics(self.run)  # complains of damage before the long work
         with being_read(checkpoint.folder, "cannot be resumed ({})"):
-            self._restore_state(checkpoint)
-
-    def _restore_state(self, checkpoint: Checkpoint) -> None:
-        tensors, progress = load_tensors(checkpoint.folder / _STATE, _PROGRESS, "pt")
-        if progress is None:
-            raise ValueError("nothing says how far it is")
-        self.at = _Progress(**progress)
-        if any(name.startswith(_AVERAGE) for name in tensors) != bool(self.average):
-            raise ValueError("with and without averaged weights are not the same training")
-        for place, (average, raw) in enumerate(zip(self.average, self.averaged, strict=False)):
-            name = f"{_AVERAGE}{place}"
-            if place >= len(self.parameters):
-                tensors.setdefault(name, raw)  # older states have no averages of buffers
-            average.copy_(tensors.pop(name))
+            learned = len(self.parameters)
+            kept = self.average, self.averaged[learned:], self.optimizers
+            self.at = restore_state(checkpoint.folder, *kept)
         self.restored = self.at.epoch
-        state = {name.removeprefix(_OPTIMIZER): tensor for name, tensor in tensors.items()}
-        restore_optimizers(self.optimizers, state)
 
 
 def _can_be_averaged(buffer: Tensor) -> bool:

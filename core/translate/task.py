@@ -14,6 +14,7 @@ from dlcc.core.files.vectors import look_up
 from dlcc.core.nn.batches import BOS, EOS, PAD, batches_by_length, pad
 from dlcc.core.progress import Progress
 from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core.train.distributed import team
 from dlcc.core.train.parts import train_hash
 from dlcc.core.train.recipe import Chosen, Narrator
 from dlcc.core.train.runtime import choose_device, seeded_generator
@@ -82,14 +83,19 @@ class TranslationTask:
         source = pad([source for source, _ in examples]).to(self.device)
         target = pad([[BOS, *target, EOS] for _, target in examples]).to(self.device)
         given, wanted = target[:, :-1], target[:, 1:]
-        logits = self.model(source, self._forced(source, given))  # [B, T, V]
+        counts = [len(target) + 1 for _, target in examples]
+        share, shape = self.settings.teacher_forcing, given[:, 1:].shape
+        own = torch.zeros(shape, dtype=torch.bool) if share == 1 else torch.rand(shape) >= share
+        rows, part = team().share(counts)
+        source, given, wanted, own = (x[rows] for x in (source, given, wanted, own))
+        logits = self.model(source, self._forced(source, given, own))  # [B, T, V]
         loss = F.cross_entropy(
             logits.flatten(0, 1),
             wanted.flatten(),
             ignore_index=PAD,
             label_smoothing=self.settings.label_smoothing,
         )
-        return loss, int((wanted != PAD).sum())
+        return loss * part, sum(counts)
 
     def validate(self) -> dict[str, float]:
         """BLEU of greedy translations of the validation part, against the first reference."""
@@ -116,8 +122,9 @@ class TranslationTask:
         sources = [pair.source for pair in self.validation]
         return min(sources, key=lambda s: (abs(len(s.split()) - 9), not s[0].isalpha(), s))
 
-    def _forced(self, source: Tensor, given: Tensor) -> Tensor:
-        """`given`, with the model's own guesses where teacher forcing is left out.
+    def _forced(self, source: Tensor, given: Tensor, own: Tensor) -> Tensor:
+        """`given` [B, T], with the model's own guesses where teacher forcing is left out: `own`
+        [B, T - 1].
 
         The guesses come from a first pass over the right tokens, so that both passes stay whole
         sequences ("parallel scheduled sampling", Duckworth et al. 2019).
@@ -126,7 +133,6 @@ class TranslationTask:
             return given
         with torch.no_grad():
             guesses = self.model(source, given).argmax(-1)[:, :-1]
-        own = torch.rand(guesses.shape) >= self.settings.teacher_forcing
         own = own.to(given.device) & (given[:, 1:] != PAD)
         return torch.cat([given[:, :1], torch.where(own, guesses, given[:, 1:])], 1)
 

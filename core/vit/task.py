@@ -18,6 +18,7 @@ from dlcc.core.progress import Progress
 from dlcc.core.settings import name_of, settings_of
 from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.classify import calibrate
+from dlcc.core.train.distributed import team
 from dlcc.core.train.parts import train_hash
 from dlcc.core.train.recipe import Chosen, Narrator
 from dlcc.core.train.runtime import choose_device, seeded_generator
@@ -83,9 +84,10 @@ class VisionTask:
         images = self.classifier.prepare(self.data.train.pixels[batch.places])
         labels = self.data.train.labels[batch.places].to(images.device)
         images, targets = self._changed(images, labels, generator, done)
-        logits = self._forward(images).float()
+        rows, part = team().share(len(batch.places))
+        logits, targets = self._forward(images[rows]).float(), targets[rows]
         loss = F.cross_entropy(logits, targets, label_smoothing=self.settings.label_smoothing)
-        return loss, len(batch.places)
+        return loss * part, len(batch.places)
 
     def _changed(
         self, images: Tensor, labels: Tensor, generator: torch.Generator, done: float
