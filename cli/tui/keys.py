@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Footer
 
 from dlcc.cli.tui import info
-from dlcc.cli.tui.state import ROLLOUT, ViewState
+from dlcc.cli.tui.state import MAP, PICTURE, ROLLOUT, ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.core.trace import maps
 from dlcc.core.trace.maps import join_pieces
@@ -93,7 +93,7 @@ def _alternatives(state: ViewState) -> bool:
 
 _ON_MAP = ("zoom", "fit", "highlight", "select_row", "select_column")
 WHEN: dict[str, Callable[[ViewState], bool]] = {
-    **dict.fromkeys(_ON_MAP, lambda state: not state.in_picture),
+    **dict.fromkeys(_ON_MAP, lambda state: state.view == MAP),
     "overview": lambda state: state.trace.num_heads > 1 or state.trace.num_layers > 1,
     "head": lambda state: state.trace.num_heads > 1,
     "layer": lambda state: state.trace.num_layers > 1,
@@ -107,8 +107,8 @@ WHEN: dict[str, Callable[[ViewState], bool]] = {
     "special": _special,
     "words": _pieces,
     "picture": lambda state: state.trace.image is not None,
-    "follow": lambda state: state.in_picture and patches.can_follow(state.trace),
-    "blend": lambda state: state.in_picture,
+    "follow": lambda state: state.view == PICTURE and patches.can_follow(state.trace),
+    "blend": lambda state: state.view == PICTURE,
     "explain": lambda state: state.minus is None,
     "match": lambda state: bool(state.matches),
     "alternatives": _alternatives,

@@ -18,6 +18,7 @@ from dlcc.core.trace.trace import AttentionTrace
 
 ROLLOUT = "rollout"
 HIGHLIGHTS = ("row", "column", "cross", "cell")
+VIEWS = MAP, TEXT, PICTURE = ("map", "text", "picture")
 GLYPHS = "glyphs"  # no colour; stands beside the names of the palettes
 
 
@@ -74,8 +75,8 @@ class ViewState:
     """Where the traces came from, if they came from a file or a run folder."""
     system: str | None = None
     """The terminal's colours, by Rich's name; None for none."""
-    in_picture: bool = False
-    """Whether the picture is shown, not the map."""
+    view: str = MAP
+    """One of VIEWS: as what the map is shown."""
     blend: str = LIT
     """How the picture and the attention are mixed."""
     follow: bool = False
@@ -136,7 +137,7 @@ class ViewState:
     @property
     def uses_palette(self) -> bool:
         """Whether the palette makes a difference to what is seen."""
-        own_colours = self.in_picture and self.blend in (LIT, PLAIN)
+        own_colours = self.view == PICTURE and self.blend in (LIT, PLAIN)
         needs_palette = self.blend == LIT and self.system not in FULL_COLOR
         return self.system is not None and (not own_colours or needs_palette)
 

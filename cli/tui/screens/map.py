@@ -6,7 +6,7 @@ from dlcc.cli.draw.pictures import BLENDS
 from dlcc.cli.tui.keys import MAP_KEYS, bindings
 from dlcc.cli.tui.messages import Failed
 from dlcc.cli.tui.screens.what_if import WhatIf
-from dlcc.cli.tui.state import HIGHLIGHTS, ROLLOUT, Choice, ViewState
+from dlcc.cli.tui.state import HIGHLIGHTS, MAP, PICTURE, ROLLOUT, Choice, ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.grid import MapGrid
 from dlcc.cli.tui.widgets.ink import PALETTE_NAMES
@@ -42,7 +42,7 @@ class MapScreen(WhatIf):
 
     def action_move(self, down: int, right: int) -> None:
         state = self.state
-        if state.in_picture:
+        if state.view == PICTURE:
             patches.move(state, down, right)
             self.body.place_cursor()
         else:
@@ -50,7 +50,7 @@ class MapScreen(WhatIf):
 
     def action_page(self, down: int, right: int) -> None:
         _, _, height, width = self.body.grid.sight
-        if self.state.in_picture:
+        if self.state.view == PICTURE:
             height = width = _PATCH_PAGE
         self.action_move(down * height, right * width)
 
@@ -144,8 +144,8 @@ class MapScreen(WhatIf):
         self.redraw()
 
     def action_picture(self) -> None:
-        self.state.in_picture = not self.state.in_picture
-        if self.state.in_picture:
+        self.state.view = MAP if self.state.view == PICTURE else PICTURE
+        if self.state.view == PICTURE:
             patches.enter(self.state)
         self.redraw()
 

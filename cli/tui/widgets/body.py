@@ -7,7 +7,7 @@ from textual.widgets import Static
 
 from dlcc.cli.draw.labels import display
 from dlcc.cli.tui import info
-from dlcc.cli.tui.state import ViewState, trace_name
+from dlcc.cli.tui.state import MAP, PICTURE, ViewState, trace_name
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.grid import MapGrid
 from dlcc.cli.tui.widgets.ink import Ink, bar_of
@@ -61,8 +61,9 @@ class MapBody(Container):
     def redraw(self) -> None:
         """Draw everything anew: another map, or the same one otherwise."""
         state, shown, grid = self.state, self.state.shown, self.grid
-        state.in_picture = state.in_picture and state.trace.image is not None
-        grid.display, self.picture.display = not state.in_picture, state.in_picture
+        if state.view == PICTURE and state.trace.image is None:
+            state.view = MAP
+        grid.display, self.picture.display = state.view == MAP, state.view == PICTURE
         grid.highlight, grid.rows, grid.columns = state.highlight, state.rows, state.columns
         grid.row, grid.column = state.row, state.column
         scale = state.scale_for()
@@ -75,7 +76,7 @@ class MapBody(Container):
 
     def place_cursor(self) -> None:
         """Draw what a move of the cursor changes."""
-        if self.state.in_picture:
+        if self.state.view == PICTURE:
             self.draw_picture()
         else:
             self.grid.place(self.state.row, self.state.column)
@@ -91,7 +92,7 @@ class MapBody(Container):
         self.panel.update(text, layout=False)
         rows, columns = self.state.shown.values.shape
         _, _, height, width = self.grid.sight
-        seen = not self.state.in_picture and (height < rows or width < columns)
+        seen = self.state.view == MAP and (height < rows or width < columns)
         if self.minimap.display != seen:
             self.minimap.display = seen
         self.minimap.frame(self.grid.sight)
@@ -99,7 +100,7 @@ class MapBody(Container):
     def draw_picture(self) -> None:
         """Draw the picture with what the asking token looks at."""
         state, image = self.state, self.state.trace.image
-        if state.in_picture and image is not None:
+        if state.view == PICTURE and image is not None:
             self.picture.show(image, patches.weights(state), state, state.blend)
             self.picture.place(patches.under_cursor(state))
 
@@ -120,7 +121,7 @@ class MapBody(Container):
         self.query_one("#title", Static).update(title, layout=False)
         palette = state.palette_seen if state.uses_palette or state.system is None else ""
         more = info.drawn_as(state, palette)
-        parts = [part for part in (more, state.blend * state.in_picture) if part]
+        parts = [part for part in (more, state.blend * (state.view == PICTURE)) if part]
         look = Text(" weight ").append_text(
             bar_of(state.scale_for(), state, self.app.size.width - len(" · ".join(parts)) - 12)
         )

@@ -7,7 +7,7 @@ too, and a picture can show where a patch looks.
 import numpy as np
 from textual.geometry import clamp
 
-from dlcc.cli.tui.state import ShownMap, ViewState, place_in
+from dlcc.cli.tui.state import MAP, PICTURE, ShownMap, ViewState, place_in
 from dlcc.core.trace.trace import AttentionTrace
 
 
@@ -60,9 +60,9 @@ def touch(state: ViewState, patch: tuple[int, int]) -> None:
 
 def begin(state: ViewState) -> None:
     """Show a state for the first time: a picture as a picture."""
-    state.in_picture = state.trace.image is not None
-    state.follow = state.in_picture and first_key(state.trace) == 0
-    if state.in_picture:
+    state.view = MAP if state.trace.image is None else PICTURE
+    state.follow = state.view == PICTURE and first_key(state.trace) == 0
+    if state.view == PICTURE:
         enter(state)
         if state.scale == "shared":  # one strong row would leave the others dark
             state.scale = "row"

@@ -7,7 +7,7 @@ from viewing import FakeSource, Viewed, image_trace, install, state_of, text_tra
 
 from dlcc.cli.tui.keys import APP_KEYS, MAP_KEYS, Key
 from dlcc.cli.tui.screens.map import MapScreen
-from dlcc.cli.tui.state import ROLLOUT, Choice, Frame, ViewState
+from dlcc.cli.tui.state import PICTURE, ROLLOUT, Choice, Frame, ViewState
 from dlcc.cli.tui.widgets import patches
 
 ALL_KEYS = [
@@ -86,7 +86,7 @@ async def start_again(viewed: Viewed, state: ViewState) -> None:
 async def prepare(viewed: Viewed, key: Key) -> str:
     """Put the cursor where `key` has something to do."""
     state = viewed.state
-    if viewed.state.in_picture:
+    if viewed.state.view == PICTURE:
         viewed.map.action_move(1, 1)
     elif key.action in ("edge(0,-1)", "edge(-1,0)", "page(0,-1)", "page(-1,0)"):
         viewed.map.go(4, 4)
