@@ -45,7 +45,8 @@ def view(
         str | None,
         typer.Option(
             "--as",
-            help="Of --export: map, text or picture; left out, a picture where there is one.",
+            help="map, text or picture; left out, a picture where there is one, and in the viewer "
+            "a text of more than 12 tokens as text.",
             metavar="NAME",
         ),
     ] = None,
@@ -74,11 +75,12 @@ def view(
     from dlcc.cli.tui import app as viewer
     from dlcc.cli.tui.export import seen_in
     from dlcc.cli.tui.opening import best_frame, choose_view, has_curves, state_of
+    from dlcc.cli.tui.state import MAP, TEXT
     from dlcc.cli.tui.widgets import patches
     from dlcc.core.errors import UsageError
 
-    if export_to is None and (as_what or word or numbers):
-        raise UsageError("--as, --word and --numbers are for a figure: add --export FILE")
+    if export_to is None and (word or numbers):
+        raise UsageError("--word and --numbers are for a figure: add --export FILE")
     files = Files(None, export_to, theme, title, force)
     if not traces:
         if export_to is not None:
@@ -99,8 +101,9 @@ def view(
     state.regroup(words, hide_special)
     if export_to is not None:
         patches.begin(state)
-        choose_view(state, as_what, word)
-        seen_in(state, numbers, as_what == "text").write(export_to, files.theme, files.title)
+        choose_view(state, as_what or (MAP if state.view == TEXT else None), word)
+        seen_in(state, numbers).write(export_to, files.theme, files.title)
         note(f"wrote {export_to}")
         return
+    choose_view(state, as_what, None)
     viewer.view(state)

@@ -13,7 +13,7 @@ from dlcc.cli.draw.grid import GridStyle, attention_grid
 from dlcc.cli.draw.palette import color_system
 from dlcc.cli.draw.pictures import LIGHT, LIT, PLAIN
 from dlcc.cli.tui.opening import reproducing
-from dlcc.cli.tui.state import GLYPHS, Choice, ShownMap, ViewState, trace_name
+from dlcc.cli.tui.state import GLYPHS, PICTURE, TEXT, Choice, ShownMap, ViewState, trace_name
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.ink import palette_of
 from dlcc.core.trace.scales import Scale, scale_of
@@ -47,15 +47,14 @@ class Seen:
         export(path, [*self.traces], palette, theme=theme, title=title, panels=lambda: self.panels)
 
 
-def seen_in(state: ViewState, numbers: bool = False, as_text: bool = False) -> Seen:
-    """The map or the picture under the cursor.
+def seen_in(state: ViewState, numbers: bool = False) -> Seen:
+    """The map, the text or the picture under the cursor.
 
     Args:
         state: what is shown.
         numbers: whether the map's cells show their weights.
-        as_text: whether it is drawn as a running text.
     """
-    drawn = text_panel(state) if as_text else panel(state, numbers=numbers)
+    drawn = text_panel(state) if state.view == TEXT else panel(state, numbers=numbers)
     return Seen([drawn], [shown_trace(state)], state.palette)
 
 
@@ -66,7 +65,7 @@ def panel(
     numbers: bool = False,
 ) -> "Panel":
     """A map, or a picture where one is shown, for a figure: that on the screen, or a chosen one."""
-    if state.in_picture:
+    if state.view == PICTURE:
         return picture_panel(state, choice, scale)
     return map_panel(state, choice, scale, numbers)
 

@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Footer
 
 from dlcc.cli.tui import info
-from dlcc.cli.tui.state import MAP, PICTURE, ROLLOUT, ViewState
+from dlcc.cli.tui.state import MAP, PICTURE, ROLLOUT, TEXT, ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.core.trace import maps
 from dlcc.core.trace.maps import join_pieces
@@ -99,13 +99,16 @@ WHEN: dict[str, Callable[[ViewState], bool]] = {
     "layer": lambda state: state.trace.num_layers > 1,
     "reduce": lambda state: state.trace.num_heads > 1,
     "rollout": lambda state: maps.can_roll_out(state.trace.weights.shape),
-    "trace": lambda state: len(state.traces) > 1,
+    "trace": lambda state: (
+        len(state.traces) > 1 or (state.view == TEXT and state.trace.num_layers > 1)
+    ),
     "epoch": lambda state: len(state.frames) > 1,
     "beside": lambda state: len(state.choices()) > 1,
     "difference": lambda state: state.minus is not None or bool(state.comparable()),
     "palette": lambda state: state.uses_palette,
     "special": _special,
     "words": _pieces,
+    "text": lambda state: state.trace.image is None,
     "picture": lambda state: state.trace.image is not None,
     "follow": lambda state: state.view == PICTURE and patches.can_follow(state.trace),
     "blend": lambda state: state.view == PICTURE,
@@ -124,7 +127,12 @@ EXPORT = Key("e", "e", "export", "Export what is seen: figure, page or numbers",
 
 MAP_KEYS: Keys = {
     "Move": (
-        *arrows("One cell to the left", "One cell to the right", "One cell up", "One cell down"),
+        *arrows(
+            "One cell to the left; the word before in a text",
+            "One cell to the right; the next word in a text",
+            "One cell up; the previous head over a text",
+            "One cell down; the next head over a text",
+        ),
         Key("pageup,ctrl+u", "PgUp ^u", "page(-1,0)", "One screen up"),
         Key("pagedown,ctrl+d", "PgDn ^d", "page(1,0)", "One screen down"),
         Key("left_parenthesis", "(", "page(0,-1)", "One screen to the left"),
@@ -143,8 +151,19 @@ MAP_KEYS: Keys = {
         Key("K,shift+up", "K ⇧↑", "layer(-1)", "Previous layer"),
         Key("m", "m", "reduce", "Mean, sum and maximum of the heads; one head again"),
         Key("r", "r", "rollout", "Rollout over all layers, and back"),
-        Key("tab", "Tab", "trace(1)", "Next mechanism or model", footer="next"),
-        Key("shift+tab", "⇧Tab", "trace(-1)", "Previous mechanism or model"),
+        Key(
+            "tab",
+            "Tab",
+            "trace(1)",
+            "Next mechanism or model; in a text layer",
+            footer="next",
+        ),
+        Key(
+            "shift+tab",
+            "⇧Tab",
+            "trace(-1)",
+            "Previous mechanism or model; in a text layer",
+        ),
         Key("full_stop", ".", "epoch(1)", "Next epoch", footer="epoch"),
         Key("comma", ",", "epoch(-1)", "Previous epoch"),
         Key("b", "b", "beside", "Maps side by side", footer="beside"),
@@ -158,7 +177,8 @@ MAP_KEYS: Keys = {
         Key("p", "p", "palette", "Next palette; the last is without colour"),
         Key("c", "c", "highlight", "Point out the row, the column, both or the cell"),
         Key("x", "x", "special", "Hide special tokens and renormalise, and back"),
-        Key("w", "w", "words", "Merge subwords into words, and back"),
+        Key("w", "w", "text", "Running text or map", footer="text"),
+        Key("W", "W", "words", "Merge subwords into words, and back"),
         Key("i", "i", "picture", "Picture or map", footer="picture"),
         Key("f", "f", "follow", "Picture: who asks, the patch under the cursor or the first token"),
         Key("u", "u", "blend", "Picture: lit or tinted by attention, plain, attention alone"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dlcc.cli.draw.labels import display
 from dlcc.cli.options import command_of
-from dlcc.cli.tui.state import ROLLOUT, Choice, Frame, ViewState
+from dlcc.cli.tui.state import PICTURE, ROLLOUT, VIEWS, Choice, Frame, ViewState
 from dlcc.cli.tui.widgets.ink import PALETTE_NAMES
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.paths import asset
@@ -123,11 +123,11 @@ def choose_view(state: ViewState, as_what: str | None, word: str | None) -> None
     Raises:
         UsageError: another name, no picture, or no such row.
     """
-    if as_what not in (None, "map", "text", "picture"):
-        raise UsageError(f"--as {as_what}: choose one of map, text, picture")
-    if as_what == "picture" and state.trace.image is None:
+    if as_what not in (None, *VIEWS):
+        raise UsageError(f"--as {as_what}: choose one of {', '.join(VIEWS)}")
+    if as_what == PICTURE and state.trace.image is None:
         raise UsageError("--as picture: this trace has none")
-    state.in_picture = state.in_picture and as_what in (None, "picture")
+    state.view = as_what or state.view
     if word is None:
         return
     rows = [label.casefold().lstrip("▁Ġ") for label in state.shown.row_labels]
@@ -184,6 +184,7 @@ def _view_options(state: ViewState) -> list[str]:
         (state.hide_special, ["--hide-special"]),
         (state.scale != "shared", ["--scale", state.scale]),
         (state.palette != "viridis", ["--palette", state.palette]),
+        (state.view not in ("", state.views[0]), ["--as", state.view]),
     ]
     return [word for differs, option in differing if differs for word in option]
 

@@ -17,6 +17,7 @@ from dlcc.core.trace.scales import Scale, scale_of
 from dlcc.core.trace.trace import AttentionTrace
 
 ROLLOUT = "rollout"
+_MOST_ON_A_MAP = 12  # tokens; more are read better as a text
 HIGHLIGHTS = ("row", "column", "cross", "cell")
 VIEWS = MAP, TEXT, PICTURE = ("map", "text", "picture")
 GLYPHS = "glyphs"  # no colour; stands beside the names of the palettes
@@ -75,8 +76,8 @@ class ViewState:
     """Where the traces came from, if they came from a file or a run folder."""
     system: str | None = None
     """The terminal's colours, by Rich's name; None for none."""
-    view: str = MAP
-    """One of VIEWS: as what the map is shown."""
+    view: str = ""
+    """One of VIEWS: as what the map is shown; before it is drawn first it may be left open."""
     blend: str = LIT
     """How the picture and the attention are mixed."""
     follow: bool = False
@@ -133,6 +134,14 @@ class ViewState:
     def palette_seen(self) -> str:
         """The palette in use; without colours there is but one."""
         return GLYPHS if self.system is None else self.palette
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """As what the map can be shown; the one that is taken by itself is the first."""
+        if self.trace.image is not None:
+            return PICTURE, MAP, TEXT
+        long = max(len(self.trace.query), len(self.trace.key)) > _MOST_ON_A_MAP
+        return (TEXT, MAP) if long else (MAP, TEXT)
 
     @property
     def uses_palette(self) -> bool:

@@ -6,7 +6,8 @@ Opening is timed from starting `dlcc view FILE` in a pseudo-terminal of 80 × 24
 of the map, in a new process each time. Painting and moving are timed inside the process, at
 200 × 50, in processor time, so that a busy machine does not count: painting is every line of a
 197 × 197 map at one character a cell, moving is one cell, with the panel's text and the lines that
-are drawn again. It asks for nothing but a POSIX system.
+are drawn again; the same of the running text of 1,000 tokens, where moving is one
+word. It asks for nothing but a POSIX system.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ import numpy as np
 from dlcc.core.trace.trace import AttentionTrace, save_traces
 
 SIZE = 197
+WORDS = 1000
 RUNS = 15
 
 
@@ -68,22 +70,27 @@ def count_drawing(widget: type) -> list[float]:
     return total
 
 
-async def time_drawing(trace: AttentionTrace) -> tuple[list[float], list[float], list[float]]:
+async def time_drawing(
+    trace: AttentionTrace, view: str
+) -> tuple[list[float], list[float], list[float]]:
     """Processor time of each repaint, of each move down a row, and of each move along it."""
     from dlcc.cli.tui.app import ViewerApp
+    from dlcc.cli.tui.frames import Frame
     from dlcc.cli.tui.screens.map import MapScreen
-    from dlcc.cli.tui.state import Frame, ViewState
+    from dlcc.cli.tui.state import TEXT, ViewState
     from dlcc.cli.tui.widgets.grid import MapGrid
+    from dlcc.cli.tui.widgets.text import TextView
 
-    app = ViewerApp(ViewState([Frame("", [trace])]))
+    app = ViewerApp(ViewState([Frame("", [trace])], view=view))
     app.color_system = "truecolor"
     paints, downs, alongs = [], [], []
-    drawing = count_drawing(MapGrid)
+    widget = TextView if view == TEXT else MapGrid
+    drawing = count_drawing(widget)
     async with app.run_test(size=(200, 50)) as pilot:
         await pilot.pause()
         screen = app.screen
         assert isinstance(screen, MapScreen)
-        grid = screen.query_one(MapGrid)
+        grid = screen.query_one(widget)
         for _ in range(RUNS):
             started = time.process_time()
             screen.body.redraw()
@@ -113,13 +120,16 @@ def main() -> None:
         path = Path(folder) / "map.trace"
         save_traces(path, [trace])
         opened = [time_opening(path) for _ in range(RUNS)]
-    paints, downs, alongs = asyncio.run(time_drawing(trace))
+    paints, downs, alongs = asyncio.run(time_drawing(trace, "map"))
     print(f"{RUNS} runs each, a map of {SIZE} by {SIZE}")
     report("open a saved trace, to the first paint", [wall for wall, _ in opened], 600)
     report("  of that, processor time", [used for _, used in opened], 600)
     report("paint the map at 200 × 50, processor time", paints, 40)
     report("move the cursor down, processor time", downs, 5)
     report("move the cursor along, processor time", alongs, 5)
+    paints, _, alongs = asyncio.run(time_drawing(random_trace(WORDS), "text"))
+    report(f"paint a text of {WORDS} tokens, processor time", paints, 40)
+    report("move its word along, processor time", alongs, 5)
 
 
 if __name__ == "__main__":

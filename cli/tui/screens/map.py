@@ -6,17 +6,19 @@ from dlcc.cli.draw.pictures import BLENDS
 from dlcc.cli.tui.keys import MAP_KEYS, bindings
 from dlcc.cli.tui.messages import Failed
 from dlcc.cli.tui.screens.what_if import WhatIf
-from dlcc.cli.tui.state import HIGHLIGHTS, MAP, PICTURE, ROLLOUT, Choice, ViewState
+from dlcc.cli.tui.state import HIGHLIGHTS, MAP, PICTURE, ROLLOUT, TEXT, Choice, ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.grid import MapGrid
 from dlcc.cli.tui.widgets.ink import PALETTE_NAMES
 from dlcc.cli.tui.widgets.picture import Picture
+from dlcc.cli.tui.widgets.text import TextView
 from dlcc.core.errors import DataError
 from dlcc.core.trace import maps
 from dlcc.core.trace.scales import SCALES
 
 _FAR = 10**6  # further than any map reaches
 _PATCH_PAGE = 5
+_WORD_PAGE = 50
 
 
 class MapScreen(WhatIf):
@@ -45,6 +47,11 @@ class MapScreen(WhatIf):
         if state.view == PICTURE:
             patches.move(state, down, right)
             self.body.place_cursor()
+        elif state.view == TEXT and down and abs(down) < _FAR:
+            if state.trace.num_heads > 1:
+                self.action_head(down)
+        elif state.view == TEXT:
+            self.go(state.row + down + right, state.column)
         else:
             self.go(state.row + down, state.column + right)
 
@@ -52,6 +59,8 @@ class MapScreen(WhatIf):
         _, _, height, width = self.body.grid.sight
         if self.state.view == PICTURE:
             height = width = _PATCH_PAGE
+        elif self.state.view == TEXT:
+            down, right, width = 0, down + right, _WORD_PAGE
         self.action_move(down * height, right * width)
 
     def action_edge(self, down: int, right: int) -> None:
@@ -69,6 +78,10 @@ class MapScreen(WhatIf):
     def on_picture_touched(self, event: Picture.Touched) -> None:
         patches.touch(self.state, event.patch)
         self.body.place_cursor()
+
+    def on_text_view_touched(self, event: TextView.Touched) -> None:
+        state = self.state
+        self.go(*((event.place, state.column) if event.asks else (state.row, event.place)))
 
     # Which map
 
@@ -98,6 +111,9 @@ class MapScreen(WhatIf):
 
     def action_trace(self, step: int) -> None:
         choice = self.state.choice
+        if self.state.view == TEXT and self.state.trace.num_layers > 1:
+            self.action_layer(step)
+            return
         number = (choice.trace + step) % len(self.state.traces)
         self.choose(Choice(number, choice.layer, choice.head))
 
@@ -141,6 +157,10 @@ class MapScreen(WhatIf):
 
     def action_words(self) -> None:
         self.state.regroup(not self.state.words, self.state.hide_special)
+        self.redraw()
+
+    def action_text(self) -> None:
+        self.state.view = MAP if self.state.view == TEXT else TEXT
         self.redraw()
 
     def action_picture(self) -> None:

@@ -1,4 +1,4 @@
-"""The map or the picture, the headings above it and the panel beside it: all that is drawn."""
+"""The map, text or picture, the headings above it and the panel beside it: all that is drawn."""
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -7,12 +7,13 @@ from textual.widgets import Static
 
 from dlcc.cli.draw.labels import display
 from dlcc.cli.tui import info
-from dlcc.cli.tui.state import MAP, PICTURE, ViewState, trace_name
+from dlcc.cli.tui.state import MAP, PICTURE, TEXT, ViewState, trace_name
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.grid import MapGrid
 from dlcc.cli.tui.widgets.ink import Ink, bar_of
 from dlcc.cli.tui.widgets.minimap import Minimap
 from dlcc.cli.tui.widgets.picture import Picture
+from dlcc.cli.tui.widgets.text import TextView
 
 _INFO_LINES = 5
 
@@ -25,7 +26,7 @@ class MapBody(Container):
     MapBody #title { height: 1; text-wrap: nowrap; text-overflow: ellipsis; background: $boost; }
     MapBody .under { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     MapBody #main { height: 1fr; layout: vertical; }
-    MapBody #grid, MapBody #picture { height: 1fr; width: 1fr; }
+    MapBody #grid, MapBody #picture, MapBody #text { height: 1fr; width: 1fr; }
     MapBody #side { height: 6; layout: horizontal; border-top: solid $primary; }
     MapBody #info { width: 1fr; height: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
     MapBody #minimap { width: 22; height: 1fr; margin-left: 1; }
@@ -42,6 +43,7 @@ class MapBody(Container):
         with Container(id="main"):
             yield MapGrid(id="grid")
             yield Picture(id="picture")
+            yield TextView(id="text")
             with Container(id="side"):
                 yield Static(id="info")
                 yield Minimap(id="minimap")
@@ -49,6 +51,7 @@ class MapBody(Container):
     def on_mount(self) -> None:
         self.grid = self.query_one(MapGrid)
         self.picture = self.query_one(Picture)
+        self.text = self.query_one(TextView)
         self.minimap = self.query_one(Minimap)
         self.panel = self.query_one("#info", Static)
         for axis in ("scroll_x", "scroll_y"):
@@ -61,9 +64,12 @@ class MapBody(Container):
     def redraw(self) -> None:
         """Draw everything anew: another map, or the same one otherwise."""
         state, shown, grid = self.state, self.state.shown, self.grid
-        if state.view == PICTURE and state.trace.image is None:
-            state.view = MAP
+        if state.view not in state.views:
+            state.view = state.views[0]
         grid.display, self.picture.display = state.view == MAP, state.view == PICTURE
+        self.text.display = state.view == TEXT
+        if state.view == TEXT:
+            self.text.show(state)
         grid.highlight, grid.rows, grid.columns = state.highlight, state.rows, state.columns
         grid.row, grid.column = state.row, state.column
         scale = state.scale_for()
@@ -78,6 +84,8 @@ class MapBody(Container):
         """Draw what a move of the cursor changes."""
         if self.state.view == PICTURE:
             self.draw_picture()
+        elif self.state.view == TEXT:
+            self.text.place()
         else:
             self.grid.place(self.state.row, self.state.column)
         self.update_info()

@@ -7,7 +7,7 @@ too, and a picture can show where a patch looks.
 import numpy as np
 from textual.geometry import clamp
 
-from dlcc.cli.tui.state import MAP, PICTURE, ShownMap, ViewState, place_in
+from dlcc.cli.tui.state import PICTURE, ShownMap, ViewState, place_in
 from dlcc.core.trace.trace import AttentionTrace
 
 
@@ -59,8 +59,8 @@ def touch(state: ViewState, patch: tuple[int, int]) -> None:
 
 
 def begin(state: ViewState) -> None:
-    """Show a state for the first time: a picture as a picture."""
-    state.view = MAP if state.trace.image is None else PICTURE
+    """Show a state for the first time: a picture as a picture, a long text as a text."""
+    state.view = state.view or state.views[0]
     state.follow = state.view == PICTURE and first_key(state.trace) == 0
     if state.view == PICTURE:
         enter(state)

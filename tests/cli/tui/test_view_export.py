@@ -41,7 +41,7 @@ def test_pictures_are_exported_as_pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     async def steps(viewed: Viewed) -> None:
-        assert viewed.state.in_picture
+        assert viewed.state.view == "picture"
         await export_as(viewed, "a.svg")
         await viewed.press("u")
         await export_as(viewed, "b.svg")
@@ -128,7 +128,7 @@ def test_a_view_is_written_as_text(run_dlcc, tmp_path):
     ):
         refused = run_dlcc("view", trace, "--export", tmp_path / "b.svg", *wrong)
         assert (refused.exit_code, said in refused.stderr) == (2, True), refused.stderr
-    assert run_dlcc("view", trace, "--as", "text").exit_code == 2
+    assert run_dlcc("view", trace, "--word", "her").exit_code == 2
 
 
 def test_a_view_is_written_without_opening(run_dlcc, tmp_path):

@@ -171,7 +171,7 @@ def test_the_map_says_how_it_is_drawn():
         await viewed.press("s", "p", "p")
         assert "logarithmic" in viewed.text
         assert "glyphs" in viewed.text
-        await viewed.press("x", "w")
+        await viewed.press("x", "W")
         assert "subwords merged into words · special tokens hidden" in viewed.text
         labels = viewed.state.shown.row_labels
         assert labels == ("the", "student", "asked", "her")
@@ -183,10 +183,10 @@ def test_the_map_says_how_it_is_drawn():
 def test_merging_and_hiding_keep_the_cursor_on_its_token():
     async def steps(viewed: Viewed) -> None:
         state = viewed.state
-        await viewed.press("x", "w")
+        await viewed.press("x", "W")
         assert state.shown.row_labels[state.row] == "her"
         assert state.shown.column_labels[state.column] == "student"
-        await viewed.press("x", "w")
+        await viewed.press("x", "W")
         assert state.shown.row_labels[state.row] == "her"
         assert state.shown.column_labels[state.column] == "stu"
 
@@ -242,9 +242,9 @@ def test_searching_a_word():
         assert state.column == 1
         await viewed.press("N", "N")
         assert state.row == 1
-        await viewed.press("w", "n")  # its place when words are merged
+        await viewed.press("W", "n")  # its place when words are merged
         assert state.shown.row_labels[state.row] == "her"
-        await viewed.press("w")
+        await viewed.press("W")
         await viewed.press("slash")
         await viewed.type("xyz")
         await viewed.press("enter")

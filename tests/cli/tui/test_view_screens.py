@@ -103,7 +103,7 @@ def test_how_a_cell_came_about():
         for head in range(3):
             assert f"head {head + 1}" in viewed.text
             assert f"{trace.weights[0, head, 1, 2]:.4f}" in viewed.text
-        await viewed.press("escape", "m", "m", "m", "w", "enter")  # one head, pieces merged
+        await viewed.press("escape", "m", "m", "m", "W", "enter")  # one head, pieces merged
         assert "the → stu " in viewed.text
         assert "the → dent " in viewed.text
 
@@ -381,7 +381,7 @@ def test_saving_exporting_copying(tmp_path, monkeypatch):
     async def steps(viewed: Viewed) -> None:
         await answer(viewed, "S", "mine.trace")
         assert len(load_traces(tmp_path / "mine.trace")) == 2
-        await viewed.press("w", "x")
+        await viewed.press("W", "x")
         await answer(viewed, "e", "view.json")
         exported = json.loads((tmp_path / "view.json").read_text())["traces"][0]
         assert exported["query"] == ["the", "student", "asked", "her"]
