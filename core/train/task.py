@@ -39,7 +39,11 @@ class Task(Protocol):
 
     def loss(self, batch: Any, done: float) -> tuple[Tensor, int]:
         """Mean loss of a batch, when the share `done` of the training is behind, and the number of
-        items (tokens, texts, pictures) in it."""
+        items (tokens, texts, pictures) in it.
+
+        Where several processes train, `distributed.team().share` says which rows this one computes;
+        a task that does not ask computes all of them in each.
+        """
         ...
 
     def validate(self) -> dict[str, float]:
