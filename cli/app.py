@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dlcc.cli.groups import Door, LazyGroup
+from dlcc.cli.groups import Door, LazyGroup, print_examples
 from dlcc.cli.options import in_words, settings
 
 INTERRUPTED = 130
@@ -59,9 +59,19 @@ def keep_freed_memory() -> None:
     set_option(trim_threshold, -1)  # never: steps of more than 2 GB gave theirs back
 
 
+_EXAMPLES = (
+    "dlcc attend",
+    "dlcc view",
+    'dlcc translate "I bought a book."',
+    'dlcc sentiment "I could not stop smiling."',
+    "dlcc help vit train",
+)
+
+
 class RootGroup(LazyGroup):
     """The root command: whatever goes wrong below it becomes one line and an exit code."""
 
+    takes = "view"
     doors: Mapping[str, Door] = {
         "attend": Door(
             help="Attention from scratch on one or two sentences.",
@@ -69,6 +79,7 @@ class RootGroup(LazyGroup):
         ),
         "data": Door("data:data", "Look at data before anything is learned from them."),
         "heads": Door("heads:heads", "Find a head: measure and sort them all."),
+        "help": Door("help:show_help", "Show the help of a command, or of --json."),
         "import": Door(
             "import_weights:import_weights", "Look at attention that another program kept."
         ),
@@ -117,6 +128,7 @@ class RootGroup(LazyGroup):
         "view": Door("view:view", "Look at attention in the terminal, with the keyboard."),
         "vit": Door(
             help="Classify pictures with a Vision Transformer.",
+            takes="predict",
             doors={
                 "train": Door("train:train_command", recipe="vit"),
                 "eval": Door("vit_eval:evaluate"),
@@ -127,16 +139,23 @@ class RootGroup(LazyGroup):
         ),
     }
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        super().format_help(ctx, formatter)
+        print_examples(_EXAMPLES)
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         arguments = list(sys.argv[1:] if args is None else args)
-        settings.debug, settings.quiet = False, False
+        settings.debug, settings.quiet, settings.arguments = False, False, tuple(arguments)
         options["standalone_mode"] = False
         sys.exit(_exit_code(lambda: super(RootGroup, self).main(arguments, *rest, **options)))
 
 
 def _exit_code(run: Any) -> int:
+    from typer._click.exceptions import ClickException as TyperException
+
     from dlcc.cli import console as screen
-    from dlcc.core.errors import DataError, DlccError
+    from dlcc.cli import usage
+    from dlcc.core.errors import DataError, DlccError, reason_of
 
     try:
         result = run()
@@ -162,18 +181,18 @@ def _exit_code(run: Any) -> int:
             raise
         _drop_stdout()
         what = error.filename or "the result"
-        screen.fail(f"cannot read or write {what}: {error.strerror or error}")
+        screen.fail(f"cannot read or write {what}: {reason_of(error)}")
         return DataError.exit_code
     except Exception as error:
         if settings.debug:
             raise
-        if hasattr(error, "format_message"):  # typer's own: a wrong option or argument
-            screen.fail(f"{error.format_message()} (see --help)")
-            return int(getattr(error, "exit_code", 2))
+        if isinstance(error, TyperException):  # a wrong option or argument
+            screen.fail(usage.in_words(error))
+            return error.exit_code
         screen.fail(f"{type(error).__name__}: {error}; run again with --debug and report it")
         return 1
     if code == INTERRUPTED:
-        screen.fail("interrupted")
+        screen.stderr().print("interrupted", style="dim")
     return code
 
 
@@ -196,6 +215,7 @@ app = typer.Typer(
     help="Attention you can run, train and look at, in a terminal.",
     invoke_without_command=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -204,8 +224,13 @@ def _root(
     context: typer.Context,
     show_version: Annotated[
         bool,
-        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+        typer.Option(
+            *("--version", "-V"),
+            help="Show the version.",
+            callback=_show_version,
+            is_eager=True,
+            metavar="",
+        ),
     ] = False,
 ) -> None:
-    if context.invoked_subcommand is None:
-        print(context.get_help())
+    pass  # without a command, `LazyGroup` asks for the help

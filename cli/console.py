@@ -6,11 +6,14 @@ console makes control characters visible on its way to one; a pipe gets the data
 
 import codecs
 import json
+import math
 import os
 import re
+import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +27,7 @@ from dlcc.core.progress import Progress
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
+_LIBRARIES = ("dlcc", "numpy", "torch", "onnxruntime", "transformers")
 _PLAIN_WIDTH = 80
 _LONGEST = 1000  # letters of a message
 # All that steers: controls but tab and line feed, and what turns the direction of writing around.
@@ -75,9 +79,70 @@ def stdout() -> Console:
     return console
 
 
+def print_results(
+    results: Iterable[Any], made_by: Mapping[str, Any] | None = None, **more: Any
+) -> None:
+    """Print results as one line of JSON, as `dlcc help json` says.
+
+    Args:
+        results: a JSON object for each text, picture, model, run or whatever was asked for.
+        made_by: how the model was made, or what else the results come from.
+        more: what holds for all results.
+    """
+    print_json(json_of(results, made_by, **more))
+
+
 def print_json(values: Any) -> None:
-    """Print a result as one line of JSON."""
-    put(json.dumps(values, ensure_ascii=not _is_unicode(sys.stdout)))
+    """Print one line of JSON: of a stream of results each has its own."""
+    put(json.dumps(_plain(values), ensure_ascii=not _is_unicode(sys.stdout)))
+
+
+def json_of(
+    results: Iterable[Any], made_by: Mapping[str, Any] | None = None, **more: Any
+) -> dict[str, Any]:
+    """JSON values of results, as `print_results` takes them, with how they were made."""
+    from dlcc.core.trace.values import VERSION
+
+    context = _current_context()
+    origin = {
+        "command": shlex.join(["dlcc", *settings.arguments]),
+        "versions": {name: version(name) for name in _LIBRARIES if name in {"dlcc", *sys.modules}},
+    }
+    values = {
+        "dlcc": VERSION,
+        "command": " ".join(context.command_path.split()[1:]) if context else "",
+        "made_by": {**origin, **(made_by or {})},
+        **more,
+        "results": list(results),
+    }
+    return {name: _plain(each) for name, each in values.items()}
+
+
+def by_model(answers: Any) -> dict[str, str]:
+    """How the model of a classifier or translator was made, as far as it says so."""
+    about = getattr(answers, "about", None) or {}
+    return {"model": str(about.get("command") or getattr(answers, "name", ""))}
+
+
+def _current_context() -> Any:
+    from typer._click.globals import get_current_context
+
+    return get_current_context(silent=True)
+
+
+def _plain(value: Any) -> Any:
+    """JSON values alone: numbers of six digits, null for what is none, paths as text."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in value]
+    value = value.item() if hasattr(value, "item") else value  # of numpy
+    if isinstance(value, bool | int | str | None):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    number = float(value)
+    return float(f"{number:.6g}") if math.isfinite(number) else None
 
 
 def put(text: str, end: str = "\n") -> None:

@@ -24,6 +24,8 @@ class Settings:
 
     debug: bool = False
     quiet: bool = False
+    arguments: Sequence[str] = ()
+    """The command line, without the program's name."""
 
 
 settings = Settings()
@@ -96,12 +98,55 @@ def _parameter(name: str, *flags: str, **more: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=hint)
 
 
+GENERAL = "General"
+PANELS = (
+    "",  # what it does
+    "Data",
+    "Start",
+    "Data and start",
+    "Model",
+    "Batches and loss",
+    "Training",
+    "Output",
+    "Device",
+    GENERAL,
+)
+"""The panels of a help, in their order."""
+_PANEL_OF = {
+    flag: panel
+    for panel, flags in {
+        "Data": "data file column label-column format encoding skip-bad-rows classes-at labels "
+        "part limit embeddings",
+        "Model": "checkpoint model load",
+        "Output": "json csv tui save export theme title force numbers palette attention layer head "
+        "top worst examples tensorboard resume-output as word",
+        "Device": "device runner",
+        GENERAL: "quiet debug",
+    }.items()
+    for flag in flags.split()
+}
+
+
+def panel_of(option: Any) -> str:
+    """The panel of a help that an option or argument stands in; nothing for the first."""
+    named = getattr(option, "rich_help_panel", None)
+    flag = option.opts[0]
+    return named or (_PANEL_OF.get(flag[2:], "") if flag.startswith("--") else "")
+
+
+def place_of(option: Any) -> int:
+    """Where its panel stands among the others."""
+    panel = panel_of(option)
+    return PANELS.index(panel if panel in PANELS else "Training")
+
+
 SHARED = (
     _parameter("quiet", "--quiet", "-q", help="No progress and no notes.", callback=_set_quiet),
     _parameter("debug", "--debug", help="Show the traceback of an error.", callback=_set_debug),
 )
 """What every command takes."""
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON: see dlcc help json.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.", metavar="NAME")]
 Runner = Annotated[
@@ -132,6 +177,14 @@ Part = Annotated[
         callback=_check_part,
     ),
 ]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", help="Only so many of them, drawn with --seed.", min=1, metavar="N"),
+]
+Palette = Annotated[
+    str, typer.Option("--palette", help="viridis, cividis or grey.", metavar="NAME")
+]
+Numbers = Annotated[bool, typer.Option("--numbers", help="Print the weights.")]
 Worst = Annotated[int, typer.Option("--worst", help="Mistakes to show.", min=0, metavar="N")]
 Save = Annotated[
     Path | None,
@@ -235,14 +288,21 @@ def in_words(error: DlccError) -> str:
     return f"{setting_with(flag(error.field), error.value)}: {error.why}"
 
 
-def options_of(configs: Iterable[type]) -> list[inspect.Parameter]:
-    """An option for each setting of some dataclasses, None where it is not given."""
+def options_of(
+    configs: Iterable[type], presets: Mapping[str, Mapping[str, Any]]
+) -> list[inspect.Parameter]:
+    """An option for each setting of some dataclasses, None where it is not given.
+
+    Args:
+        configs: the dataclasses.
+        presets: by name what differs from their defaults; their helps say so.
+    """
     return [
         inspect.Parameter(
             each.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
-            annotation=Annotated[_given(hint) | None, _option(each, hint, words, config)],
+            annotation=Annotated[_given(hint) | None, _option(each, hint, words, config, presets)],
         )
         for config in configs
         for hints, words in [(get_type_hints(config), help_of(config))]
@@ -251,19 +311,53 @@ def options_of(configs: Iterable[type]) -> list[inspect.Parameter]:
     ]
 
 
-def _option(each: Field[Any], hint: Any, words: dict[str, str], config: type) -> Any:
+def _option(
+    each: Field[Any],
+    hint: Any,
+    words: dict[str, str],
+    config: type,
+    presets: Mapping[str, Mapping[str, Any]],
+) -> Any:
     flags = flag_of(each)
     if each.type == "bool | None" or each.type == (bool | None):
         flags += f"/--no-{flags[2:]}"
     names = {Path: "PATH", str: "NAME", tuple[int, ...]: "N,N", list[str]: "TEXT"}
     return typer.Option(
         flags,
-        help=words[each.name].replace("`", ""),
+        help=words[each.name].replace("`", "") + _defaults(each, presets),
         metavar=names.get(hint),
+        autocompletion=_offered(each),
         parser=partial(_numbers, name_of(each)) if get_origin(hint) is tuple else None,
         show_default=False,
         rich_help_panel=getattr(config, "title", None),
     )
+
+
+def _offered(each: Field[Any]) -> Callable[[], list[str]] | None:
+    """What a shell offers for a setting."""
+    names = getattr(each.metadata.get("bound"), "names", ())
+    return (lambda: list(names)) if names else None
+
+
+def _defaults(each: Field[Any], presets: Mapping[str, Mapping[str, Any]]) -> str:
+    """What a setting is where it is not given, preset by preset where they differ."""
+    names: dict[str, list[str]] = {}  # by value
+    for name, preset in presets.items():
+        names.setdefault(_typed(preset.get(each.name, each.default)), []).append(name)
+    if len(names) > 1:
+        said = [f"{', '.join(those)}: {value or 'none'}" for value, those in names.items()]
+        return f" [{'; '.join(said)}]"
+    (value,) = names or [_typed(each.default)]
+    return f" [default: {value}]" if value not in ("", "no") else ""
+
+
+def _typed(value: Any) -> str:
+    """A setting's value as it is typed; nothing where it has none."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    return "" if value is None else str(value)
 
 
 def _plain(hint: Any) -> Any:

@@ -28,6 +28,14 @@ def setting_with(name: str, value: object) -> str:
     return f"{name} {','.join(map(str, value)) if isinstance(value, tuple) else value}"
 
 
+def reason_of(error: Exception) -> str:
+    """Why the machine refused, without number and path: who says it names the file once."""
+    cause = getattr(error, "reason", error)  # of a connection
+    if said := getattr(cause, "strerror", None):
+        return str(said)
+    return str(cause).partition(": ")[0] if isinstance(cause, FileNotFoundError) else str(cause)
+
+
 class UsageError(DlccError):
     """An argument or option that cannot be used as given."""
 

@@ -16,6 +16,8 @@ class Bound(NamedTuple):
 
     says: str
     holds: Callable[[Any], bool]
+    names: tuple[str, ...] = ()
+    """All values there are, where they have names."""
 
     def ask(self, value: Any, name: str) -> None:
         """Raise UsageError where a setting of that name cannot have this value."""
@@ -29,7 +31,7 @@ def at_least(least: float) -> Bound:
 
 def one_of(names: Iterable[str]) -> Bound:
     known = tuple(names)
-    return Bound(f"choose one of {', '.join(known)}", lambda value: value in known)
+    return Bound(f"choose one of {', '.join(known)}", lambda value: value in known, known)
 
 
 POSITIVE = Bound("above 0", lambda value: 0 < value < math.inf)

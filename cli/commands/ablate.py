@@ -37,7 +37,7 @@ def ablated(
     from rich.cells import cell_len
     from rich.text import Text
 
-    from dlcc.cli.console import counting, print_json, stdout
+    from dlcc.cli.console import by_model, counting, print_results, stdout
     from dlcc.cli.draw.labels import display, fit
     from dlcc.cli.draw.scores import table
 
@@ -61,7 +61,8 @@ def ablated(
                 )
             console.print(rows)
     if as_json:
-        print_json({"results": results})
+        model = source.classifier if hasattr(source, "classifier") else source
+        print_results(results, by_model(model))
 
 
 def _as_json(
@@ -71,7 +72,7 @@ def _as_json(
 
     heads = [asdict(each) | {"layer": each.layer + 1, "head": each.head + 1} for each in effects]
     return {
-        "asked": trace.details.get("source", name),
+        "text": trace.details.get("source", name),
         "answer": trace.details.get("translation", trace.title),
         "changed": changed,
         "heads": heads,

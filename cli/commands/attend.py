@@ -11,6 +11,8 @@ from dlcc.cli.options import (
     FigureTitle,
     Force,
     Json,
+    Numbers,
+    Palette,
     Save,
     Seed,
     Theme,
@@ -81,10 +83,8 @@ def attend(
             metavar="QUERY:KEY",
         ),
     ] = None,
-    numbers: Annotated[bool, typer.Option("--numbers", help="Print the weights.")] = False,
-    palette: Annotated[
-        str, typer.Option("--palette", help="viridis, cividis or grey.", metavar="NAME")
-    ] = "viridis",
+    numbers: Numbers = False,
+    palette: Palette = "viridis",
     tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
     save: Save = None,
     export_to: Export = None,
@@ -98,9 +98,16 @@ def attend(
 
     Without arguments it shows the chapter's pair of sentences. One sentence attends to itself.
 
-    See also: dlcc attend train --help
+    Examples:
+        dlcc attend
+        dlcc attend "The cat sat on the mat"
+        dlcc attend --mechanism dot,additive --numbers
+        dlcc attend --explain she:her
+        dlcc attend "france germany" "paris rome berlin" --mechanism trainable --load relations
+        dlcc attend --export picture.svg --save chapter.trace
+        dlcc attend --tui
     """
-    from dlcc.cli.console import print_json, reading
+    from dlcc.cli.console import print_results, reading
     from dlcc.cli.draw.cell import print_cells
     from dlcc.cli.draw.export import Files
     from dlcc.cli.draw.grid import print_grids
@@ -124,7 +131,7 @@ def attend(
     cell = None if explain is None else _find_cell(explain, traces[0])
     files.write(traces, colours, numbers)
     if json_output:
-        print_json(traces_as_json(traces, cell))
+        print_results(traces_as_json(traces, cell))
     elif cell is not None:
         print_cells(traces, *cell)
     elif not tui:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from dlcc.core.attend.relations import RelationConfig, RelationTask
     from dlcc.core.attend.teaching import Comparison, Row
 
+_OWN = ("rows", "made_by", "versions")  # which have their own place in the JSON
+
 
 def train(
     context: typer.Context,
@@ -69,11 +71,16 @@ def train(
     """Teach attention a relation between words, and see what carries over to unseen words.
 
     Each word is shown the partners of all words, and has to put its weight on its own.
+
+    Examples:
+        dlcc attend train
+        dlcc attend train all --save mine.safetensors
+        dlcc attend train pairs.tsv --held-out 5 --seeds 3 --run runs/pairs
     """
     refuse_together()
     from contextlib import nullcontext
 
-    from dlcc.cli.console import note, print_json, stdout
+    from dlcc.cli.console import note, print_results, stdout
     from dlcc.core.attend.relations import RELATIONS
     from dlcc.core.errors import UsageError
     from dlcc.core.train.runs import alone_in
@@ -109,7 +116,8 @@ def train(
             note(f"stopped; go on with: {resume_line(run)}")
         raise
     if json_output:
-        print_json(about)
+        rest = {name: each for name, each in about.items() if name not in _OWN}
+        print_results(about["rows"], **rest)
         return
     console = stdout()
     console.print(_tables(about))

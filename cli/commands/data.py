@@ -34,8 +34,14 @@ def data(
     skip_bad_rows: SkipBadRows = False,
     json_output: Json = False,
 ) -> None:
-    """Look at data without training: kind, parts, classes, lengths, copies, problems."""
-    from dlcc.cli.console import print_json, put
+    """Look at data without training: kind, parts, classes, lengths, copies, problems.
+
+    Examples:
+        dlcc data reviews.csv.gz
+        dlcc data pictures.zip
+        dlcc data orders.tsv --column text --label-column kind --json
+    """
+    from dlcc.cli.console import print_results, put
     from dlcc.core.sentiment.config import SplitConfig
     from dlcc.core.survey import lines_of_survey, survey
 
@@ -49,7 +55,7 @@ def data(
     )
     found = survey(path, config)
     if json_output:
-        print_json(found.as_json())
+        print_results([found.as_json()])
         return
     for line in lines_of_survey(found):
         put(line)

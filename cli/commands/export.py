@@ -27,6 +27,10 @@ def export_command(kind: str) -> Callable[[str, Path], None]:
 
         It is compared with torch before it is written. With --checkpoint FILE it answers here
         without torch; elsewhere any ONNX runtime runs it. Needs pip install 'dlcc[onnx]'.
+
+        Examples:
+            dlcc KIND export bundled KIND.onnx
+            dlcc KIND export runs/mine mine.onnx
         """
         from importlib import import_module
 
@@ -54,6 +58,7 @@ def export_command(kind: str) -> Callable[[str, Path], None]:
                 f"largest difference from torch {each.difference:.1e}"
             )
 
+    export.__doc__ = str(export.__doc__).replace("KIND", kind)
     return export
 
 

@@ -66,6 +66,11 @@ def heads(
     """Find a head: how widely each looks, and how much at itself, its neighbours, special tokens.
 
     Of several texts each figure is the mean over them. `map` is what dlcc view --map takes.
+
+    Examples:
+        dlcc heads chapter.trace --sort diagonal
+        dlcc heads sentiment "A fine film." --pair fine:film --limit 5
+        dlcc heads translate --file sentences.txt --sort entropy --csv
     """
     from dlcc.cli.console import note
     from dlcc.core.errors import UsageError
@@ -120,13 +125,13 @@ def _given(texts: list[str], file: Path | None, encoding: str | None) -> list[st
 def _saved(name: str) -> "list[AttentionTrace] | None":
     """The traces of a file, or of a run's best epoch; None where it is neither."""
     from dlcc.core import sources
-    from dlcc.core.trace.trace import load_traces
+    from dlcc.core.trace.values import read_traces
 
     path = Path(name)
     if name in sources.names():
         return None
     if path.is_file():
-        return load_traces(path)
+        return read_traces(path)
     if path.is_dir() and not (path / "config.json").is_file():
         from dlcc.cli.tui.opening import best_frame, frames_of
 
@@ -195,7 +200,7 @@ def _print(found: "list[Head]", texts: int, csv: bool, as_json: bool) -> None:
     from rich.cells import cell_len
     from rich.text import Text
 
-    from dlcc.cli.console import print_json, stdout
+    from dlcc.cli.console import print_results, stdout
     from dlcc.cli.draw.labels import display, fit
     from dlcc.cli.draw.scores import table
     from dlcc.core.trace.heads import MEASURES
@@ -206,7 +211,7 @@ def _print(found: "list[Head]", texts: int, csv: bool, as_json: bool) -> None:
         if any(not math.isnan(head.values.get(name, math.nan)) for head in found)
     ]
     if as_json:
-        print_json({"texts": texts, "results": [_as_json(head, measures) for head in found]})
+        print_results((_as_json(head, measures) for head in found), texts=texts)
         return
     named = any(head.name for head in found)
     columns = ["map", *["of"] * named, *measures]
@@ -236,7 +241,7 @@ def _as_json(head: "Head", measures: list[str]) -> dict[str, Any]:
         "trace": head.trace + 1,
         "layer": head.layer + 1,
         "head": head.head + 1,
-        **{name: None if math.isnan(value) else round(value, 6) for name, value in values.items()},
+        **values,
     }
 
 

@@ -1,5 +1,6 @@
 """`dlcc import`: attention weights that another program kept, as a trace."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -49,8 +50,12 @@ def import_weights(
     """Make a trace of attention weights that another program kept.
 
     On a terminal the viewer opens, unless the trace is saved or exported; in a pipe it is printed.
+
+    Examples:
+        dlcc import weights.npz --tokens tokens.txt
+        dlcc import weights.npy --tokens words.json --save mine.trace
     """
-    from dlcc.cli.console import print_json
+    from dlcc.cli.console import print_results
     from dlcc.cli.draw.export import Files
     from dlcc.cli.draw.grid import print_grids
     from dlcc.cli.draw.numbers import traces_as_json
@@ -69,8 +74,8 @@ def import_weights(
     )
     files.write(traces)
     if json_output:
-        print_json(traces_as_json(traces))
-    elif tui or (is_interactive() and not files.wanted):
+        print_results(traces_as_json(traces))
+    elif tui or (sys.stdin.isatty() and is_interactive() and not files.wanted):
         view_traces(traces)
     elif not files.wanted:
         for trace in traces:

@@ -11,6 +11,8 @@ from dlcc.cli.options import (
     FigureTitle,
     Force,
     Json,
+    Numbers,
+    Palette,
     Save,
     Theme,
     at_most_one,
@@ -46,10 +48,8 @@ def look(
     head: Annotated[
         int | None, typer.Option(help="Which one to show, from 1; all when left out.")
     ] = None,
-    numbers: Annotated[bool, typer.Option("--numbers", help="Print the weights.")] = False,
-    palette: Annotated[
-        str, typer.Option("--palette", help="viridis, cividis or grey.", metavar="NAME")
-    ] = "viridis",
+    numbers: Numbers = False,
+    palette: Palette = "viridis",
     generate: Annotated[
         int, typer.Option(help="Have a model write on, so many tokens; a row each.", min=0)
     ] = 0,
@@ -84,8 +84,16 @@ def look(
     """Look at attention from any source, one of a package of yours too.
 
     A package offers a source by an entry point of the group dlcc.sources.
+
+    Examples:
+        dlcc look
+        dlcc look translate "I bought a book." --export a.svg
+        dlcc look FOLDER "The teacher praised a student"
+        dlcc look FOLDER "The cat" --generate 8 --tui
+        dlcc look BASE TUNED "The cat sat" --words
+        dlcc look --list hub-cache
     """
-    from dlcc.cli.console import print_json
+    from dlcc.cli.console import print_results
     from dlcc.cli.draw.export import Files
     from dlcc.cli.draw.grid import print_grids
     from dlcc.cli.draw.numbers import traces_as_json
@@ -120,7 +128,7 @@ def look(
         check_map(trace.weights.shape, layer, head)
     files.write(traces, colours, numbers)
     if json_output:
-        print_json(traces_as_json(traces))
+        print_results(traces_as_json(traces))
     elif tui:
         from dlcc.cli.tui.app import view_traces
 
@@ -190,12 +198,12 @@ def _say_guesses(trace: "AttentionTrace", put: Any) -> None:
 
 def _list_models(where: str, as_json: bool) -> None:
     """Print the models of a folder or of the hub's cache, and why one cannot be looked at."""
-    from dlcc.cli.console import note, print_json, put
+    from dlcc.cli.console import note, print_results, put
     from dlcc.core.huggingface.loading import hub_cache, listed
 
     found = listed(hub_cache() if where == "hub-cache" else Path(where).expanduser())
     if as_json:
-        print_json(found)
+        print_results(found)
         return
     if not found:
         note("no model there")
@@ -206,7 +214,7 @@ def _list_models(where: str, as_json: bool) -> None:
 
 def _list(as_json: bool) -> None:
     """Print what sources there are, and what they ask for."""
-    from dlcc.cli.console import print_json, put
+    from dlcc.cli.console import print_results, put
     from dlcc.core import sources
     from dlcc.core.errors import DlccError
 
@@ -220,7 +228,7 @@ def _list(as_json: bool) -> None:
             asks = [{"label": label, "example": example} for label, example, _ in source.asks]
             found.append({"name": name, "title": source.title, "asks": asks})
     if as_json:
-        print_json(found)
+        print_results(found)
         return
     width = max(len(each["name"]) for each in found)
     for each in found:

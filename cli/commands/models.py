@@ -13,13 +13,18 @@ _SHORT = 8  # values of a list that are printed
 
 
 def list_models(json_output: Json = False) -> None:
-    """List trained models: those bundled with the program, and the best of each training run."""
-    from dlcc.cli.console import print_json, stdout
+    """List trained models: those bundled with the program, and the best of each training run.
+
+    Examples:
+        dlcc models
+        dlcc models --json
+    """
+    from dlcc.cli.console import print_results, stdout
     from dlcc.cli.draw.runs import models_table
 
     found = [_model(name, where, folder) for name, where, folder in _folders()]
     if json_output:
-        print_json([{n: v for n, v in each.items() if n != "about"} for each in found])
+        print_results(found)
         return
     console = stdout()
     console.print(models_table(found, console.width))
@@ -30,13 +35,18 @@ def show(
         str,
         typer.Argument(
             help="translate, sentiment or vit for a bundled one; a run; or a checkpoint's folder.",
-            metavar="NAME",
+            metavar="MODEL",
         ),
     ],
     json_output: Json = False,
 ) -> None:
-    """Show how a model was made: command, data and their hashes, seed, hardware, figures, files."""
-    from dlcc.cli.console import print_json, stdout
+    """Show how a model was made: command, data and their hashes, seed, hardware, figures, files.
+
+    Examples:
+        dlcc models show vit
+        dlcc models show runs/mine
+    """
+    from dlcc.cli.console import print_results, stdout
     from dlcc.core.files.paths import asset
     from dlcc.core.train.folders import best_of, read_header, whole
     from dlcc.core.train.runs import find_run
@@ -56,7 +66,7 @@ def show(
         "sha256": header["sha256"],
     }
     if json_output:
-        print_json(shown)
+        print_results([shown])
         return
     for line in _lines(shown):
         stdout().print(line, soft_wrap=True)
@@ -91,7 +101,7 @@ def _model(name: str, where: str, folder: Path) -> dict[str, Any]:
             "kind": header["kind"],
             "data": str(about.get("data", {}).get("file", "")),
             "metric": metric,
-            "score": figures.get(metric),
+            "best": figures.get(metric),
             "date": about.get("made", {}).get("date", ""),
             "size": size,
         }

@@ -24,6 +24,10 @@ def resume(
 
     Options of its training may follow RUN: epochs, minutes, patience, device and batch size may
     change, and data may have moved. Anything else would be another training and is refused.
+
+    Examples:
+        dlcc resume vit-001
+        dlcc resume runs/mine --epochs 30
     """
     found = runs.find_run(run)
     arguments = context.args
@@ -60,4 +64,4 @@ def _resume_command(run: Path) -> Callable[..., None]:
         others = {"preset": preset, "seed": seed, "device": device}
         go_on(context, name, run, given, others, Shown(tui, tensorboard))
 
-    return with_parameters(resumed, options_of(found.configs))
+    return with_parameters(resumed, options_of(found.configs, found.presets))

@@ -51,8 +51,13 @@ def list_runs(
     """List training runs, the latest first: what of, how far, how good, and whether one is running.
 
     "stopped" can be gone on with by dlcc resume RUN.
+
+    Examples:
+        dlcc runs
+        dlcc runs experiments
+        dlcc runs --json
     """
-    from dlcc.cli.console import note, print_json, stdout
+    from dlcc.cli.console import note, print_results, stdout
     from dlcc.cli.draw.runs import list_of
     from dlcc.core.train.runs import all_runs
     from dlcc.core.train.summary import summary_of
@@ -60,7 +65,7 @@ def list_runs(
     found = [summary_of(run) for run in all_runs(folders or ())]
     found.sort(key=lambda each: each.started, reverse=True)
     if json_output:
-        print_json([_as_json(each) for each in found])
+        print_results(_as_json(each) for each in found)
         return
     if found:
         console = stdout()
@@ -80,8 +85,12 @@ def show(
     force: Force = False,
     json_output: Json = False,
 ) -> None:
-    """Show a run: how it was made, its curves and figures, and what to do with it."""
-    from dlcc.cli.console import print_json, stdout
+    """Show a run: how it was made, its curves and figures, and what to do with it.
+
+    Examples:
+        dlcc runs show vit-001
+    """
+    from dlcc.cli.console import print_results, stdout
     from dlcc.cli.draw.export import PAGES, Files
     from dlcc.cli.draw.runs import curves_panel, page_of
 
@@ -89,7 +98,8 @@ def show(
     (found,) = _sound([run])
     files.write([], panels=lambda: [curves_panel({found.name: found}, found.metric)])
     if json_output:
-        print_json(_as_json(found) | {"curve": found.curve(found.metric), "about": found.about})
+        curve = found.curve(found.metric)
+        print_results([_as_json(found) | {"curve": curve, "about": found.about}])
         return
     console = stdout()
     for line in page_of(found):
@@ -106,8 +116,13 @@ def compare(
     force: Force = False,
     json_output: Json = False,
 ) -> None:
-    """Compare runs: their curves in one plot, what was set otherwise, and what came of it."""
-    from dlcc.cli.console import print_json, print_lines, stdout
+    """Compare runs: their curves in one plot, what was set otherwise, and what came of it.
+
+    Examples:
+        dlcc runs compare runs/mine runs/without
+        dlcc runs compare vit-001 vit-002 --by minutes
+    """
+    from dlcc.cli.console import print_lines, print_results, stdout
     from dlcc.cli.draw.export import PAGES, Files
     from dlcc.cli.draw.runs import curves_panel, differences, plot
     from dlcc.core.errors import UsageError
@@ -127,7 +142,7 @@ def compare(
     shown = {each.name: each for each in found}
     files.write([], panels=lambda: [curves_panel(shown, metric, by)])
     if json_output:
-        print_json([_as_json(each) | {"curve": each.curve(metric, by)} for each in found])
+        print_results((_as_json(each) | {"curve": each.curve(metric, by)} for each in found), by=by)
         return
     print_lines(plot(shown, metric, by))
     stdout().print(differences(found))
@@ -137,7 +152,12 @@ def remove(
     names: Names,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Delete runs: their checkpoints, metrics and traces; what else lies in a folder stays."""
+    """Delete runs: their checkpoints, metrics and traces; what else lies in a folder stays.
+
+    Examples:
+        dlcc runs rm vit-001
+        dlcc runs rm vit-001 vit-002 --yes
+    """
     from dlcc.cli.console import note
     from dlcc.cli.draw.runs import size
     from dlcc.core.errors import UsageError
@@ -160,7 +180,11 @@ def remove(
 def rename(
     run: Name, to: Annotated[str, typer.Argument(help="The new name, or a path.", metavar="NAME")]
 ) -> None:
-    """Rename a run, or move it to another folder."""
+    """Rename a run, or move it to another folder.
+
+    Examples:
+        dlcc runs rename vit-001 without-cutmix
+    """
     from dlcc.cli.console import put
     from dlcc.core.train.runs import find_run, move_run
 
@@ -171,7 +195,11 @@ def export(
     run: Name,
     folder: Annotated[Path, typer.Argument(help="Where to; made anew.", metavar="FOLDER")],
 ) -> None:
-    """Copy a run's best checkpoint alone, for --checkpoint: without states, metrics and paths."""
+    """Copy a run's best checkpoint alone, for --checkpoint: without states, metrics and paths.
+
+    Examples:
+        dlcc runs export runs/mine mine
+    """
     from dlcc.cli.console import put
     from dlcc.core.errors import UsageError
     from dlcc.core.train.folders import best_of, copy_checkpoint

@@ -1,6 +1,5 @@
 """`dlcc sentiment`: classify texts and say why."""
 
-from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,6 +19,8 @@ from dlcc.cli.options import (
     Format,
     Json,
     Model,
+    Numbers,
+    Palette,
     ResumeOutput,
     Runner,
     Save,
@@ -88,6 +89,8 @@ def sentiment(
         int | None, typer.Option(help="Of --attention or --tui, from 1; the first when left out.")
     ] = None,
     ablate: Ablate = None,
+    numbers: Numbers = False,
+    palette: Palette = "viridis",
     min_probability: Annotated[
         float, typer.Option(min=0, max=1, help="Leave out answers less probable than this.")
     ] = 0.0,
@@ -107,11 +110,19 @@ def sentiment(
 
     Without TEXT and --file, stdin gives a text a line. What is read from either is answered as it
     comes, and --json prints an object a line.
+
+    Examples:
+        dlcc sentiment "I could not stop smiling."
+        dlcc sentiment - --tui < review.txt
+        dlcc sentiment --file reviews.csv.gz --column text --csv > answers.csv
+        dlcc sentiment "A fine film." --attention --layer 2 --head 2
+        dlcc sentiment "A fine film." --explain gradient --json
     """
     from dlcc.cli.console import loading
     from dlcc.cli.draw.export import Files
     from dlcc.cli.draw.figure.answers import answer_panels
     from dlcc.cli.draw.grid import print_grids
+    from dlcc.cli.draw.palette import chosen_palette
     from dlcc.cli.streams import continued, in_windows
     from dlcc.core.errors import UsageError
     from dlcc.core.files.tables import TableConfig
@@ -122,6 +133,7 @@ def sentiment(
     shows = attention or tui or files.wanted
     if resume_output and (min_probability or shows):
         raise UsageError("--resume-output has an answer a text: no --min-probability, no picture")
+    colours = chosen_palette(palette)
     how = TableConfig(format=format, encoding=encoding, skip_bad_rows=skip_bad_rows)
     given = given_texts(texts or [], file, column, how)
     if (layer or head) and not (attention or tui or export_to is not None):
@@ -151,7 +163,7 @@ def sentiment(
     traces: list[AttentionTrace] = []
     with continued(resume_output, csv) as before:
         said = _Said(classifier, min_probability)
-        printer = _Printer(classifier.labels, given, json_output, csv, headed=before > 0)
+        printer = _Printer(classifier, given, json_output, csv, headed=before > 0)
         left = islice(given.texts, before, None)
         parts = [[*left]] if given.few else in_windows(left, "texts", given.total)
         for part in parts:
@@ -174,9 +186,10 @@ def sentiment(
         said.finish()
     if attention and not json_output and not csv:
         for trace in traces:
-            print_grids([trace], layer=(layer or trace.num_layers) - 1, heads=[(head or 1) - 1])
+            shown = (layer or trace.num_layers) - 1
+            print_grids([trace], colours, numbers, shown, [(head or 1) - 1])
     panels = None if attention else lambda: answer_panels([each for _, each in answered], why)
-    files.write(traces, layer=layer, head=head, panels=panels)
+    files.write(traces, colours, numbers, layer=layer, head=head, panels=panels)
     if tui:
         from dlcc.cli.tui.app import view_traces
 
@@ -187,7 +200,7 @@ def _measure(classifier: "Classifier", texts: list[str], as_json: bool) -> None:
     """Print how fast the label's probability falls as each method's top words are masked."""
     from dataclasses import asdict
 
-    from dlcc.cli.console import counting, print_json
+    from dlcc.cli.console import by_model, counting, print_results
     from dlcc.cli.draw.scores import print_faithfulness
     from dlcc.core.sentiment.explain import STEPS
     from dlcc.core.sentiment.faithfulness import faithfulness
@@ -200,7 +213,8 @@ def _measure(classifier: "Classifier", texts: list[str], as_json: bool) -> None:
             other = {"explains": StrangersExplainer, "cut": classifier.encoded}
         trust = faithfulness(classifier, texts, progress=progress, **other)
     if as_json:
-        print_json({"texts": len(texts), "methods": [asdict(each) for each in trust]})
+        told = {"count": len(texts), "masked_shares": STEPS}
+        print_results(map(asdict, trust), by_model(classifier), **told)
     else:
         print_faithfulness(trust, len(texts), STEPS)
 
@@ -272,39 +286,41 @@ class _Printer:
     """Prints answers, some at a time.
 
     Args:
-        labels: of the classes.
+        classifier: which answers.
         given: what they answer.
         as_json, as_csv: in which form.
         headed: whether CSV has its header already.
     """
 
     def __init__(
-        self, labels: Sequence[str], given: Given, as_json: bool, as_csv: bool, headed: bool
+        self, classifier: "Classifier", given: Given, as_json: bool, as_csv: bool, headed: bool
     ) -> None:
-        self._labels, self._given, self._headed = labels, given, headed
+        self._classifier, self._given, self._headed = classifier, given, headed
         self._as_json, self._as_csv = as_json, as_csv
 
     def print(self, answered: "list[Answered]", why: "list[Explained | None]") -> None:
-        from dlcc.cli.console import print_json, stdout
+        from dlcc.cli.console import by_model, print_json, print_results, stdout
         from dlcc.cli.draw import words as sentiment_view
 
         found = [answer for _, answer in answered]
         names = [each.name for each, _ in answered] if self._given.named else None
         if self._as_json:
             results = [
-                sentiment_view.as_json(answer, self._labels, each)
+                sentiment_view.as_json(answer, self._classifier.labels, each)
                 for answer, each in zip(found, why, strict=True)
             ]
             for result, name in zip(results, names or (), strict=False):
                 result["file"] = name
             if not self._given.streamed:
-                print_json({"labels": self._labels, "results": results})
+                print_results(results, by_model(self._classifier), labels=self._classifier.labels)
             for result in results if self._given.streamed else ():
                 print_json(result)
         elif self._as_csv:
-            sentiment_view.print_csv(found, self._labels, names, not self._headed and bool(found))
+            sentiment_view.print_csv(
+                found, self._classifier.labels, names, not self._headed and bool(found)
+            )
             self._headed = self._headed or bool(found)
         elif len(found) == 1 and self._given.few:
             sentiment_view.print_answer(stdout(), found[0], why[0])
         else:
-            sentiment_view.print_answers(stdout(), found, why, self._labels)
+            sentiment_view.print_answers(stdout(), found, why, self._classifier.labels)

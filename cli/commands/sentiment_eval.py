@@ -13,6 +13,7 @@ from dlcc.cli.options import (
     Device,
     Encoding,
     Json,
+    Limit,
     Part,
     Seed,
     SkipBadRows,
@@ -49,9 +50,6 @@ Labels = Annotated[
 Long = Annotated[
     str, typer.Option(help="How long texts are read: windows (all of it) or ends.", metavar="HOW")
 ]
-Limit = Annotated[
-    int | None, typer.Option(help="Only so many texts, drawn with --seed.", min=1, metavar="N")
-]
 
 
 def evaluate(
@@ -79,8 +77,14 @@ def evaluate(
     json_output: Json = False,
     device: Device = "auto",
 ) -> None:
-    """Score a classifier on labelled texts."""
-    from dlcc.cli.console import counting, print_json, stdout
+    """Score a classifier on labelled texts.
+
+    Examples:
+        dlcc sentiment eval --data aclImdb_v1.tar.gz --limit 500
+        dlcc sentiment eval --checkpoint runs/reviews --data orders.csv --column text
+        dlcc sentiment eval --checkpoint runs/reviews --faithfulness
+    """
+    from dlcc.cli.console import by_model, counting, print_results, stdout
     from dlcc.cli.draw import scores as draw
     from dlcc.core.sentiment.config import SplitConfig
     from dlcc.core.sentiment.score import score_texts
@@ -104,13 +108,11 @@ def evaluate(
     with counting("texts", len(reviews)) as progress:
         result = score_texts(classifier, reviews, worst, progress, chosen.calibrates)
     if json_output:
-        values = draw.scores_as_json(result.scores, "texts")
+        values = {"part": chosen.name, **draw.scores_as_json(result.scores)}
         for mistake in values["worst"]:
             mistake["text"] = reviews[mistake["place"]].text
-        by_length = [asdict(each) for each in result.by_length]
-        print_json(
-            {"part": chosen.name, "labels": classifier.labels, **values, "by_length": by_length}
-        )
+        values["by_length"] = draw.by_length_as_json(result.by_length)
+        print_results([values], by_model(classifier), labels=classifier.labels)
         return
     draw.print_scores(result.scores, "texts", chosen.name)
     draw.print_by_length(result.by_length)
@@ -121,7 +123,7 @@ def evaluate(
 def _measure_faithfulness(
     classifier: "Classifier", part: str, reviews: "Sequence[Review]", seed: int, as_json: bool
 ) -> None:
-    from dlcc.cli.console import counting, print_json
+    from dlcc.cli.console import by_model, counting, print_results
     from dlcc.cli.draw.scores import print_faithfulness
     from dlcc.core.sentiment.explain import STEPS
     from dlcc.core.sentiment.faithfulness import faithfulness
@@ -130,8 +132,8 @@ def _measure_faithfulness(
         texts = [review.text for review in reviews]
         trust = faithfulness(classifier, texts, seed, progress)
     if as_json:
-        measured = {"part": part, "texts": len(texts), "masked_shares": STEPS}
-        print_json({**measured, "methods": [asdict(method) for method in trust]})
+        measured = {"part": part, "count": len(texts), "masked_shares": STEPS}
+        print_results(map(asdict, trust), by_model(classifier), **measured)
     else:
         print_faithfulness(trust, len(texts), STEPS)
 
@@ -166,8 +168,12 @@ def compare(
     """A Transformer against a GRU of equal size, at 64 to 512 tokens: speed and accuracy.
 
     Without checkpoints the speed of the best preset's sizes is measured, with drawn weights.
+
+    Examples:
+        dlcc sentiment compare
+        dlcc sentiment compare runs/reviews runs/gru --limit 2000
     """
-    from dlcc.cli.console import counting, print_json
+    from dlcc.cli.console import counting, print_results
     from dlcc.cli.draw.scores import print_by_architecture
     from dlcc.core.errors import UsageError
     from dlcc.core.nn.layers import count_parameters
@@ -214,9 +220,32 @@ def compare(
         for name, model in zip(names, models, strict=True)
     }
     if json_output:
-        print_json({"parameters": sizes, "rows": rows})
+        print_results(_by_model(rows, sizes))
     else:
         print_by_architecture(rows, sizes)
+
+
+def _by_model(rows: list[dict[str, Any]], sizes: dict[str, int]) -> list[dict[str, Any]]:
+    """JSON values of a comparison: what was measured of each model, length by length."""
+    figures = {"accuracy": "accuracy", "train": "train_per_second", "infer": "per_second"}
+    return [
+        {
+            "model": name,
+            "parameters": size,
+            "by_length": [
+                {
+                    "tokens": row["length"],
+                    **{
+                        called: row[f"{name}_{figure}"]
+                        for figure, called in figures.items()
+                        if f"{name}_{figure}" in row
+                    },
+                }
+                for row in rows
+            ],
+        }
+        for name, size in sizes.items()
+    ]
 
 
 def _texts(
@@ -242,12 +271,9 @@ def _sample(reviews: "Sequence[Review]", limit: int | None, seed: int) -> "Seque
     """`limit` of the reviews, in their order."""
     if limit is None or limit >= len(reviews):
         return reviews
-    import torch
+    from dlcc.core.train.runtime import drawn
 
-    from dlcc.core.train.runtime import seeded_generator
-
-    chosen = torch.randperm(len(reviews), generator=seeded_generator(seed))[:limit]
-    return [reviews[number] for number in chosen.sort().values.tolist()]
+    return [reviews[place] for place in drawn(len(reviews), limit, seed).tolist()]
 
 
 def _with_drawn_weights(seed: int, device: str) -> "list[SentimentModel]":

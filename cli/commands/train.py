@@ -48,6 +48,32 @@ _SILENT = (
 )  # these do not change the result
 
 
+_EXAMPLES = {
+    "masked-words": (
+        "dlcc sentiment pretrain --run runs/words",
+        "dlcc sentiment pretrain --data texts.csv --column text --minutes 30",
+    ),
+    "sentiment": (
+        "dlcc sentiment train --data reviews.csv --run runs/reviews",
+        "dlcc sentiment train --data aclImdb_v1.tar.gz --data tweets.csv=3 --epochs 2",
+        "dlcc sentiment train --from runs/words --also answers.csv",
+        "dlcc sentiment train --model gru --run runs/gru --tui",
+    ),
+    "translate": (
+        "dlcc translate train --data spa-eng.zip --run runs/mine",
+        "dlcc translate train --data spa-eng.zip --model transformer --run runs/heads",
+        "dlcc translate train --data pairs.tsv --reverse --minutes 10",
+        "dlcc translate train --data spa-eng.zip --from runs/mine --run runs/more",
+    ),
+    "vit": (
+        "dlcc vit train --data pictures --minutes 10",
+        "dlcc vit train --cutmix --run runs/cifar",
+        "dlcc vit train --preset book --seed 1 --tui",
+        "dlcc vit train --backbone vit_b_16 --size 224 --run runs/tuned",
+    ),
+}
+
+
 def train_command(name: str) -> Callable[..., None]:
     """The function behind `dlcc ... train` for the recipe of that name, for Typer to read."""
     found = recipe(name)
@@ -85,8 +111,10 @@ def train_command(name: str) -> Callable[..., None]:
             with alone_in(run):
                 train_here(name, chosen, task, run, Shown(tui, tensorboard))
 
-    train.__doc__ = found.help
-    return with_parameters(train, options_of(found.configs))
+    train.__doc__ = "\n".join(
+        [found.help, "", "Examples:", *_EXAMPLES.get(name, [f"dlcc train {name}"])]
+    )
+    return with_parameters(train, options_of(found.configs, {**found.presets, **found.instead}))
 
 
 def go_on(
@@ -157,7 +185,11 @@ def _or_why_not(name: str) -> Callable[..., None]:
 def preset_option(found: Recipe) -> Any:
     *some, last = found.presets
     said = f"{', '.join(some)} or {last}" if some else last
-    return typer.Option(help=f"Where other settings come from: {said}.", metavar="NAME")
+    return typer.Option(
+        help=f"Where other settings come from: {said}.",
+        metavar="NAME",
+        autocompletion=lambda: list(found.presets),
+    )
 
 
 def command_line(context: typer.Context) -> str:

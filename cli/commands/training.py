@@ -162,7 +162,7 @@ def _watched(
     """Show a training on the whole screen; None where it was left, or where there is no screen."""
     import torch
 
-    from dlcc.cli.tui.app import is_interactive
+    from dlcc.cli.tui.app import is_interactive, take_keyboard
     from dlcc.cli.tui.training import TrainingApp
 
     if not is_interactive():
@@ -178,6 +178,7 @@ def _watched(
 
     app = TrainingApp(events, watch, run, task.metric, traces)
     stops.append(lambda: app.stopping)
+    take_keyboard()
     app.run()
     if app.failure:
         raise app.failure

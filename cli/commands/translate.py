@@ -21,6 +21,8 @@ from dlcc.cli.options import (
     Force,
     Json,
     Model,
+    Numbers,
+    Palette,
     ResumeOutput,
     Runner,
     Save,
@@ -64,11 +66,9 @@ def translate(
             show_default=False,
         ),
     ] = None,
-    numbers: Annotated[bool, typer.Option("--numbers", help="Print the weights.")] = False,
+    numbers: Numbers = False,
+    palette: Palette = "viridis",
     resume_output: ResumeOutput = None,
-    palette: Annotated[
-        str, typer.Option("--palette", help="viridis, cividis or grey.", metavar="NAME")
-    ] = "viridis",
     ablate: Ablate = None,
     tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
     save: Save = None,
@@ -84,8 +84,15 @@ def translate(
 
     Lines of a file or of stdin are translated as they come; --json prints an object for each.
     A first word that names a command, such as train, is that command: put -- before it.
+
+    Examples:
+        dlcc translate "I bought a book."
+        dlcc translate "I bought a book." --attention --n-best 3
+        dlcc translate --file letters.txt > cartas.txt
+        echo "I bought a book." | dlcc translate - --tui
+        dlcc translate --model FOLDER "Good morning."
     """
-    from dlcc.cli.console import loading, print_json, stdout
+    from dlcc.cli.console import by_model, loading, print_json, print_results, stdout
     from dlcc.cli.draw.export import Files
     from dlcc.cli.draw.grid import GridStyle, attention_grid
     from dlcc.cli.draw.palette import chosen_palette, color_system
@@ -144,7 +151,10 @@ def translate(
                 said.take(line, each)
                 if json_output:
                     found = _as_json(translator, each, n_best)
-                    print_json(found if given.streamed else {"translations": [found]})
+                    if given.streamed:
+                        print_json(found)
+                    else:
+                        print_results([found], by_model(translator))
                 elif not tui:
                     _print(each, n_best)
             if shows and (not alone or attention is not None or done[0].text):
@@ -221,7 +231,7 @@ def _by_model(
     resume_output: Path | None,
 ) -> None:
     """Translate with a model from elsewhere, greedily."""
-    from dlcc.cli.console import print_json, put
+    from dlcc.cli.console import print_json, print_results, put
     from dlcc.cli.draw.grid import print_grids
     from dlcc.cli.streams import continued
     from dlcc.core.errors import UsageError
@@ -237,8 +247,10 @@ def _by_model(
             found = source.traces(name, line) if line.strip() else []
             written = found[0].details["written"] if found else ""
             result = {"source": line, "translation": written}
-            if as_json:
-                print_json(result if given.streamed else {"translations": [result]})
+            if as_json and given.streamed:
+                print_json(result)
+            elif as_json:
+                print_results([result], {"model": name})
             elif not tui:
                 put(written)
             traces += found if shows else []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcc.cli.options import Checkpoint, Device, Json, Part
+from dlcc.cli.options import Checkpoint, Device, Json, Limit, Part, Seed
 
 if TYPE_CHECKING:
     from dlcc.core.translate.data import Pair
@@ -35,20 +35,27 @@ def evaluate(
         typer.Option("--baseline", help="Another one to compare with.", metavar="FOLDER"),
     ] = None,
     part: Part = None,
+    limit: Limit = None,
     beam: _Beam = 5,
     length_penalty: _Penalty = 1.4,
+    seed: Seed = 0,
     json_output: Json = False,
     device: Device = "auto",
 ) -> None:
-    """Score a translator with sacreBLEU and chrF2 on sentences it was not trained on."""
-    from dlcc.cli.console import print_json
+    """Score a translator with sacreBLEU and chrF2 on sentences it was not trained on.
+
+    Examples:
+        dlcc translate eval --data spa-eng.zip
+        dlcc translate eval --data spa-eng.zip --checkpoint runs/mine --beam 1
+    """
+    from dlcc.cli.console import print_results
     from dlcc.cli.draw.scores import print_translation_scores
 
     folders = {"model": checkpoint} | ({"baseline": baseline} if baseline else {})
     translators = _load(folders, device)
-    _, scores, values = _score(translators, data, part, beam, length_penalty)
+    _, scores, results = _score(translators, data, part, (limit, seed), beam, length_penalty)
     if json_output:
-        print_json(values)
+        print_results(results)
     else:
         print_translation_scores(scores)
 
@@ -65,11 +72,13 @@ def compare(
     ] = None,
     data: _Data = None,
     part: Part = None,
+    limit: Limit = None,
     beam: _Beam = 5,
     length_penalty: _Penalty = 1.4,
     examples: Annotated[
         int, typer.Option("--examples", help="Sentences to show where the two differ.")
     ] = 5,
+    seed: Seed = 0,
     json_output: Json = False,
     device: Device = "auto",
 ) -> None:
@@ -77,8 +86,12 @@ def compare(
 
     By sentence length; and from English to Spanish by words that have several translations: how
     often it is the reference's.
+
+    Examples:
+        dlcc translate compare runs/mine runs/without --data spa-eng.zip
+        dlcc translate compare runs/mine runs/without runs/heads --examples 10
     """
-    from dlcc.cli.console import note, print_json, stdout
+    from dlcc.cli.console import note, print_results, stdout
     from dlcc.cli.draw.scores import print_senses, print_translation_scores
     from dlcc.core.errors import UsageError
     from dlcc.core.translate.score import differences
@@ -90,7 +103,9 @@ def compare(
             raise UsageError(f"{folder}: another model is called {folder.name} already")
         folders[folder.name] = folder
     translators = _load(folders, device)
-    sentences, scores, values = _score(translators, data, part, beam, length_penalty)
+    sentences, scores, results = _score(
+        translators, data, part, (limit, seed), beam, length_penalty
+    )
     for name, translator in translators.items():
         note(f"{name}: {_training(translator)}")
     places = differences(sentences, scores["attention"], scores["without"], examples)
@@ -109,8 +124,11 @@ def compare(
         for name, each in scores.items()
     }
     if json_output:
-        as_json = {name: senses_as_json(each) for name, each in senses.items()}
-        print_json({**values, "senses": as_json, "examples": shown})
+        told = [
+            {**each, "senses": senses_as_json(own)}
+            for each, own in zip(results, senses.values(), strict=True)
+        ]
+        print_results(told, examples=shown)
         return
     print_translation_scores(scores)
     print_senses(senses)
@@ -132,19 +150,23 @@ def alignments(
     json_output: Json = False,
     device: Device = "auto",
 ) -> None:
-    """Measure where attention lands against word alignments made by hand."""
+    """Measure where attention lands against word alignments made by hand.
+
+    Examples:
+        dlcc translate alignments alignments.tsv
+    """
     from dataclasses import asdict
 
     from rich.table import Table
 
-    from dlcc.cli.console import print_json, stdout
+    from dlcc.cli.console import by_model, print_results, stdout
     from dlcc.core.translate.alignment import alignment_errors, read_alignments
 
     pairs = read_alignments(file)
     (translator,) = _load({"model": checkpoint}, device).values()
     errors = alignment_errors(translator, pairs)
     if json_output:
-        print_json(asdict(errors))
+        print_results([asdict(errors)], by_model(translator))
         return
     table = Table(title=f"{errors.pairs} pairs, {errors.links} links", title_justify="left")
     table.add_column("word links from")
@@ -175,12 +197,18 @@ def _score(
     translators: "Mapping[str, Translator]",
     data: Path | None,
     part: str | None,
+    at_most: tuple[int | None, int],
     beam: int,
     length_penalty: float,
-) -> "tuple[Sequence[Pair], dict[str, TranslationScores], dict[str, Any]]":
-    """The sentences of a part, the scores of each translator on them, and all as JSON values."""
+) -> "tuple[Sequence[Pair], dict[str, TranslationScores], list[dict[str, Any]]]":
+    """The sentences of a part, the scores of each translator on them, and all as JSON values.
+
+    Args:
+        at_most: the most sentences, and the seed that they are drawn with.
+    """
     from dlcc.cli.console import note, transferring, warn
     from dlcc.cli.draw.scores import translation_scores_as_json
+    from dlcc.core.train.runtime import drawn
     from dlcc.core.translate.data import find_data
     from dlcc.core.translate.score import score_translations, sentences_to_score
     from dlcc.core.translate.translator import SearchOptions
@@ -193,14 +221,18 @@ def _score(
     )
     if chosen.remark:
         warn(chosen.remark)
+    sentences = [sentences[place] for place in drawn(len(sentences), *at_most).tolist()]
     scores = {}
     for name, translator in translators.items():
         scores[name] = score_translations(translator, sentences, options)
         note(f"{len(sentences):,} sentences ({chosen.name}) in {scores[name].seconds:.1f} s")
-    search = {"beam": beam, "length_penalty": length_penalty}
-    figures = {name: translation_scores_as_json(each) for name, each in scores.items()}
-    values = {"sentences": len(sentences), "part": chosen.name, **search, **figures}
-    return sentences, scores, values
+    values = {"part": chosen.name, "count": len(sentences)}
+    values |= {"beam": beam, "length_penalty": length_penalty}
+    results = [
+        {"model": name, **values, **translation_scores_as_json(each)}
+        for name, each in scores.items()
+    ]
+    return sentences, scores, results
 
 
 def _training(translator: "Translator") -> str:

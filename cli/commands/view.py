@@ -1,18 +1,24 @@
 """`dlcc view`: the viewer, on a saved trace, on a run folder, or on its start screen."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
 from dlcc.cli.options import Export, FigureTitle, Force, Theme
+from dlcc.core.errors import DataError
 
 
 def view(
     traces: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="A trace saved with --save, a run folder, or several runs.",
+            help="A trace saved with --save or printed by --json, - for one from stdin, a run "
+            "folder, or several runs.",
             metavar="TRACE",
             show_default=False,
         ),
@@ -38,9 +44,16 @@ def view(
         bool, typer.Option("--hide-special", help="Hide special tokens, renormalise the rest.")
     ] = False,
     scale: Annotated[
-        str, typer.Option(help="Colour scale: shared, own, row, log or rank.")
+        str, typer.Option(help="Colour scale: shared, own, row, log or rank.", metavar="NAME")
     ] = "shared",
-    palette: Annotated[str, typer.Option(help="viridis, cividis, grey or glyphs.")] = "viridis",
+    palette: Annotated[
+        str,
+        typer.Option(
+            help="viridis, cividis, grey or glyphs.",
+            metavar="NAME",
+            autocompletion=lambda: ["viridis", "cividis", "grey", "glyphs"],
+        ),
+    ] = "viridis",
     as_what: Annotated[
         str | None,
         typer.Option(
@@ -69,6 +82,15 @@ def view(
 
     Runs open on their curves, the best epoch chosen. Without TRACE a start screen offers sentences,
     files, runs and demos. In a pipe the map is printed. With --export nothing opens: it is written.
+
+    Examples:
+        dlcc view
+        dlcc view chapter.trace
+        dlcc view chapter.trace --map 1.1.mean --palette grey
+        dlcc view runs/mine --epoch 3 --minus 1.1.1
+        dlcc view runs/mine runs/other
+        dlcc view chapter.trace --export figure.pdf --as text --word she
+        dlcc attend --json | dlcc view -
     """
     from dlcc.cli.console import note
     from dlcc.cli.draw.export import Files
@@ -96,8 +118,11 @@ def view(
         return
     if len(traces) > 1:
         raise UsageError("several are compared by their curves, on a terminal: give runs alone")
-    frame = best_frame(traces[0]) if epoch is None else epoch
-    state = state_of(traces[0], map_name, minus, frame, scale, palette)
+    with _on_disk(traces[0]) as file:
+        frame = best_frame(file) if epoch is None else epoch
+        state = state_of(file, map_name, minus, frame, scale, palette)
+    if file != traces[0]:  # nothing that could be named
+        state.path = None
     state.regroup(words, hide_special)
     if export_to is not None:
         patches.begin(state)
@@ -107,3 +132,22 @@ def view(
         return
     choose_view(state, as_what, None)
     viewer.view(state)
+
+
+@contextmanager
+def _on_disk(path: Path) -> Iterator[Path]:
+    """The path, or for - a file that holds what stdin gives.
+
+    Raises:
+        DataError: as within, of stdin by its name.
+    """
+    if path != Path("-"):
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "stdin")
+        file.write_bytes(sys.stdin.buffer.read())
+        try:
+            yield file
+        except DataError as error:
+            raise DataError(str(error).replace(str(file), "stdin")) from error

@@ -35,7 +35,12 @@ def compare(
     minutes: Annotated[float, typer.Option(help="Training time of each.", min=0.001)] = 10.0,
     seeds: Annotated[int, typer.Option(help="Trainings of each, seeds 0, 1, ...", min=1)] = 1,
     preset: Annotated[
-        str, typer.Option(help="The model from scratch: best, plain or book.", metavar="NAME")
+        str,
+        typer.Option(
+            help="The model from scratch: best, plain or book.",
+            metavar="NAME",
+            autocompletion=lambda: ["best", "plain", "book"],
+        ),
     ] = "book",
     backbone: Annotated[
         str | None,
@@ -51,10 +56,15 @@ def compare(
     json_output: Json = False,
     device: Device = "auto",
 ) -> None:
-    """Train without CutMix, with CutMix and from a backbone, each for --minutes."""
+    """Train without CutMix, with CutMix and from a backbone, each for --minutes.
+
+    Examples:
+        dlcc vit compare --minutes 20
+        dlcc vit compare --data pictures --minutes 8 --seeds 3
+    """
     refuse_together()
     from dlcc.cli.commands.training import new_run_folder
-    from dlcc.cli.console import note, print_json
+    from dlcc.cli.console import note, print_results
     from dlcc.core.vit.config import RECIPE
 
     RECIPE.choose({}, preset)  # complains before the long work
@@ -74,7 +84,7 @@ def compare(
                 note(f"stopped; go on with the same options and --run {folder}")
                 raise
     if json_output:
-        print_json([asdict(outcome) for outcome in outcomes])
+        print_results(asdict(outcome) for outcome in outcomes)
     else:
         _print(outcomes)
 

@@ -76,8 +76,14 @@ def predict(
 
     The pictures of folders, and many, are answered as they are read, without attention unless it is
     asked for; --json prints an object for each.
+
+    Examples:
+        dlcc vit predict ship.png
+        dlcc vit predict ship.png --tui
+        dlcc vit predict cat.jpg dog.jpg --checkpoint runs/cifar --top 3
+        dlcc vit predict cat.jpg --method rollout --export cat.png
     """
-    from dlcc.cli.console import loading, print_json, stdout
+    from dlcc.cli.console import by_model, loading, print_json, print_results, stdout
     from dlcc.cli.draw.export import Files
     from dlcc.cli.streams import continued, in_windows
     from dlcc.core.errors import UsageError
@@ -138,14 +144,15 @@ def predict(
                 if trace:
                     result = _explained(path, trace, method, layer, head)
                 else:
-                    result = {"file": str(path), "answers": next(answers)}
+                    best = next(answers)
+                    result = {"file": str(path), **best[0], "answers": best}
                 if json_output and many:
                     print_json(result)
                 elif not json_output and not tui:
                     _print(result, trace if draw else None)
                 results += [result] if shows or (json_output and not many) else []
     if json_output and not many:
-        print_json(results)
+        print_results(results, by_model(classifier))
     if traces:
         files.write(traces, layer=layer, head=head, panels=lambda: _panels(traces, results))
     if tui and traces:
@@ -213,16 +220,13 @@ def _answered(
     """The most probable classes of each picture."""
     import numpy as np
 
+    from dlcc.cli.draw.words import answers_as_json
     from dlcc.core.vit.source import top_answers
 
     if not pixels:
         return []
     found = classifier.answer(np.stack(pixels))
-    return [_as_json(top_answers(classifier, each, top)) for each in found]
-
-
-def _as_json(answers: list[tuple[str, float]]) -> list[dict[str, Any]]:
-    return [{"class": name, "probability": probability} for name, probability in answers]
+    return [answers_as_json(top_answers(classifier, each, top)) for each in found]
 
 
 def _explained(
@@ -233,6 +237,7 @@ def _explained(
     head: int | None,
 ) -> dict[str, Any]:
     """JSON values: the answers, and how much each patch counted."""
+    from dlcc.cli.draw.words import answers_as_json
     from dlcc.core.vit.source import patch_relevance
 
     weights = patch_relevance(
@@ -244,7 +249,8 @@ def _explained(
     where = [f"layer {layer}"] * (layer is not None) + [f"head {head}"] * (head is not None)
     return {
         "file": str(path),
-        "answers": _as_json(trace.details["answers"]),
+        **dict(zip(("label", "probability"), trace.details["answers"][0], strict=True)),
+        "answers": answers_as_json(trace.details["answers"]),
         "method": ", ".join([method, *where]),
         "patches": [[round(float(value), 6) for value in row] for row in weights],
     }
@@ -259,7 +265,7 @@ def _panels(traces: "list[AttentionTrace]", results: list[dict[str, Any]]) -> "l
     panels: list[Panel] = []
     for trace, result in zip(traces, results, strict=True):
         assert trace.image is not None
-        answers = [(answer["class"], answer["probability"]) for answer in result["answers"]]
+        answers = [(answer["label"], answer["probability"]) for answer in result["answers"]]
         name, patches = Path(result["file"]).name, np.array(result["patches"])
         panels.append(answer_panel(trace.image, patches, name, answers, result["method"]))
     return panels
@@ -278,7 +284,7 @@ def _print(result: dict[str, Any], trace: "AttentionTrace | None" = None) -> Non
 
     console = stdout()
     console.print(Text(result["file"], style="bold"))
-    names = [answer["class"] for answer in result["answers"]]
+    names = [answer["label"] for answer in result["answers"]]
     wide = max(map(cell_len, names))
     for name, answer in zip(names, result["answers"], strict=True):
         share = answer["probability"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from dlcc.cli.console import CleanConsole, note
+from dlcc.cli.console import CleanConsole, json_of, note
 from dlcc.cli.draw.numbers import Chosen, as_csv, traces_as_json
 from dlcc.cli.draw.palette import PALETTES, Palette
 from dlcc.core.errors import DataError, UsageError
@@ -129,7 +129,7 @@ def export(
         )
     data: bytes | str
     if ending == ".json":
-        data = json.dumps(traces_as_json(traces, chosen=chosen), ensure_ascii=False) + "\n"
+        data = json.dumps(json_of(traces_as_json(traces, chosen=chosen)), ensure_ascii=False) + "\n"
     elif ending == ".csv":
         data = as_csv(traces, chosen)
     elif ending == ".txt":

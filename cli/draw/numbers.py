@@ -11,6 +11,7 @@ import numpy as np
 from dlcc.cli.draw.cell import cell_as_json
 from dlcc.cli.options import command_of
 from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core.trace.values import as_values
 
 
 @dataclass(frozen=True)
@@ -35,44 +36,23 @@ def traces_as_json(
     traces: list[AttentionTrace],
     cell: tuple[int, int] | None = None,
     chosen: Chosen = Chosen(),
-) -> dict[str, Any]:
-    """JSON values of traces: tokens, weights and scores [L, H, Q, K]; null is a masked score.
+) -> list[dict[str, Any]]:
+    """JSON values of traces, as `dlcc.core.trace.values` has them.
 
     Args:
         traces: the traces.
         cell: a query and a key, to be explained in each head of them.
         chosen: their layers and heads.
     """
-    values = [_trace_as_json(trace, chosen) for trace in traces]
-    if cell is not None:
-        for trace, each in zip(traces, values, strict=True):
+    values = []
+    for trace in traces:
+        layers, heads = (sorted(set(places)) for places in zip(*chosen.maps(trace), strict=True))
+        each = as_values(trace, layers, heads)
+        each["made_by"] = {"command": command_of(trace.made_by), **trace.made_by}
+        if cell is not None:
             each["explanation"] = [cell_as_json(trace, n, *cell) for n in range(trace.num_heads)]
-    return {"traces": values}
-
-
-def _trace_as_json(trace: AttentionTrace, chosen: Chosen) -> dict[str, Any]:
-    layers, heads = (sorted(set(places)) for places in zip(*chosen.maps(trace), strict=True))
-    which = np.ix_(layers, heads)
-    return {
-        "title": trace.title,
-        "kind": trace.kind,
-        "query": list(trace.query),
-        "key": list(trace.key),
-        "layers": [trace.layer_names[layer] for layer in layers],
-        "heads": [head + 1 for head in heads],
-        "weights": _numbers(trace.weights[which]),
-        "scores": None if trace.scores is None else _numbers(trace.scores[which]),
-        "mechanism": trace.mechanism,
-        "scale": trace.scale,
-        "details": trace.details,
-        "made_by": {"command": command_of(trace.made_by), **trace.made_by},
-    }
-
-
-def _numbers(array: np.ndarray) -> Any:
-    if array.ndim > 1:
-        return [_numbers(row) for row in array]
-    return [round(float(x), 6) if np.isfinite(x) else None for x in array]
+        values.append(each)
+    return values
 
 
 def as_csv(traces: list[AttentionTrace], chosen: Chosen) -> str:

@@ -61,7 +61,7 @@ def models_table(models: Sequence[Mapping[str, Any]], width: int) -> Table:
             each["where"],
             each.get("kind", "damaged"),
             each.get("data", ""),
-            "" if each.get("score") is None else f"{called(each['metric'])} {each['score']:.3g}",
+            "" if each.get("best") is None else f"{called(each['metric'])} {each['best']:.3g}",
             each.get("date", ""),
             size(each["size"]) if "size" in each else "",
         )

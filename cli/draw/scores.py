@@ -1,6 +1,6 @@
 """What the eval and compare commands print of how good a model is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dlcc.core.sentiment.faithfulness import Faithfulness
     from dlcc.core.sentiment.score import LengthScore
     from dlcc.core.train.classify import Mistake, Scores
+    from dlcc.core.translate.score import LengthScore as LengthBleu
     from dlcc.core.translate.score import TranslationScores
     from dlcc.core.translate.senses import SenseScore
     from dlcc.core.vit.data import ImageSet
@@ -62,14 +63,22 @@ def print_scores(scores: "Scores", unit: str, what: str) -> None:
     _print_confusion(console, scores)
 
 
-def scores_as_json(scores: "Scores", unit: str) -> dict[str, Any]:
-    """JSON values of a classifier's scores, counts by the name of the unit."""
+def scores_as_json(scores: "Scores") -> dict[str, Any]:
+    """JSON values of a classifier's scores."""
     values = asdict(scores)
-    values[unit] = values.pop("count")
-    values[f"{unit}_per_second"] = values.pop("per_second")
-    for each in values["classes"]:
-        each[unit] = each.pop("count")
+    values["classes"] = [_renamed(each, name="label") for each in values["classes"]]
+    values["worst"] = [_renamed(each, given="label", name="file") for each in values["worst"]]
     return values
+
+
+def _renamed(values: Mapping[str, Any], **names: str) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+def by_length_as_json(scores: "Iterable[LengthScore | LengthBleu]") -> list[dict[str, Any]]:
+    """JSON values of what was scored length by length."""
+    values = [_renamed(asdict(each), texts="count", sentences="count") for each in scores]
+    return [{**each, "lengths": each["lengths"].replace("–", " to ")} for each in values]
 
 
 def _print_confusion(console: Console, scores: "Scores") -> None:
@@ -223,11 +232,9 @@ def translation_scores_as_json(scores: "TranslationScores") -> dict[str, Any]:
         "chrf2": scores.chrf.value,
         "bleu_signature": scores.bleu.signature,
         "chrf2_signature": scores.chrf.signature,
-        "by_source_words": {
-            each.lengths: {"sentences": each.sentences, "bleu": each.bleu}
-            for each in scores.by_length
-        },
+        "by_length": by_length_as_json(scores.by_length),
         "seconds": scores.seconds,
+        "per_second": len(scores.hypotheses) / scores.seconds,
     }
 
 

@@ -1,7 +1,7 @@
 """Answers of a classifier on the screen, as JSON and as CSV."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -77,16 +77,16 @@ def as_json(answer: "Answer", labels: Sequence[str], why: "Explained | None") ->
         "text": answer.text,
         "label": answer.label,
         "probability": None if answer.probability is None else round(answer.probability, _DIGITS),
-        "probabilities": {
-            label: round(share, _DIGITS)
+        "answers": answers_as_json(
+            (label, round(share, _DIGITS))
             for label, share in zip(labels, answer.probabilities, strict=False)
-        },
+        ),
         "tokens": answer.num_tokens,
         "stretches": answer.num_stretches,
         "mostly_unknown": answer.mostly_unknown,
     }
     if why:
-        result["explained_by"] = why.method
+        result["method"] = why.method
         result["words"] = [
             {"word": answer.text[start:end], "start": start, "end": end, "contribution": value}
             for (start, end), value in zip(
@@ -94,6 +94,12 @@ def as_json(answer: "Answer", labels: Sequence[str], why: "Explained | None") ->
             )
         ]
     return result
+
+
+def answers_as_json(answers: Iterable[tuple[str, float]]) -> list[dict[str, Any]]:
+    """Labels with their probabilities as JSON values, the most probable first."""
+    ordered = sorted(answers, key=lambda each: -each[1])
+    return [{"label": label, "probability": probability} for label, probability in ordered]
 
 
 def print_csv(

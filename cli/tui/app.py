@@ -245,11 +245,31 @@ def _curves(runs: Sequence[Path]) -> Screen[None]:
 
 
 def is_interactive() -> bool:
-    """Whether there is a screen to draw on and a keyboard: a terminal, or textual's web driver."""
+    """Whether there is a screen to draw on and a keyboard: a terminal, or textual's web driver.
+
+    The keyboard is the terminal's also where stdin is a pipe or a file.
+    """
     if "TEXTUAL_DRIVER" in os.environ:
         return True
     known = os.environ.get("TERM", "") not in ("", "dumb", "unknown") or os.name == "nt"
-    return known and sys.stdin.isatty() and sys.stdout.isatty()
+    return known and sys.stdout.isatty() and (sys.stdin.isatty() or _keyboard() is not None)
+
+
+def take_keyboard() -> None:
+    """Let keys come from the terminal where stdin was a pipe, which has been read."""
+    if not sys.stdin.isatty() and (keyboard := _keyboard(keep=True)) is not None:
+        os.dup2(keyboard, 0)
+
+
+def _keyboard(keep: bool = False) -> int | None:
+    """The terminal that this process belongs to, opened and closed again unless kept."""
+    try:
+        keyboard = os.open("/dev/tty", os.O_RDWR)
+    except OSError:  # Windows; a process that belongs to none
+        return None
+    if not keep:
+        os.close(keyboard)
+    return keyboard
 
 
 def view_traces(
@@ -271,6 +291,7 @@ def view(state: ViewState | None, runs: Sequence[Path] = ()) -> None:
     """Open the viewer on a state, on the curves of runs, or on the start screen."""
     if is_interactive():
         app = ViewerApp(state, runs)
+        take_keyboard()
         app.run()
         if (app.return_code or 0) > 128:
             raise SystemExit(app.return_code)

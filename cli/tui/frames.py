@@ -3,7 +3,8 @@
 from functools import cached_property
 from pathlib import Path
 
-from dlcc.core.trace.trace import AttentionTrace, load_traces
+from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core.trace.values import read_traces
 
 
 class Frame:
@@ -32,7 +33,7 @@ class Frame:
         Raises:
             DataError: the file cannot be read.
         """
-        return load_traces(self._source) if isinstance(self._source, Path) else self._source
+        return read_traces(self._source) if isinstance(self._source, Path) else self._source
 
     @property
     def own(self) -> int:

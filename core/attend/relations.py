@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlcc.core.errors import DataError
+from dlcc.core.errors import DataError, reason_of
 from dlcc.core.files.encodings import lines_of
 from dlcc.core.files.paths import asset
 from dlcc.core.files.vectors import look_up
@@ -115,8 +115,8 @@ def _read_pairs(name: str) -> Iterator[tuple[str, str]]:
         lines = lines_of(path.read_bytes(), str(path))
     except OSError as error:
         raise DataError(
-            f"relation {name}: cannot read it ({error}); choose from {', '.join(RELATIONS)}, "
-            "all, or give a file with a word, a tab and its partner a line"
+            f"relation {name}: {reason_of(error)}; choose from {', '.join(RELATIONS)}, all, or "
+            "give a file with a word, a tab and its partner a line"
         ) from error
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):

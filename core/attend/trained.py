@@ -63,12 +63,13 @@ def load_trained(name: str) -> TrainedAttention:
         path = path / RESULT
     if path.is_dir():
         raise DataError("a folder; give a file that attend train saved", "load", name)
+    wanted = f"give a file that attend train saved, or {' or '.join(BUNDLED)}"
+    if not path.exists():
+        raise DataError(f"there is no such file; {wanted}", "load", name)
     try:
         arrays, about = load_tensors(path, _NAME)
     except DataError as error:
-        raise DataError(
-            f"{error}; give a file that attend train saved, or {' or '.join(BUNDLED)}", "load", name
-        ) from error
+        raise DataError(f"{error}; {wanted}", "load", name) from error
     if about is None or "centre" not in arrays:
         raise DataError("not a trained attention; save one with attend train", "load", name)
     if about.pop("format_version", None) != FORMAT_VERSION:

@@ -10,7 +10,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlcc.core.errors import DataError
+from dlcc.core.errors import DataError, reason_of
 from dlcc.core.files.paths import cache_dir, write_atomically
 from dlcc.core.progress import Progress
 
@@ -53,9 +53,8 @@ def fetch(file: RemoteFile, progress: Progress | None = None, path: Path | None 
         _complete(file.url, part, progress)
         fault = _fault(part, file.digest)
     except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
         raise DataError(
-            f"cannot fetch {file.url} ({reason}): try again, or {file.instead}"
+            f"cannot fetch {file.url} ({reason_of(error)}): try again, or {file.instead}"
         ) from error
     if fault:
         part.unlink()

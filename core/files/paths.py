@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-from dlcc.core.errors import DataError, DlccError
+from dlcc.core.errors import DataError, DlccError, reason_of
 
 _MAX_STREAM = 2**28  # bytes of a pipe or a device, which says of no end
 
@@ -80,7 +80,7 @@ def being_read(what: object, fault: str = "is damaged ({})") -> Iterator[None]:
     except DlccError:
         raise
     except OSError as error:
-        raise DataError(f"cannot read {what}: {error.strerror or error}") from error
+        raise DataError(f"cannot read {what}: {reason_of(error)}") from error
     except Exception as error:
         reason = str(error).split("\n")[0].rstrip(":") or type(error).__name__
         raise DataError(f"{what} {fault.format(reason[:200])}") from error
@@ -114,7 +114,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 would hide a shared result
         temporary.replace(path)
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+        raise DataError(f"cannot write {path}: {reason_of(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
 

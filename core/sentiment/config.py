@@ -42,7 +42,7 @@ class EncoderConfig(Settings):
     """Most tokens at once; a longer text is read in several windows."""
     architecture: str = setting("transformer", one_of(ARCHITECTURES), "model")
     """transformer; or gru, its twin with as many parameters."""
-    frozen_embeddings: bool = setting(False, name="frozen")
+    frozen_embeddings: bool = setting(False, name="freeze_embeddings")
     """Leave the tokens' vectors as they were loaded."""
 
     def __post_init__(self) -> None:

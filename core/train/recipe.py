@@ -172,6 +172,8 @@ class Recipe:
     not its name alone decides."""
     usual: Mapping[str, str] = field(default_factory=dict)
     """By preset what it reached, on which part of which data, after how long: in words."""
+    instead: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What differs from the defaults where another setting decides and no preset; by its name."""
 
     @property
     def configs(self) -> tuple[type, ...]:

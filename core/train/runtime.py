@@ -130,6 +130,13 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def drawn(count: int, limit: int | None, seed: int) -> torch.Tensor:
+    """The places [n] int64 of at most `limit` of `count` things, all where it is None, in order."""
+    if limit is None or limit >= count:
+        return torch.arange(count)
+    return torch.randperm(count, generator=seeded_generator(seed))[:limit].sort().values
+
+
 def seeded_generator(seed: int, *stream: int) -> torch.Generator:
     """A CPU generator for one purpose: the same (seed, stream) gives the same numbers.
 

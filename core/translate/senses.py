@@ -151,9 +151,9 @@ def sense_scores(pairs: Sequence[Pair], hypotheses: Sequence[str]) -> list[Sense
     return [*scores, SenseScore("all", *sums)] if scores else []
 
 
-def senses_as_json(scores: Sequence[SenseScore]) -> dict[str, dict[str, Any]]:
-    """JSON values of sense scores, by word."""
-    return {each.word: {**asdict(each), "interval": list(each.interval)} for each in scores}
+def senses_as_json(scores: Sequence[SenseScore]) -> list[dict[str, Any]]:
+    """JSON values of sense scores."""
+    return [{**asdict(each), "interval": list(each.interval)} for each in scores]
 
 
 def _has(words: str, text: str) -> bool:

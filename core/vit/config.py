@@ -214,4 +214,5 @@ RECIPE = Recipe(
         "best": "accuracy 0.920 on 1,000 of CIFAR-10's training pictures kept apart, after 96 "
         "epochs (160 minutes on two cores)"
     },
+    {"with a backbone": _FINE_TUNING},
 )

@@ -2,12 +2,14 @@
 
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +53,75 @@ def test_alone_it_shows_help(run_dlcc: Run) -> None:
 def test_the_help_of_what_needs_no_command_names_the_commands(run_dlcc: Run) -> None:
     shown = " ".join(run_dlcc("sentiment", "--help").stdout.split())
     assert "Usage: dlcc sentiment [OPTIONS] [TEXT]..." in shown
-    assert "More commands, each with --help: dlcc sentiment train|pretrain|eval|compare" in shown
+    assert "More commands, each with -h: dlcc sentiment train|pretrain|eval|compare" in shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_ends_with_examples_of_the_command_that_can_be_run(
+    run_dlcc: Run, name: str
+) -> None:
+    command, wanted = COMMANDS[name], name.removesuffix(" run")
+    if name.startswith("dlcc train "):  # the same as of the commands of families
+        wanted = "dlcc"
+    assert command.examples, name
+    for line in command.examples:
+        words = shlex.split(line.partition("| ")[2] if "| " in line else line)
+        words = [*takewhile(lambda word: word not in ("<", ">"), words)]
+        assert " ".join(words).startswith(wanted), line
+        if len(words) > len(wanted.split()) and name != "dlcc help":
+            command.make_context(name, words[len(wanted.split()) :] if wanted != "dlcc" else [])
+    words = name.removesuffix(" run").split()[1:]
+    shown = run_dlcc(*words, "-h").stdout
+    assert shown == run_dlcc(*words, "--help").stdout == run_dlcc("help", *words).stdout
+    assert shown.rstrip().endswith(command.examples[-1])
+
+
+def test_panels_leave_arguments_in_their_order() -> None:
+    arguments = [each.name for each in COMMANDS["dlcc translate compare"].params]
+    assert arguments[:3] == ["attention", "without", "more"]
+
+
+def test_helps_show_panels_in_one_order_and_what_presets_set(run_dlcc: Run) -> None:
+    shown = " ".join(run_dlcc("sentiment", "train", "-h").stdout.replace("│", " ").split())
+    panels = ["Options", "Data", "Start", "Model", "Training", "Output", "Device", "General"]
+    places = [shown.index(f"╭─ {name} ─") for name in panels]
+    assert places == sorted(places)
+    assert "[best: 12288; book: 16384]" in shown
+    assert "<bool>" not in shown
+    assert "pip install 'dlcc[models]'" in " ".join(
+        run_dlcc("sentiment", "-h").stdout.replace("│", " ").split()
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("attend --temperature abc", "--temperature abc: give a number (see dlcc attend -h)"),
+        ("attend --seed -1", "--seed -1: at least 0 (see dlcc attend -h)"),
+        ("vit train --epochs x", "--epochs x: give a whole number (see dlcc vit train -h)"),
+        ("vit predict", "give IMAGE (see dlcc vit predict -h)"),
+        ("attned", "no command attned: did you mean attend? (see dlcc -h)"),
+        ("attend a b c", "too many arguments: (c) (see dlcc attend -h)"),
+        ("attend --seed", "--seed: give a value"),
+        ("vit ship.png", "ship.png is no command: did you mean dlcc vit predict ship.png?"),
+        ("x.trace", "x.trace is no command: did you mean dlcc view x.trace?"),
+        (
+            "sentiment train --frozen",
+            "no option --frozen: did you mean --freeze-embeddings? (see dlcc sentiment train -h)",
+        ),
+        ("view /nonexistent", "cannot read /nonexistent: No such file or directory"),
+        (
+            "attend --load nope",
+            "--load nope: there is no such file; give a file that attend train saved, or relations",
+        ),
+    ],
+)
+def test_wrong_uses_are_said_in_our_own_words(run_dlcc: Run, line: str, said: str) -> None:
+    assert run_dlcc(*line.split()).stderr == f"error: {said}\n"
 
 
 def test_version(run_dlcc: Run) -> None:
-    assert run_dlcc("--version").stdout == f"dlcc {version('dlcc')}\n"
+    assert run_dlcc("-V").stdout == run_dlcc("--version").stdout == f"dlcc {version('dlcc')}\n"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +146,7 @@ class BoomError(Exception):
         (errors.DataError("two\nlines"), 3, "error: two lines"),
         (errors.DeviceError("no cuda"), 4, "error: no cuda"),
         (errors.DlccError("failed"), 1, "error: failed"),
-        (KeyboardInterrupt(), 130, "error: interrupted"),
+        (KeyboardInterrupt(), 130, "interrupted"),
         (BoomError("bug"), 1, "error: BoomError: bug; run again with --debug and report it"),
     ],
 )
@@ -196,7 +262,40 @@ def test_ctrl_c_at_the_start_is_no_traceback(delay: float) -> None:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert "Traceback" not in said
-    assert (process.returncode, said) == (130, "error: interrupted\n")
+    assert (process.returncode, said) == (130, "interrupted\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such terminal")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "dlcc attend 'the cat' --json | dlcc view -",
+        "echo 'I bought a book.' | dlcc translate - --tui",
+        "dlcc sentiment - --tui < review.txt",
+    ],
+)
+def test_the_viewer_has_its_keys_where_stdin_is_a_pipe(tmp_path: Path, line: str) -> None:
+    (tmp_path / "review.txt").write_text("the cat is a fine film\n")
+    pid, screen = pty.fork()
+    if not pid:
+        os.chdir(tmp_path)
+        os.environ.update(TERM="xterm-256color", COLUMNS="80", LINES="24")
+        os.execv("/bin/sh", ["sh", "-c", line.replace("dlcc", f"{sys.executable} -m dlcc.cli")])
+    shown, pressed = b"", 0.0
+    while True:
+        try:
+            data = os.read(screen, 1 << 16)
+        except OSError:
+            break
+        if not data:
+            break
+        shown += data
+        if b"\x1b[?1049h" in shown and b"help" in shown and time.monotonic() > pressed + 1:
+            pressed = time.monotonic()
+            os.write(screen, b"q")
+    os.close(screen)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, shown[-500:]
+    assert pressed, shown[-500:]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")

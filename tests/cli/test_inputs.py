@@ -82,7 +82,7 @@ def test_word_vectors(case: str, run_dlcc: Callable[..., Any], tmp_path: Path) -
         return
     assert result.exit_code == 0, result.stderr
     assert "no vector" not in result.stderr
-    scores = np.array(json.loads(result.stdout)["traces"][0]["scores"])[0, 0]
+    scores = np.array(json.loads(result.stdout)["results"][0]["scores"])[0, 0]
     assert scores == pytest.approx(np.eye(2) / 5**0.5, abs=1e-5)
 
 

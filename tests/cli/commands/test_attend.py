@@ -14,7 +14,7 @@ from dlcc.core.trace.trace import load_traces
 
 def traces_of(result):
     assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout)["traces"]
+    return json.loads(result.stdout)["results"]
 
 
 def test_alone_it_shows_the_books_pair(run_dlcc):
@@ -135,7 +135,7 @@ def test_a_trained_attention_is_loaded_by_name(run_dlcc):
         (["--explain", "she:him"], 2, "--explain she:him: give QUERY:KEY"),
         (["--explain", "99:1"], 2, "--explain 99:1"),
         (["--export", "x.bmp"], 2, "--export x.bmp: end it in .svg"),
-        (["--load", "nowhere"], 3, "--load nowhere: cannot read"),
+        (["--load", "nowhere"], 3, "--load nowhere: there is no such file"),
         (["--load", "relations", "-m", "multihead"], 3, "it holds trainable, additive, no multi"),
         (["--embeddings", "nowhere.txt"], 3, "--embeddings nowhere.txt: there is no such file"),
     ],

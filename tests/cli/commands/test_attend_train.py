@@ -37,17 +37,17 @@ def test_the_table_and_what_it_says(run_dlcc, pairs, monkeypatch):
 def test_json_holds_every_figure_and_flags_choose_the_rows(run_dlcc, pairs):
     options = ("--seeds", 1, "--steps", 2, "--held-out", 2, "--json", "-q")
     frozen = json.loads(run_dlcc("attend", "train", pairs, "--freeze-embeddings", *options).stdout)
-    assert {row["embeddings"] for row in frozen["rows"]} == {"fixed"}
-    assert len(frozen["rows"]) == 6
+    assert {row["embeddings"] for row in frozen["results"]} == {"fixed"}
+    assert len(frozen["results"]) == 6
     learned = run_dlcc("attend", "train", pairs, "--learn-embeddings", *options)
-    rows = json.loads(learned.stdout)["rows"]
+    rows = json.loads(learned.stdout)["results"]
     assert [(row["name"], row["embeddings"]) for row in rows[:3]] == [
         ("dot-product", "fixed"),
         ("cosine × 10", "fixed"),
         ("dot-product", "learned"),
     ]
     assert learned.stderr == ""
-    plain = frozen["rows"][0]
+    plain = frozen["results"][0]
     assert plain["before_accuracy"] == plain["after_accuracy"]
     assert len(frozen["held_out"]) == 2
 
@@ -65,7 +65,7 @@ def test_what_it_saves_dlcc_attend_loads(run_dlcc, pairs, tmp_path):
     options = ("--seeds", 1, "--freeze-embeddings", "--save", path, "-q")
     assert run_dlcc("attend", "train", pairs, *options).exit_code == 0
     result = run_dlcc("attend", "cat river", "cats rivers", "--load", path, "--json")
-    trace = json.loads(result.stdout)["traces"][0]
+    trace = json.loads(result.stdout)["results"][0]
     assert trace["title"] == "trainable dot-product"
     assert trace["weights"][0][0][0][0] > 0.9
     assert trace["weights"][0][0][1][1] > 0.9
@@ -74,7 +74,7 @@ def test_what_it_saves_dlcc_attend_loads(run_dlcc, pairs, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["planets"], 3, "relation planets: cannot read it"),
+        (["planets"], 3, "relation planets: No such file"),
         (["--seeds", "0"], 2, "--seeds 0: at least 1"),
         (["--learn-embeddings", "--save", "x"], 2, "--save: learned key vectors"),
     ],
@@ -139,13 +139,13 @@ def test_a_run_that_was_killed_goes_on_to_the_same_result(run_dlcc, pairs, tmp_p
     assert stopped.exit_code == 130
     assert f"stopped; go on with: dlcc resume {run}" in stopped.stderr
     assert len((run / "trainings.jsonl").read_text().splitlines()) == 5
-    (listed,) = json.loads(run_dlcc("runs", "--json").stdout)
+    (listed,) = json.loads(run_dlcc("runs", "--json").stdout)["results"]
     assert (listed["kind"], listed["state"]) == ("attend", "stopped")
     left = iter([True] * 100)
     again = run_dlcc("resume", run, "--json")
     assert again.exit_code == 0, again.stderr
-    assert json.loads(again.stdout) == json.loads(whole.stdout)
-    (listed,) = json.loads(run_dlcc("runs", "--json").stdout)
+    assert json.loads(again.stdout)["results"] == json.loads(whole.stdout)["results"]
+    (listed,) = json.loads(run_dlcc("runs", "--json").stdout)["results"]
     assert (listed["state"], listed["metric"]) == ("done", "held_out_accuracy")
     assert "best held out accuracy" in run_dlcc("runs", "show", run).stdout
     shown = run_dlcc("attend", "a b", "c d", "--load", run, "--mechanism", "trainable", "--json")

@@ -35,9 +35,11 @@ def test_a_trained_text_classifier_is_exported(
     metadata = {each.key: each.value for each in onnx.load(file).metadata_props}
     assert json.loads(metadata["labels"]) == list(trained(architecture).labels)
     asked = ("sentiment", TEXT, "--json", "--explain", "occlusion", "--checkpoint")
-    here, there = (json.loads(run_dlcc(*asked, place).stdout) for place in (file, run))
-    assert here["results"][0]["label"] == there["results"][0]["label"]
-    values = [list(each["results"][0]["probabilities"].values()) for each in (here, there)]
+    here, there = (
+        json.loads(run_dlcc(*asked, place).stdout)["results"][0] for place in (file, run)
+    )
+    assert here["label"] == there["label"]
+    values = [[answer["probability"] for answer in each["answers"]] for each in (here, there)]
     np.testing.assert_allclose(*values, atol=5e-3)  # bfloat16
     if architecture == "gru":
         assert _outputs(file) == ["logits"]
@@ -57,9 +59,11 @@ def test_a_trained_picture_classifier_is_exported(run_dlcc: Any, tmp_path: Path)
     picture = tmp_path / "red.png"
     Image.new("RGB", (9, 9), "red").save(picture)
     asked = ("vit", "predict", picture, "--json", "--method", "rollout", "--checkpoint")
-    here, there = (json.loads(run_dlcc(*asked, place).stdout)[0] for place in (file, run))
-    assert [each["class"] for each in here["answers"]] == [
-        each["class"] for each in there["answers"]
+    here, there = (
+        json.loads(run_dlcc(*asked, place).stdout)["results"][0] for place in (file, run)
+    )
+    assert [each["label"] for each in here["answers"]] == [
+        each["label"] for each in there["answers"]
     ]
     np.testing.assert_allclose(here["patches"], there["patches"], atol=1e-5)
     session = onnxruntime.InferenceSession(str(file))
@@ -81,7 +85,7 @@ def test_the_translator_is_exported(run_dlcc: Any, tmp_path: Path) -> None:
         run_dlcc("translate", "I bought a book.", "--json", *more).stdout
         for more in (["--checkpoint", file], [])
     ]
-    here, there = (json.loads(each)["translations"][0] for each in said)
+    here, there = (json.loads(each)["results"][0] for each in said)
     assert here["translation"] == there["translation"] == "Compré un libro."
     np.testing.assert_allclose(here["attention"], there["attention"], atol=2e-4)
     (tmp_path / "mine.traced.onnx").unlink()

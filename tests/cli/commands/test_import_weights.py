@@ -17,7 +17,7 @@ def test_weights_become_a_trace_that_is_viewed(run_dlcc, tmp_path):
     assert np.array_equal(trace.weights[0], array)
     assert "→ her 0.75" in run_dlcc("view", tmp_path / "x.trace").stdout
     assert "→ her 0.75" in run_dlcc("import", *given).stdout
-    (shown,) = json.loads(run_dlcc("import", *given, "--json").stdout)["traces"]
+    (shown,) = json.loads(run_dlcc("import", *given, "--json").stdout)["results"]
     assert shown["query"] == ["she", "her"]
 
 

@@ -43,7 +43,7 @@ def test_it_is_one_short_file() -> None:
 @pytest.mark.usefixtures("letters")
 def test_it_is_listed_with_what_it_asks(run_dlcc: Any) -> None:
     names = ["attend", "hf", "letters", "sentiment", "translate", "vit"]
-    listed = json.loads(run_dlcc("look", "--json").stdout)
+    listed = json.loads(run_dlcc("look", "--json").stdout)["results"]
     assert [each["name"] for each in listed] == names
     assert listed[2]["asks"][0] == {"label": "A word", "example": "attention"}
     lines = run_dlcc("look").stdout.splitlines()
@@ -66,7 +66,7 @@ def test_its_attention_is_printed_saved_exported_and_viewed(run_dlcc: Any, tmp_p
     assert trace.made_by == {"source": "letters", "asked": ["tea", "ate"]}
     assert command_of(trace.made_by) == "dlcc look letters tea ate"
     assert "tea in ate,layer 1,1,1,t,2,t,1.000000," in exported.read_text()
-    (found,) = json.loads(run_dlcc("look", "letters", "tea", "ate", "--json").stdout)["traces"]
+    (found,) = json.loads(run_dlcc("look", "letters", "tea", "ate", "--json").stdout)["results"]
     assert np.array(found["weights"]) == pytest.approx(trace.weights)
     assert found["made_by"]["command"] == "dlcc look letters tea ate"
     assert "tea in ate" in run_dlcc("look", "letters", "tea", "ate", "--tui").stdout  # no terminal
@@ -156,7 +156,7 @@ def test_our_own_sources_are_looked_at_by_layer_and_head(run_dlcc: Any) -> None:
     assert result.stdout.startswith("pos 0.9")
     assert "layer 1, head 2 of 4" in result.stdout.splitlines()[0]
     last = run_dlcc("look", "sentiment", "A fine film.", "--json")
-    assert json.loads(last.stdout)["traces"][0]["made_by"]["command"] == (
+    assert json.loads(last.stdout)["results"][0]["made_by"]["command"] == (
         "dlcc sentiment 'A fine film.'"
     )
     assert (

@@ -33,13 +33,15 @@ def test_bundled_models_and_those_of_runs_are_listed(
     for name in ("last", "best"):
         made(runs_dir() / "line-001" / name)
     (runs_dir() / "broken/last").mkdir(parents=True)
-    found = {each["name"]: each for each in json.loads(run_dlcc("models", "--json").stdout)}
+    found = {
+        each["name"]: each for each in json.loads(run_dlcc("models", "--json").stdout)["results"]
+    }
     assert [*found] == [*BUNDLED, "broken", "line-001"]
     mine = found["line-001"]
-    assert (mine["data"], mine["metric"], mine["score"]) == ("points.csv", "error", 0.25)
+    assert (mine["data"], mine["metric"], mine["best"]) == ("points.csv", "error", 0.25)
     assert (mine["date"], mine["where"]) == ("2026-01-02", "run")
     assert "no checkpoint" in found["broken"]["damaged"]
-    assert all(found[name]["score"] > 0.5 for name in BUNDLED)
+    assert all(found[name]["best"] > 0.5 for name in BUNDLED)
     lines = run_dlcc("models").stdout.splitlines()
     assert all(len(line) <= 80 for line in lines)
     row = next(line.split() for line in lines if line.startswith("line-001"))
@@ -60,7 +62,7 @@ def test_how_one_was_made_is_shown_whole(run_dlcc: Run, tmp_path: Path) -> None:
         "  model.safetensors: ",
     ):
         assert part in shown, part
-    about = json.loads(run_dlcc("models", "show", "vit", "--json").stdout)
+    (about,) = json.loads(run_dlcc("models", "show", "vit", "--json").stdout)["results"]
     assert about["model"] == "vit"
     assert about["data"]["split_hash"] in run_dlcc("models", "show", "vit").stdout
     assert "hardware: " in run_dlcc("models", "show", "translate").stdout

@@ -119,7 +119,7 @@ def test_what_may_change_is_said_and_kept(run_dlcc: Run, begun: Path) -> None:
         (["--validation", 0.3], "--validation 0.3: the run has 0.06"),
         (["--preset", "book"], "--preset book: the run has best"),
         (["--epochs", 0], "--epochs 0: at least 1"),
-        (["--stem", "32"], "No such option"),
+        (["--stem", "32"], "no option --stem"),
     ],
 )
 def test_what_would_be_another_training_is_refused_by_name(

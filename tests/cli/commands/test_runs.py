@@ -58,7 +58,7 @@ def test_a_list_says_what_is_there_in_80_columns(
     assert "texts.csv" in rows["runs/b"]
     assert "3/3" in rows["runs/b"]
     assert rows["runs/b"].split()[-1] == "done"
-    values = json.loads(run_dlcc("runs", "--json").stdout)
+    values = json.loads(run_dlcc("runs", "--json").stdout)["results"]
     best = {each["name"]: (each["metric"], each["best"], each["of_epochs"]) for each in values}
     lines = read_metrics(Path("runs/b"))
     assert best["runs/b"] == ("accuracy", max(line["accuracy"] for line in lines), 3)
@@ -75,7 +75,7 @@ def test_states_are_told_apart(run_dlcc: Run, folder: Path) -> None:
     shutil.rmtree("runs/begun/last")
     with runs.alone_in(Path("runs/b")):
         result = run_dlcc("runs", "--json")
-    found = {Path(each["name"]).name: each for each in json.loads(result.stdout)}
+    found = {Path(each["name"]).name: each for each in json.loads(result.stdout)["results"]}
     assert {name: each["state"] for name, each in found.items()} == {
         "a": "done",
         "b": "running",
@@ -104,7 +104,7 @@ def test_one_run_shows_its_options_curve_figures_and_use(run_dlcc: Run, folder: 
         "dlcc view runs/b",
     ):
         assert part in shown
-    values = json.loads(run_dlcc("runs", "show", "runs/b", "--json").stdout)
+    (values,) = json.loads(run_dlcc("runs", "show", "runs/b", "--json").stdout)["results"]
     assert [point[0] for point in values["curve"]] == [1, 2, 3]
     assert values["settings"]["layers"] == 1
     assert values["about"]["data"]["train"] > 0
@@ -117,7 +117,7 @@ def test_two_runs_are_compared_by_what_differs(run_dlcc: Run, folder: Path) -> N
     assert rows["learning rate"] == ["0.0002", "0.01"]
     assert rows["epochs"] == ["2", "3"]
     assert "width" not in rows
-    both = json.loads(run_dlcc("runs", "compare", "a", "b", "--json").stdout)
+    both = json.loads(run_dlcc("runs", "compare", "a", "b", "--json").stdout)["results"]
     assert [len(each["curve"]) for each in both] == [2, 3]
     assert run_dlcc("runs", "compare", "a", "b", "--by", "minutes").exit_code == 0
     wrong = run_dlcc("runs", "compare", "a", "b", "--by", "weeks")
@@ -130,9 +130,11 @@ def test_runs_begun_anywhere_are_known(run_dlcc: Run, folder: Path) -> None:
     options = ("--data", texts, *SIZES, "--epochs", 1, "--batch-tokens", 600)
     assert run_dlcc("sentiment", "train", *options, "--run", run).exit_code == 0
     os.chdir("/")
-    (found,) = json.loads(run_dlcc("runs", "--json").stdout)
+    (found,) = json.loads(run_dlcc("runs", "--json").stdout)["results"]
     assert found["run"] == str(run)
-    assert json.loads(run_dlcc("runs", "show", "mine", "--json").stdout)["run"] == str(run)
+    assert json.loads(run_dlcc("runs", "show", "mine", "--json").stdout)["results"][0][
+        "run"
+    ] == str(run)
     shutil.rmtree(run)
     assert "no runs yet" in run_dlcc("runs").stderr
     assert run_dlcc("runs", folder / "runs", "--json").stdout.count('"kind"') == 2

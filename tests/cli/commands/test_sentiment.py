@@ -69,11 +69,11 @@ def test_json_has_every_word_in_its_place(ask) -> None:  # type: ignore[no-untyp
     answer = json.loads(ask(text, "--json").stdout)
     assert answer["labels"] == ["bad", "good"]
     (result,) = answer["results"]
-    assert result["explained_by"] == "occlusion"
+    assert result["method"] == "occlusion"
     assert [word["word"] for word in result["words"]] == "It was awful — so dull".split()
     for word in result["words"]:
         assert text[word["start"] : word["end"]] == word["word"]
-    assert sum(result["probabilities"].values()) == pytest.approx(1)
+    assert sum(each["probability"] for each in result["answers"]) == pytest.approx(1)
     assert result["label"] == "bad"
 
 
@@ -218,7 +218,8 @@ def test_the_bundled_model_scores_hand_written_reviews_as_its_record_says(run_dl
     hand = Path(__file__).parents[2] / "data/hand_reviews.tsv"
     found = json.loads(run_dlcc("sentiment", "eval", "--data", hand, "--json", "-q").stdout)
     record = json.loads(asset("sentiment/config.json").read_text())["about"]["scores"]
-    assert found["texts"] == 40
+    (found,) = found["results"]
+    assert found["count"] == 40
     # Without bfloat16 a text in doubt may fall to the other side.
     assert found["accuracy"] == pytest.approx(record["hand_reviews"]["accuracy"], abs=0.051)
 
@@ -284,7 +285,7 @@ def test_a_text_is_cut_up_once_and_attended_to_once(
 def test_a_long_text_is_explained_the_quick_way(ask) -> None:  # type: ignore[no-untyped-def]
     text = "the film was awful " * 80
     result = json.loads(ask(text, "--json", "-q").stdout)["results"][0]
-    assert result["explained_by"] == "gradient"
+    assert result["method"] == "gradient"
     assert len(result["words"]) == 320
 
 
@@ -373,8 +374,8 @@ def test_pretrain_then_train_then_resume_and_eval(run_dlcc, tmp_path: Path) -> N
 def test_eval_counts_everything_once(run_dlcc) -> None:  # type: ignore[no-untyped-def]
     command = ["sentiment", "eval", "--checkpoint", trained_run(), "--data", table()]
     result = run_dlcc(*command, "--part", "validation", "--json", "-q")
-    values = json.loads(result.stdout)
-    assert values["texts"] == len(corpus().validation)
+    (values,) = json.loads(result.stdout)["results"]
+    assert values["count"] == len(corpus().validation)
     assert values["accuracy"] > 0.9
     assert result.stderr == ""  # the same split as in training: no warning
     text = run_dlcc(*command, "--limit", "20")
@@ -396,13 +397,13 @@ def test_faithfulness_as_table_and_json(run_dlcc) -> None:  # type: ignore[no-un
         "--faithfulness",
     ]
     values = json.loads(run_dlcc(*command, "--limit", "5", "--json", "-q").stdout)
-    assert {each["method"] for each in values["methods"]} == {
+    assert {each["method"] for each in values["results"]} == {
         "occlusion",
         "gradient",
         "rollout",
         "random",
     }
-    assert values["texts"] == 5
+    assert values["count"] == 5
     assert "below random" in run_dlcc(*command, "--limit", "2", "-q").stdout
 
 
@@ -410,11 +411,11 @@ def test_compare_puts_the_twins_side_by_side(run_dlcc) -> None:  # type: ignore[
     runs = [trained_run(), trained_run("gru")]
     quick = ["--batch-tokens", "48", "--seconds", "0.01", "--data", table(), "-q"]
     values = json.loads(run_dlcc("sentiment", "compare", *runs, *quick, "--json").stdout)
-    (row,) = values["rows"]  # the models take 24 tokens at most
-    assert row["length"] == 24
-    assert row["transformer_accuracy"] > 0.9
-    assert row["gru_train"] > 0
-    assert values["parameters"]["gru"] > 1000
+    transformer, gru = values["results"]
+    (row,) = transformer["by_length"]  # the models take 24 tokens at most
+    assert (row["tokens"], row["accuracy"] > 0.9) == (24, True)
+    assert gru["by_length"][0]["train_per_second"] > 0
+    assert (gru["model"], gru["parameters"] > 1000) == ("gru", True)
     shown = run_dlcc("sentiment", "compare", *runs, *quick).stdout
     assert "accuracy transformer" in shown
     assert run_dlcc("sentiment", "compare", trained_run(), "-q").exit_code == 2
@@ -509,7 +510,7 @@ def test_json_stays_json_with_attention(run_dlcc) -> None:  # type: ignore[no-un
 def test_the_book_preset_starts_from_bundled_vectors(run_dlcc, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     sizes = "--width 24 --layers 1 --hidden 16 --length 24 --vocab-size 80".split()
     command = ["sentiment", "train", "--preset", "book", "--data", table(), *sizes, *QUICK]
-    result = run_dlcc(*command, "--frozen", "--run", tmp_path / "run")
+    result = run_dlcc(*command, "--freeze-embeddings", "--run", tmp_path / "run")
     assert result.exit_code == 0
     assert "starts from glove-6b-50d" in result.stderr
     config = json.loads((tmp_path / "run/best/config.json").read_text())["config"]["encoder"]

@@ -83,7 +83,7 @@ def test_a_command_after_two_dashes_is_text(folder: Path, run_dlcc: Callable) ->
 
 def test_a_long_line_has_parts(say: Callable) -> None:
     line = "The dog sees a cat. The cat hears the bird. The dog sees a cat."
-    found = json.loads(say(line, "--json").stdout)["translations"][0]
+    found = json.loads(say(line, "--json").stdout)["results"][0]
     assert [part["source"] for part in found["parts"]] == line.replace(". ", ".|").split("|")
     assert all(part["attention"] for part in found["parts"])
 
@@ -143,7 +143,7 @@ def test_unknown_words_are_named_on_stderr(say: Callable) -> None:
 
 def test_json_holds_tokens_scores_alternatives_and_weights(say: Callable) -> None:
     result = say("The dog sees a cat.", "--json", "--n-best", "2")
-    found = json.loads(result.stdout)["translations"][0]
+    found = json.loads(result.stdout)["results"][0]
     assert found["translation"] == "El perro ve un gato."
     assert found["score"] == found["n_best"][0]["score"] > found["n_best"][1]["score"]
     assert "".join(found["tokens"]).replace("▁", " ").strip() == "el perro ve un gato."
@@ -248,14 +248,16 @@ def test_a_model_without_attention_translates_and_has_no_picture(
 
 def test_eval_scores_the_part_kept_from_training(folder: Path, run_dlcc: Callable) -> None:
     common = ("--data", folder / "toy.tsv", "--checkpoint", folder / "with")
-    found = json.loads(run_dlcc("translate", "eval", *common, "--json").stdout)
-    assert (found["sentences"], found["beam"], found["length_penalty"]) == (5, 5, 1.4)
-    assert found["model"]["bleu"] > 80
-    assert found["model"]["by_source_words"]["1–5"]["sentences"] == 5
-    assert "tok:13a" in found["model"]["bleu_signature"]
+    (found,) = json.loads(run_dlcc("translate", "eval", *common, "--json").stdout)["results"]
+    assert (found["count"], found["beam"], found["length_penalty"]) == (5, 5, 1.4)
+    assert found["bleu"] > 80
+    assert found["by_length"][0]["count"] == 5
+    assert "tok:13a" in found["bleu_signature"]
     table = run_dlcc("translate", "eval", *common, "--baseline", folder / "without").stdout
     assert "difference" in table
     assert "nrefs:1|case:mixed" in table
+    some = run_dlcc("translate", "eval", *common, "--limit", 2, "--json")
+    assert json.loads(some.stdout)["results"][0]["count"] == 2
 
 
 def test_eval_refuses_data_of_another_split(
@@ -277,7 +279,7 @@ def test_eval_refuses_data_of_another_split(
     for whole in ([], ["--part", "all"]):
         result = run_dlcc(*common, *whole, "--json")
         assert result.exit_code == 0
-        assert json.loads(result.stdout)["sentences"] == len(lines) - 10
+        assert json.loads(result.stdout)["results"][0]["count"] == len(lines) - 10
         assert "another split: all of them are scored" in " ".join(result.stderr.split())
 
 
@@ -285,11 +287,12 @@ def test_compare_shows_sentences_that_differ(folder: Path, run_dlcc: Callable) -
     common = ("translate", "compare", folder / "with", folder / "without")
     result = run_dlcc(*common, "--data", folder / "toy.tsv", "--examples", "2", "--json")
     found = json.loads(result.stdout)
-    assert found["attention"]["bleu"] > found["without"]["bleu"]
+    attention, without = found["results"]
+    assert attention["bleu"] > without["bleu"]
     assert len(found["examples"]) == 2
     assert all(e["attention"] != e["without"] for e in found["examples"])
     assert "parameters" in result.stderr
-    assert found["senses"] == {"attention": {}, "without": {}}
+    assert (attention["senses"], without["senses"]) == ([], [])
     three = run_dlcc(*common, folder / "with", "--data", folder / "toy.tsv", "--examples", "0")
     assert all(name in three.stdout.splitlines()[0] for name in ("attention", "without", "with"))
     assert run_dlcc(*common, folder / "with", folder / "with").exit_code == 2
@@ -301,9 +304,10 @@ def test_compare_says_how_often_the_sense_is_the_reference_s(
     (tmp_path / "a.tsv").write_text("The dog is a cat.\tEl perro es un gato.\n" * 2)
     common = ("translate", "compare", folder / "with", folder / "without")
     data = ("--data", tmp_path / "a.tsv", "--part", "all")
-    found = json.loads(run_dlcc(*common, *data, "--json").stdout)["senses"]["attention"]
-    assert (found["be"]["total"], found["be"]["right"]) == (1, 0)
-    assert found["all"]["interval"][0] == pytest.approx(0)
+    found = json.loads(run_dlcc(*common, *data, "--json").stdout)["results"][0]["senses"]
+    be, every = found
+    assert (be["word"], be["total"], be["right"]) == ("be", 1, 0)
+    assert every["interval"][0] == pytest.approx(0)
     assert "(0–79)" in run_dlcc(*common, *data).stdout
 
 
@@ -311,7 +315,7 @@ def test_alignments_are_measured(folder: Path, run_dlcc: Callable, tmp_path: Pat
     file = tmp_path / "a.tsv"
     file.write_text("The dog sees a cat.\tEl perro ve un gato.\t0-0 1-1 2-2 3-3 4-4\n")
     arguments = ("translate", "alignments", file, "--checkpoint", folder / "with")
-    found = json.loads(run_dlcc(*arguments, "--json").stdout)
+    (found,) = json.loads(run_dlcc(*arguments, "--json").stdout)["results"]
     assert (found["pairs"], found["links"], found["diagonal"]) == (1, 5, 0.0)
     assert found["single"][1] == 5
     assert found["phrases"] == [0, 0]
@@ -345,8 +349,8 @@ def test_a_run_started_from_another_learns_to_copy(folder: Path, run_dlcc: Calla
     begun = run_dlcc(*train, *fast)
     assert "its vocabulary and sizes" in begun.stderr
     shown = run_dlcc("translate", "The dog sees 3.5.", "--checkpoint", folder / "copies", "--json")
-    assert json.loads(shown.stdout)["translations"][0]["copied"] == ["3.5"]
-    assert json.loads(shown.stdout)["translations"][0]["translation"] == "El perro ve 3.5."
+    assert json.loads(shown.stdout)["results"][0]["copied"] == ["3.5"]
+    assert json.loads(shown.stdout)["results"][0]["translation"] == "El perro ve 3.5."
     assert "copied: 3.5" in shown.stderr
 
 

@@ -72,15 +72,17 @@ def test_train_then_eval_then_predict(run_dlcc: Any, pictures: Path, tmp_path: P
     assert "cutmix" in load_traces(run / "traces/epoch-002.trace")[0].details
 
     result = run_dlcc("vit", "eval", "--checkpoint", run, "--data", pictures, "--json", "-q")
-    scores = json.loads(result.stdout)
-    assert scores["pictures"] == 60
+    (scores,) = json.loads(result.stdout)["results"]
+    assert scores["count"] == 60
+    some = ("vit", "eval", "--checkpoint", run, "--data", pictures, "--json", "--limit", 7)
+    assert json.loads(run_dlcc(*some).stdout)["results"][0]["count"] == 7
     assert sum(map(sum, scores["confusion"])) == 60
     assert not result.stderr
 
     picture = next((pictures / "test" / "red").iterdir())
     result = run_dlcc("vit", "predict", picture, "--checkpoint", run, "--json")
-    (answer,) = json.loads(result.stdout)
-    assert {a["class"] for a in answer["answers"]} == set(CLASSES)
+    (answer,) = json.loads(result.stdout)["results"]
+    assert {a["label"] for a in answer["answers"]} == set(CLASSES)
     assert sum(a["probability"] for a in answer["answers"]) == pytest.approx(1, abs=1e-4)
 
 
@@ -192,7 +194,7 @@ def test_eval_shows_classes_confusion_and_mistakes(
     for name in CLASSES:
         assert name in result.stdout
     tta = run_dlcc("vit", "eval", "--checkpoint", model, "--data", pictures, "--tta", "--json")
-    assert json.loads(tta.stdout)["tta"] is True
+    assert json.loads(tta.stdout)["results"][0]["tta"] is True
 
 
 def test_eval_of_other_data(run_dlcc: Any, model: Path, tmp_path: Path) -> None:
@@ -220,7 +222,7 @@ def test_predict_prints_answers_and_draws_when_asked(
     chosen = run_dlcc(
         "vit", "predict", photo, "--checkpoint", model, "--layer", 1, "--head", 2, "--json"
     )
-    (answer,) = json.loads(chosen.stdout)
+    (answer,) = json.loads(chosen.stdout)["results"]
     assert answer["method"] == "last, layer 1, head 2"
     assert np.array(answer["patches"]).shape == (2, 2)
 
@@ -269,7 +271,7 @@ def test_predict_reads_and_answers_a_batch_at_a_time_and_attends_only_for_who_lo
         Image.new("RGB", (9, 9), "white").save(path)
     photos[1].write_text("no picture")
     options = ("vit", "predict", *photos, "--checkpoint", model)
-    explained = json.loads(run_dlcc(*options, "--json").stdout)
+    explained = json.loads(run_dlcc(*options, "--json").stdout)["results"]
     done: list[str] = []
     monkeypatch.setattr("dlcc.cli.commands.vit_predict._BATCH", 2)
     for name in ("read", "answer", "attend"):
@@ -288,7 +290,7 @@ def test_predict_reads_and_answers_a_batch_at_a_time_and_attends_only_for_who_lo
         assert next(lines) == one["file"]
         for answer in one["answers"]:
             shown = next(lines)
-            assert answer["class"] in shown
+            assert answer["label"] in shown
             assert f"{answer['probability']:.1%}" in shown
     done.clear()
     run_dlcc(*options, "--attention")
@@ -312,7 +314,7 @@ def test_the_pictures_of_a_folder_are_answered_in_their_order_and_gone_on_with(
         f"{n}.png" for n in (0, 2, 4, 6, 1, 3, 5, 7)
     ]
     assert "no picture" in found[1]["error"]
-    assert {each["answers"][0]["class"] for each in found[4:]} == {"blue"}
+    assert {each["label"] for each in found[4:]} == {"blue"}
     answers.write_text(printed.stdout[: len(printed.stdout) // 2])
     assert run_dlcc(*options, "--resume-output", answers).stdout == ""
     again = [json.loads(line) for line in answers.read_text().splitlines()]
@@ -336,7 +338,7 @@ def test_predict_takes_any_kind_of_picture(
     result = run_dlcc("vit", "predict", path, "--checkpoint", model, "--json")
     assert result.exit_code == 0, result.stderr
     if mode in ("RGBA", "P", "CMYK"):
-        assert json.loads(result.stdout)[0]["answers"][0]["class"] == "red"
+        assert json.loads(result.stdout)["results"][0]["label"] == "red"
 
 
 def test_without_a_model_it_says_how_to_get_one(
@@ -374,7 +376,7 @@ def test_compare_trains_all_three_and_goes_on_where_it_was(
     options += ["--backbone", backbone, "--run", tmp_path / "runs"]
     result = run_dlcc(*options, "--json")
     assert result.exit_code == 0, result.stderr
-    outcomes = json.loads(result.stdout)
+    outcomes = json.loads(result.stdout)["results"]
     assert [outcome["kind"] for outcome in outcomes] == [
         "without CutMix",
         "with CutMix",
@@ -395,8 +397,8 @@ def test_compare_trains_all_three_and_goes_on_where_it_was(
 
 def test_the_bundled_model_knows_a_ship(run_dlcc: Any) -> None:
     result = run_dlcc("vit", "predict", asset("ship.png"), "--json")
-    (answer,) = json.loads(result.stdout)
-    assert answer["answers"][0]["class"] == "ship"
+    (answer,) = json.loads(result.stdout)["results"]
+    assert answer["label"] == "ship"
     record = json.loads(asset("vit/config.json").read_text())["about"]
     assert record["command"].startswith("dlcc vit train --data ")
     assert record["scores"]["validation"]["accuracy"] == pytest.approx(

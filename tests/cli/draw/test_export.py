@@ -28,12 +28,12 @@ def trace():
 def test_json_holds_tokens_weights_and_scores(tmp_path, trace):
     export(tmp_path / "x.json", [trace, trace])
     found = json.loads((tmp_path / "x.json").read_text("utf-8"))
-    assert found == traces_as_json([trace, trace])
-    first = found["traces"][0]
+    assert found["results"] == traces_as_json([trace, trace])
+    first = found["results"][0]
     assert first["query"] == ["<she>", "[/b]"]
     assert first["weights"] == WEIGHTS.tolist()
     assert first["scores"] == [[[[1.0, 2.5], [0.5, None]]]]
-    assert len(found["traces"]) == 2
+    assert len(found["results"]) == 2
 
 
 def test_csv_has_a_line_a_cell(tmp_path, trace):
@@ -141,7 +141,7 @@ def test_a_page_has_the_maps_that_are_asked_for(tmp_path):
 
 def test_numbers_are_those_of_the_maps_that_are_asked_for(tmp_path):
     export(tmp_path / "x.json", [heads_of(3)], chosen=Chosen(2, 3))
-    (trace,) = json.loads((tmp_path / "x.json").read_text())["traces"]
+    (trace,) = json.loads((tmp_path / "x.json").read_text())["results"]
     assert (trace["layers"], trace["heads"]) == (["layer 2"], [3])
     assert np.shape(trace["weights"]) == (1, 1, 3, 3)
     export(tmp_path / "x.csv", [heads_of(3)], chosen=Chosen(head=2))

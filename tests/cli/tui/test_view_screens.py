@@ -383,7 +383,7 @@ def test_saving_exporting_copying(tmp_path, monkeypatch):
         assert len(load_traces(tmp_path / "mine.trace")) == 2
         await viewed.press("W", "x")
         await answer(viewed, "e", "view.json")
-        exported = json.loads((tmp_path / "view.json").read_text())["traces"][0]
+        exported = json.loads((tmp_path / "view.json").read_text())["results"][0]
         assert exported["query"] == ["the", "student", "asked", "her"]
         assert np.allclose(exported["weights"][0][0], viewed.state.shown.values, atol=1e-5)
         await viewed.press("m", "m")

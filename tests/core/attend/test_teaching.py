@@ -104,7 +104,7 @@ def test_pairs_of_ones_own(tmp_path):
     file.write_text("cat\tcats\n", "utf-8")
     with pytest.raises(DataError, match="1 pairs with word vectors: at least 5"):
         load_task([str(file)])
-    with pytest.raises(DataError, match="relation planets: cannot read"):
+    with pytest.raises(DataError, match="relation planets: No such file"):
         load_task(["planets"])
 
 
@@ -235,7 +235,7 @@ def test_what_is_no_trained_attention_is_a_data_error(tmp_path):
     torch_file({"centre": torch.zeros(3, dtype=torch.bfloat16)}, path)
     with pytest.raises(DataError, match=f"load {path}"):
         load_trained(str(path))
-    with pytest.raises(DataError, match="load nowhere: cannot read"):
+    with pytest.raises(DataError, match="load nowhere: there is no such file"):
         load_trained("nowhere")
     broken = TrainedAttention({"trainable": {"w": np.full(2, np.nan)}}, np.zeros(2), {})
     save_trained(path, broken)
