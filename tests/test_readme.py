@@ -66,6 +66,22 @@ def test_the_screen_shown_is_the_viewers_own() -> None:
     assert golden.read_text().rstrip() in README
 
 
+def test_the_pictures_are_there_and_ask_nothing_of_the_network() -> None:
+    shown = re.findall(r"^!\[.+\]\((assets/\w+\.svg)\)$", README, re.MULTILINE)
+    assert shown == ["assets/screen.svg", "assets/text.svg"]
+    for name in shown:
+        svg = (Path(__file__).parent.parent / name).read_text()
+        assert not re.search(r"url\((?!#)|@import|<script", svg)
+
+
+def test_how_figures_were_measured_is_where_the_readme_says() -> None:
+    bench = (Path(__file__).parent / "bench/README.md").read_text()
+    headings = {
+        line[3:].lower().replace(" ", "-") for line in bench.splitlines() if line[:3] == "## "
+    }
+    assert {*re.findall(r"tests/bench/README\.md#([\w-]+)", README)} <= headings
+
+
 @pytest.mark.parametrize("sample", ["letters/dlcc_letters.py", "next_word.py"])
 def test_contributing_shows_the_samples_as_they_are_tested(sample: str) -> None:
     text = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text()

@@ -1,0 +1,45 @@
+"""Draw the README's pictures: screens of the viewer, after some keys.
+
+python tests/tools/make_screens.py
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+os.environ |= {"COLORTERM": "truecolor", "TERM": "xterm-256color"}
+os.environ.pop("NO_COLOR", None)
+
+from dlcc.cli.tui.app import ViewerApp
+from dlcc.cli.tui.opening import state_of
+from dlcc.core.files.paths import asset
+
+_ASSETS = Path(__file__).parents[2] / "assets"
+_SHE, _HER = 6, 7
+_SCREENS = {
+    "screen.svg": (
+        "chapter-sentences-four-mechanisms",
+        (100, 21),
+        ["down"] * _SHE + ["right"] * _HER,
+    ),
+    "text.svg": ("review-and-its-heads", (100, 21), ["right"]),
+}
+"""By file the demo that is shown, columns and rows, and the keys that are pressed."""
+
+
+async def draw(file: str, demo: str, size: tuple[int, int], keys: list[str]) -> None:
+    state = state_of(asset("demos") / f"{demo}.trace", "1.1.1", None, 1, "shared", "viridis")
+    app = ViewerApp(state)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await pilot.press(*keys)
+        await pilot.pause()
+        svg = app.export_screenshot()
+    start, end = svg.find("@font-face"), svg.rfind("}", 0, svg.find("-matrix {"))
+    svg = svg[:start] + svg[end + 1 :] if 0 < start < end else svg  # fonts from the network
+    (_ASSETS / file).write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n")
+
+
+if __name__ == "__main__":
+    for name, (demo, size, keys) in _SCREENS.items():
+        asyncio.run(draw(name, demo, size, keys))
