@@ -131,6 +131,7 @@ def sentiment(
     at_most_one(json=json_output, csv=csv, tui=tui)
     files = Files(save, export_to, theme, title, force)
     shows = attention or tui or files.wanted
+    needs = attention or tui or files.takes_traces
     if resume_output and (min_probability or shows):
         raise UsageError("--resume-output has an answer a text: no --min-probability, no picture")
     colours = chosen_palette(palette)
@@ -178,7 +179,7 @@ def sentiment(
                     method = explained.method if explained else None
                     trace = source.trace(answer.text, explainer, method)
                     traces += [trace] if trace else []
-            if shows and not traces and answered:
+            if needs and not traces and answered:
                 raise UsageError(NO_ATTENTION)
             for trace in traces[:1]:
                 check_map(trace.weights.shape, layer, head)

@@ -66,6 +66,12 @@ class Files:
     def wanted(self) -> bool:
         return self.save is not None or self.export is not None
 
+    @property
+    def takes_traces(self) -> bool:
+        """Whether nothing can be written without attention, whatever panels there are."""
+        drawn = self.export is None or self.export.suffix.lower() in PAGES
+        return self.save is not None or not drawn
+
     def write(
         self,
         traces: list[AttentionTrace],

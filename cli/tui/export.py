@@ -16,6 +16,7 @@ from dlcc.cli.tui.opening import reproducing
 from dlcc.cli.tui.state import GLYPHS, PICTURE, TEXT, Choice, ShownMap, ViewState, trace_name
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.ink import palette_of
+from dlcc.core.trace.maps import join_pieces
 from dlcc.core.trace.scales import Scale, scale_of
 from dlcc.core.trace.trace import AttentionTrace
 
@@ -183,16 +184,17 @@ def text_panel(state: ViewState) -> "Panel":
     row, queries, keys = state.row, shown.row_labels, shown.column_labels
     alone = queries == keys
     numbers = [trace.key_words[group[0]] for group in shown.keys] if trace.key_words else []
-    passages = [Passage(running(keys, shown.values[row], row if alone else None, numbers))]
+    words = running(keys, shown.values[row], row if alone else None, numbers)
+    passages = [Passage(words, f"{join_pieces([queries[row]])} looks at")]
     if not alone:
         asked = trace.query_words
         numbers = [asked[group[0]] for group in shown.queries] if asked else []
         passages.insert(0, Passage(running(queries, [0.0] * len(queries), row, numbers)))
     palette = palette_of(state.palette, scale.signed)
-    title, label = f"{shown.title}: {queries[row]} asks", f"weight, {scale.meaning}"
+    label = f"weight, {scale.meaning}"
     if scale.name == "row":  # of all rows; this one alone is seen
         scale, label = scale_of("own", shown.values[row]), "weight"
-    return TextPanel(passages, title, scale, label, palette)
+    return TextPanel(passages, shown.title, scale, label, palette)
 
 
 def print_state(state: ViewState) -> None:

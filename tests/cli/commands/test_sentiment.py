@@ -311,10 +311,14 @@ def test_the_coloured_text_is_exported(ask, tmp_path: Path) -> None:  # type: ig
     assert titles == ["layer", "head"]
 
 
-def test_a_gru_answers_but_has_no_attention(run_dlcc) -> None:  # type: ignore[no-untyped-def]
+def test_a_gru_answers_but_has_no_attention(run_dlcc, tmp_path) -> None:  # type: ignore[no-untyped-def]
     gru = trained_run("gru")
     assert run_dlcc("sentiment", "so awful", "--checkpoint", gru).stdout.startswith("bad")
-    for args in (["--attention"], ["--explain", "rollout"]):
+    text = tmp_path / "a.svg"
+    run_dlcc("sentiment", "so awful", "--checkpoint", gru, "--export", text)
+    assert "awful" in text.read_text("utf-8")
+    table = ["--export", tmp_path / "a.csv"]
+    for args in (["--attention"], ["--explain", "rollout"], table):
         result = run_dlcc("sentiment", "so awful", "--checkpoint", gru, *args)
         assert result.exit_code == 2
         assert "GRU" in result.stderr
