@@ -57,6 +57,9 @@ def train(
             "--save", help="Write the trained attention, for dlcc attend --load.", metavar="FILE"
         ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file that --save finds there.")
+    ] = False,
     run: Annotated[
         Path | None,
         typer.Option(
@@ -81,6 +84,7 @@ def train(
     from contextlib import nullcontext
 
     from dlcc.cli.console import note, print_results, stdout
+    from dlcc.cli.draw.export import check_place
     from dlcc.core.attend.relations import RELATIONS
     from dlcc.core.errors import UsageError
     from dlcc.core.train.runs import alone_in
@@ -108,6 +112,8 @@ def train(
         raise UsageError(
             "--save: learned key vectors fit the training words alone; leave out --learn-embeddings"
         )
+    if save is not None:
+        check_place(save, replace=force or resume, option="save")
     try:
         with alone_in(run) if run else nullcontext():
             about = _taught(asked, run, save, command_line(context))

@@ -77,6 +77,7 @@ def test_what_it_saves_dlcc_attend_loads(run_dlcc, pairs, tmp_path):
         (["planets"], 3, "relation planets: No such file"),
         (["--seeds", "0"], 2, "--seeds 0: at least 1"),
         (["--learn-embeddings", "--save", "x"], 2, "--save: learned key vectors"),
+        (["--save", "no/such/x"], 2, "--save no/such/x: no/such does not exist"),
     ],
 )
 def test_errors(run_dlcc, arguments, code, words):
