@@ -158,8 +158,12 @@ class Sheet:
         }
         self._figure.savefig(file, format=ending[1:], **kinds[ending])
         data = file.getvalue()
-        # A document type would name an address that some readers ask for.
-        return re.sub(rb"<!DOCTYPE[^>]*>\s*", b"", data) if ending == ".svg" else data
+        if ending == ".svg":
+            # A document type would name an address that some readers ask for; and lengths in
+            # points are nothing to renderers that know of no dots an inch.
+            data = re.sub(rb"<!DOCTYPE[^>]*>\s*", b"", data)
+            data = re.sub(rb'="([\d.]+)pt"', lambda m: b'="%.2f"' % (float(m[1]) * 96 / 72), data)
+        return data
 
     def _dpi(self) -> float:
         return min(self.theme.dpi, 72 * 60_000 / max(self.width, self.height))

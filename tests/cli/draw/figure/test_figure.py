@@ -99,6 +99,7 @@ def test_files_name_no_address_and_hold_words_as_text():
     names = set(re.findall(rb"https?://[^\"' )<]+", data))
     assert names <= {b"http://www.w3.org/2000/svg", b"http://www.w3.org/1999/xlink"}
     assert b"<!DOCTYPE" not in data
+    assert not re.search(rb'<svg[^>]*pt"', data)
     assert b"sans-serif" in data
     pdf = figure(".pdf", [map_of()], PAPER)
     assert pdf.startswith(b"%PDF")
