@@ -1,6 +1,7 @@
-"""Whole screens, kept as text: the bundled demos at 80 × 24 and 200 × 50.
+"""Whole screens, kept as text: the bundled demos in every view, at three sizes.
 
-DLCC_GOLDENS=write pytest tests/cli/test_view_goldens.py writes them anew; look at the difference.
+DLCC_GOLDENS=write pytest tests/cli/tui/test_view_goldens.py writes them anew: look at
+the difference.
 """
 
 import os
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 from viewing import Viewed, image_trace, state_of, view
 
-from dlcc.cli.tui.state import Frame, ViewState
+from dlcc.cli.tui.frames import Frame
+from dlcc.cli.tui.state import MAP, PICTURE, TEXT, ViewState
 from dlcc.core.files.paths import asset
 from dlcc.core.trace.trace import load_traces
 
@@ -55,3 +57,30 @@ def test_a_picture(colors):
         await check(f"picture-{colors or 'glyphs'}", viewed)
 
     view(state_of(image_trace()), steps, colors=colors)
+
+
+SIZES = ((80, 24), (120, 36), (200, 50))
+DEMOS = {
+    "bank": ("bank-and-bank-of-the-river", MAP, TEXT),
+    "chapter": ("chapter-sentences-four-mechanisms", MAP, TEXT),
+    "picture": ("picture-and-its-patches", MAP, PICTURE),
+    "review": ("review-and-its-heads", MAP, TEXT),
+    "translation": ("translation-and-its-alignment", MAP, TEXT),
+    "words": ("words-and-their-partners-trained", MAP, TEXT),
+}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("demo", DEMOS)
+def test_demos_in_each_view(demo, size):
+    name, *views = DEMOS[demo]
+    traces = load_traces(asset(f"demos/{name}.trace"))
+
+    async def steps(viewed: Viewed) -> None:
+        for shown_as in views:
+            viewed.state.view = shown_as
+            viewed.map.redraw()
+            await viewed.settle()
+            await check(f"demo-{demo}-{shown_as}-{size[0]}x{size[1]}", viewed)
+
+    view(ViewState([Frame("", traces)], view=views[0]), steps, size=size)
