@@ -4,7 +4,7 @@ A source is named by an entry point of the group `dlcc.sources`; naming them imp
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.metadata import entry_points, version
 from pathlib import Path
@@ -30,6 +30,17 @@ class Ask(NamedTuple):
     """Whether nothing, an empty text, is an answer too."""
 
 
+@dataclass(frozen=True)
+class Knob:
+    """One setting that a trace was made with, to be turned."""
+
+    name: str
+    """By which it is turned."""
+    value: str
+    choices: tuple[str, ...] = ()
+    """In order; of text none."""
+
+
 class Source(Protocol):
     """Makes traces.
 
@@ -37,7 +48,8 @@ class Source(Protocol):
     more, with another word in one of its rows; and `attention(*answers)`, as `traces`, but without
     explanations that take long, for many texts. And interventions: `without(trace, heads, tokens)`,
     the trace once more while some heads and tokens, numbered from 0, are off; `ablated(trace,
-    progress)`, a `core.ablation.Effect` for each head.
+    progress)`, a `core.ablation.Effect` for each head. And where it answers at once:
+    `knobs(trace)`, what may be turned, and `turned(trace, **values)`, the trace with these turned.
     """
 
     title: str

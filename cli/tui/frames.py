@@ -16,15 +16,17 @@ class Frame:
         source: Path | list[AttentionTrace],
         by_hand: int = 0,
         origin: int = 0,
+        told: bool = False,
     ) -> None:
         """Args:
         label: what it is called.
         source: its traces, or their file.
         by_hand: how many of them, the last, were made by hand in the viewer.
         origin: the number of the trace that these were made from.
+        told: whether the last of them says itself how it was made.
         """
         self.label, self._source = label, source
-        self.by_hand, self.origin = by_hand, origin
+        self.by_hand, self.origin, self.told = by_hand, origin, told
 
     @cached_property
     def traces(self) -> list[AttentionTrace]:
@@ -41,7 +43,7 @@ class Frame:
         return len(self.traces) - self.by_hand
 
     def with_by_hand(
-        self, traces: list[AttentionTrace], base: AttentionTrace
+        self, traces: list[AttentionTrace], base: AttentionTrace, told: bool
     ) -> "tuple[Frame, int]":
         """The frame with traces that were made by hand from `base`, one of its own, which stays
         beside them; what else was made by hand goes. And the number of the first of them."""
@@ -49,7 +51,7 @@ class Frame:
         kept = own if any(trace is base for trace in own) else [*own, base]
         origin = next(number for number, trace in enumerate(kept) if trace is base)
         made = len(kept) - len(own) + len(traces)
-        return Frame(self.label, [*kept, *traces], made, origin), len(kept)
+        return Frame(self.label, [*kept, *traces], made, origin, told), len(kept)
 
     def without_by_hand(self) -> "tuple[Frame, int]":
         """The frame without what was made by hand last, and the number of the trace that it was

@@ -115,6 +115,7 @@ WHEN: dict[str, Callable[[ViewState], bool]] = {
     "explain": lambda state: state.minus is None,
     "match": lambda state: bool(state.matches),
     "alternatives": _alternatives,
+    "knobs": lambda state: bool(state.turned),
     "head_off": lambda state: isinstance(state.choice.head, int) and bool(state.without),
     "layer_off": lambda state: state.choice.head != ROLLOUT and bool(state.without),
     "token_off": lambda state: bool(state.without),
@@ -197,6 +198,7 @@ MAP_KEYS: Keys = {
         Key("escape", "Esc", "clear", "Clear selection, search and difference"),
     ),
     "What if": (
+        Key("A", "A", "knobs", "Attend anew: turn temperature, mask, mechanism, words", "anew"),
         Key("0", "0", "head_off", "Switch this head off, and on again", footer="off"),
         Key("Z", "Z", "layer_off", "Switch this layer's heads off, and on again"),
         Key("delete,backspace", "Del", "token_off", "Take this column's token away, and back"),

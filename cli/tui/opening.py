@@ -158,7 +158,7 @@ def _choice(state: ViewState, option: str, text: str) -> Choice:
 
 def reproducing(state: ViewState) -> str:
     """The `dlcc` command, or two, that show what `state` shows."""
-    if state.path is not None and not state.by_hand:
+    if state.path is not None and not state.made:
         return " ".join(["dlcc view", shlex.quote(str(state.path)), *_view_options(state)])
     choice, minus = state.choice, state.minus
     made = command_of(state.trace.made_by)

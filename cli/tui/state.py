@@ -1,6 +1,5 @@
 """What the viewer shows, apart from any screen: which map, changed how, and where the cursor is."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,8 +8,7 @@ import numpy as np
 from dlcc.cli.draw.labels import display
 from dlcc.cli.draw.pictures import FULL_COLOR, LIT, PLAIN
 from dlcc.cli.tui.frames import Frame
-from dlcc.core import sources
-from dlcc.core.errors import DlccError
+from dlcc.cli.tui.offers import Offers
 from dlcc.core.sources import Source
 from dlcc.core.trace import maps
 from dlcc.core.trace.scales import Scale, scale_of
@@ -53,7 +51,7 @@ class ShownMap:
 
 
 @dataclass
-class ViewState:
+class ViewState(Offers):
     """Everything a screen needs to draw, and what the keys change."""
 
     frames: list[Frame]
@@ -100,25 +98,17 @@ class ViewState:
     @property
     def by_hand(self) -> bool:
         """Whether the trace was made by hand, which no command does again."""
+        return self.made and not self.frames[self.frame].told
+
+    @property
+    def made(self) -> bool:
+        """Whether the trace was made in the viewer, from the one that `origin` is."""
         return self.choice.trace >= self.frames[self.frame].own
 
     @property
-    def again(self) -> Callable[[AttentionTrace, int, str], list[AttentionTrace]] | None:
-        """What makes the trace once more with another word in one row, if anything does."""
-        return self._offered("again")
-
-    @property
-    def without(self) -> Callable[..., list[AttentionTrace]] | None:
-        """What makes the trace once more without some heads and tokens, if anything does."""
-        return self._offered("without")
-
-    def _offered(self, method: str) -> Callable[..., list[AttentionTrace]] | None:
-        """What the trace's source may have."""
-        name = self.trace.made_by.get("source", self.trace.kind)
-        try:
-            return getattr(sources.source(str(name), self.source), method, None)
-        except DlccError:  # none of that name, or one that does not load
-            return None
+    def origin(self) -> AttentionTrace:
+        """What the last traces were made from in the viewer."""
+        return self.traces[self.frames[self.frame].origin]
 
     @property
     def explanations(self) -> dict[str, np.ndarray]:
@@ -293,10 +283,12 @@ class ViewState:
         self.rows = {row for row in self.rows if row < rows}
         self.columns = {column for column in self.columns if column < columns}
 
-    def add_by_hand(self, traces: list[AttentionTrace], base: AttentionTrace) -> None:
+    def add_by_hand(
+        self, traces: list[AttentionTrace], base: AttentionTrace, told: bool = False
+    ) -> None:
         """Show traces that were made by hand from the trace `base`, which stays beside them; what
-        else was made by hand goes."""
-        self._put(*self.frames[self.frame].with_by_hand(traces, base))
+        else was made by hand goes. `told`: whether they say how they were made."""
+        self._put(*self.frames[self.frame].with_by_hand(traces, base, told))
 
     def drop_by_hand(self) -> None:
         """Show the trace again that the last was made from by hand."""

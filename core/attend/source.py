@@ -10,17 +10,18 @@ import numpy as np
 from dlcc.core.attend.mechanisms import (
     BOOK_KEY,
     BOOK_QUERY,
+    MASKS,
     MECHANISMS,
     AttendConfig,
     Weights,
     attend,
     tokenise,
 )
-from dlcc.core.attend.trained import TrainedAttention, prepare
+from dlcc.core.attend.trained import TrainedAttention, load_trained, prepare
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.vectors import BUNDLED, WordVectors, look_up
 from dlcc.core.progress import Progress
-from dlcc.core.sources import Ask, made_by
+from dlcc.core.sources import Ask, Knob, made_by
 from dlcc.core.trace.trace import MAX_CELLS, AttentionTrace
 
 
@@ -38,8 +39,69 @@ class AttendSource:
         configs = [AttendConfig(name) for name in mechanisms_of(mechanism or "dot")]
         return traces_of(read_sentences([query, key] if key else [query]), configs)
 
+    def knobs(self, trace: AttentionTrace) -> list[Knob]:
+        """What the trace was made with; none of traces that do not say it."""
+        made = trace.made_by
+        if not all(name in made for name in ("asked", "options", *_KNOBS)):
+            return []
+        query, key = made["asked"][0], made["asked"][-1] if len(made["asked"]) > 1 else ""
+        found = [Knob("query", query), Knob("key", key)]
+        untrained = not made["options"].get("load")
+        width = trace.num_heads * trace.tensors["query"].shape[-1]
+        choices = {
+            "mechanism": MECHANISMS,
+            "temperature": _TEMPERATURES,
+            "mask": MASKS,
+            "scaled": () if made["mechanism"] == "additive" else ("yes", "no"),
+            "heads": _divisors(width) if made["mechanism"] == "multihead" and untrained else (),
+            "seed": _SEEDS if made["mechanism"] != "dot" and untrained else (),
+        }
+        for name, each in choices.items():
+            value = made[_KNOBS_BY_NAME[name]]
+            said = {True: "yes", False: "no"}[value] if name == "scaled" else _plain(value)
+            found += [Knob(name, said, each)] if each else []
+        return found
+
+    def turned(self, trace: AttentionTrace, **values: str) -> list[AttentionTrace]:
+        """The trace made with other values of its knobs, one trace.
+
+        Raises:
+            UsageError: a value that it cannot have, or a sentence without a word.
+        """
+        now = {knob.name: knob.value for knob in self.knobs(trace)} | values
+        options = trace.made_by["options"]
+        mechanism, load = now["mechanism"], options.get("load")
+        config = AttendConfig(
+            mechanism,
+            int(now.get("heads", trace.made_by["num_heads"])),
+            now.get("scaled", "yes") == "yes",
+            float(now["temperature"]),
+            now["mask"],
+            int(now.get("seed", trace.made_by["seed"])),
+        )
+        file = options.get("embeddings")
+        texts = [now["query"], *([now["key"]] if now["key"].strip() else [])]
+        trained = None if load is None or mechanism == "dot" else load_trained(load)
+        sentences = read_sentences(texts, None if file is None else Path(file))
+        return traces_of(sentences, [config], trained, load)
+
 
 SOURCE = AttendSource()
+
+_KNOBS_BY_NAME = {"heads": "num_heads"} | {
+    name: name for name in ("mechanism", "temperature", "mask", "scaled", "seed")
+}
+_KNOBS = tuple(_KNOBS_BY_NAME.values())
+_TEMPERATURES = ("0.05", "0.1", "0.2", "0.3", "0.5", "0.7", "1", "1.5", "2", "3", "5", "10", "100")
+_SEEDS = tuple(map(str, range(10)))
+
+
+def _divisors(width: int) -> tuple[str, ...]:
+    return tuple(str(n) for n in range(1, width + 1) if width % n == 0)
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
-"""What becomes of an answer without a head, a layer or a token: made anew beside the old one."""
+"""What becomes of a trace without a head, a layer or a token, or with its knobs turned: made anew
+beside the old one."""
 
 from collections.abc import Callable
 from functools import partial
 
 from dlcc.cli.tui.messages import Compute
+from dlcc.cli.tui.screens.knobs import KnobsScreen
 from dlcc.cli.tui.screens.reading import Reading
 from dlcc.core.trace.trace import AttentionTrace
 
@@ -34,14 +36,25 @@ class WhatIf(Reading):
             lambda heads, tokens: (heads, tokens - group if group <= tokens else tokens | group)
         )
 
+    def action_knobs(self) -> None:
+        """Turn what the trace was made with; the map follows, and the old one stays beside it."""
+        state = self.state
+        base = state.origin if state.made and not state.by_hand else state.trace
+
+        def show(traces: list[AttentionTrace]) -> None:
+            state.add_by_hand(traces, base, told=True)
+            self.redraw()
+
+        self.app.push_screen(KnobsScreen(state, show))
+
     def _switch(self, switched: Callable[[Heads, Tokens], tuple[Heads, Tokens]]) -> None:
         """Make the trace anew with what `switched` makes of the heads and tokens that are off."""
         state, without = self.state, self.state.without
         assert without is not None  # else there is no such key
         trace = state.trace
         heads, tokens = switched(*_off(trace))
-        if "off" in trace.details and state.by_hand:
-            trace = state.traces[state.frames[state.frame].origin]
+        if "off" in trace.details and state.made:
+            trace = state.origin
         if not heads and not tokens:
             state.drop_by_hand()
             self.redraw()
