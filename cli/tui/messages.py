@@ -3,12 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from textual.message import Message
-
-from dlcc.core.trace.trace import AttentionTrace
-
-Traces = list[AttentionTrace]
 
 
 @dataclass
@@ -34,8 +31,8 @@ class Compute(Message):
 
     what: str
     """In words."""
-    work: Callable[[], Traces]
-    then: Callable[[Traces], None] | None = None
-    """What to do with the traces; None shows them in place of everything."""
+    work: Callable[[], Any]
+    then: Callable[[Any], None] | None = None
+    """What to do with what comes of it; None shows it, traces, in place of everything."""
     otherwise: Callable[[], None] = lambda: None
     """What to do after a failure."""

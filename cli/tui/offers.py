@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dlcc.core import sources
+from dlcc.core.ablation import Effect
 from dlcc.core.errors import DlccError
 from dlcc.core.sources import Knob, Source
 from dlcc.core.trace.trace import AttentionTrace
@@ -30,6 +31,11 @@ class Offers:
         return self._offered("without")
 
     @property
+    def ablated(self) -> Callable[..., list[Effect]] | None:
+        """What says what becomes of the answer without each head, if anything does."""
+        return self._offered("ablated")
+
+    @property
     def turned(self) -> Callable[..., list[AttentionTrace]] | None:
         """What makes the trace with other values of its knobs, if anything does."""
         return self._offered("turned") if self.knobs else None
@@ -37,10 +43,10 @@ class Offers:
     @property
     def knobs(self) -> list[Knob]:
         """What can be turned in the trace."""
-        offered: Callable[..., Any] | None = self._offered("knobs")
+        offered = self._offered("knobs")
         return offered(self.trace) if offered else []
 
-    def _offered(self, method: str) -> Callable[..., list[AttentionTrace]] | None:
+    def _offered(self, method: str) -> Callable[..., Any] | None:
         """What the trace's source may have."""
         name = self.trace.made_by.get("source", self.trace.kind)
         try:

@@ -192,13 +192,13 @@ def heads_of(traces: Sequence[AttentionTrace], pair: str | None = None) -> list[
 def ranked(heads: Iterable[Head], measure: str) -> list[Head]:
     """Heads by one measure: the sharpest first by entropy, the largest first by a share; those
     without it last."""
-    sign = 1 if measure == "entropy" else -1
+    return sorted(heads, key=lambda head: rank(measure, head.values.get(measure, np.nan)))
 
-    def order(head: Head) -> tuple[bool, float]:
-        value = head.values.get(measure, np.nan)
-        return bool(np.isnan(value)), sign * value if not np.isnan(value) else 0.0
 
-    return sorted(heads, key=order)
+def rank(measure: str, value: float) -> tuple[bool, float]:
+    """What heads are sorted by: small entropies and large shares or changes come first."""
+    missing = bool(np.isnan(value))
+    return missing, 0.0 if missing else value if measure == "entropy" else -abs(value)
 
 
 def _heads(

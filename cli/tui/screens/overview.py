@@ -1,8 +1,10 @@
 """All layers and heads at once, each a thumbnail; one is chosen with the arrow keys."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
+import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -17,13 +19,17 @@ from textual.widgets import Static
 from dlcc.cli.draw.labels import display, fit
 from dlcc.cli.tui.export import Seen, seen_heads
 from dlcc.cli.tui.keys import EXPORT, SCALE, Key, Keys, arrows, bindings, footer
+from dlcc.cli.tui.messages import Compute
 from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import Choice, ViewState
 from dlcc.cli.tui.widgets.ink import Ink, bar_of
+from dlcc.core.ablation import Effect
 from dlcc.core.trace import maps
+from dlcc.core.trace.heads import measured, rank
 from dlcc.core.trace.small import shrink
 
 _WIDTHS = (4, 6, 8, 12, 16, 24)  # cells across a thumbnail; half as many lines
+ANSWER = "change of the answer"
 _STRONG = Style(bold=True, reverse=True)
 
 
@@ -48,6 +54,8 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
         head = state.choice.head
         self.chosen = state.choice.layer, head if isinstance(head, int) else 0
         """(layer, head)."""
+        self._order = list(np.ndindex(state.trace.num_layers, state.trace.num_heads))
+        self._values: np.ndarray | None = None
 
     def on_resize(self, _: events.Resize) -> None:
         trace = self._state.trace
@@ -67,24 +75,40 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
         self._lines.clear()
         self.refresh()
 
+    def sort(self, values: np.ndarray | None, order: list[tuple[int, int]]) -> None:
+        """Draw the heads in another order, line by line, each with its value of [L, H] if any."""
+        self._values, self._order = values, order
+        self._lines.clear()
+        self.choose(*self.chosen)
+
+    def beside(self, down: int, right: int) -> tuple[int, int]:
+        """The head that is drawn so far from the chosen one."""
+        trace = self._state.trace
+        row, column = divmod(self._order.index(self.chosen), trace.num_heads)
+        row = clamp(row + down, 0, trace.num_layers - 1)
+        column = clamp(column + right, 0, trace.num_heads - 1)
+        return self._order[row * trace.num_heads + column]
+
     def choose(self, layer: int, head: int) -> None:
         """Put the frame on a head and bring it into sight."""
         self.chosen = layer, head
         high, wide = self._across // 2 + 1, self._across + 1
-        region = Region(head * wide, layer * high, wide, high)
+        row, column = divmod(self._order.index(self.chosen), self._state.trace.num_heads)
+        region = Region(column * wide, row * high, wide, high)
         self.scroll_to_region(region, animate=False, immediate=True, force=True)
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
         trace = self._state.trace
         high, wide = self._across // 2 + 1, self._across + 1
-        layer, line = divmod(y + round(self.scroll_y), high)
-        if layer >= trace.num_layers:
+        row, line = divmod(y + round(self.scroll_y), high)
+        if row >= trace.num_layers:
             return Strip.blank(self.size.width, self.rich_style)
         left = round(self.scroll_x)
         first = left // wide
         last = min(trace.num_heads, (left + self.size.width) // wide + 1)
-        heads = (self._thumbnail(layer, head) for head in range(first, last))
+        order = self._order[row * trace.num_heads :]
+        heads = (self._thumbnail(*order[column]) for column in range(first, last))
         parts = (lines[line] if line < len(lines) else Strip([]) for lines in heads)
         strip = Strip.join([part.adjust_cell_length(wide) for part in parts])
         strip = strip.crop(left - first * wide)
@@ -99,15 +123,18 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
             small = self._ink.levels(shrink(values, self._across // 2, self._across))
             self._lines[layer, head] = [Strip(self._ink.run(levels)) for levels in small]
         here = (layer, head) == self.chosen
-        text = fit(f"{'>' if here else ''}{layer + 1}.{head + 1}", self._across)
+        place = f"{'>' if here else ''}{layer + 1}.{head + 1}"
+        value = np.nan if self._values is None else float(self._values[layer, head])
+        text = fit(_fitting(place, value, self._across), self._across)
         return [Strip([Segment(text, _STRONG if here else None)]), *self._lines[layer, head]]
 
     def on_click(self, event: events.Click) -> None:
         trace = self._state.trace
-        layer = (event.y + round(self.scroll_y)) // (self._across // 2 + 1)
-        head = (event.x + round(self.scroll_x)) // (self._across + 1)
-        if layer < trace.num_layers and head < trace.num_heads:
-            self.post_message(self.Touched((layer, head), event.chain > 1))
+        row = (event.y + round(self.scroll_y)) // (self._across // 2 + 1)
+        column = (event.x + round(self.scroll_x)) // (self._across + 1)
+        if row < trace.num_layers and column < trace.num_heads:
+            place = self._order[row * trace.num_heads + column]
+            self.post_message(self.Touched(place, event.chain > 1))
 
 
 class OverviewScreen(PaneScreen):
@@ -118,6 +145,8 @@ class OverviewScreen(PaneScreen):
             *arrows(
                 "Head to the left", "Head to the right", "Layer above", "Layer below", "choose"
             ),
+            Key("m", "m", "measure", "Sort by entropy, diagonal, ..., the cursor's pair", "sort"),
+            Key("x", "x", "ablate", "Sort by what each head does to the answer", "answer"),
             SCALE,
             EXPORT,
             Key("enter", "Enter", "take", "Open this head", footer="open"),
@@ -129,15 +158,52 @@ class OverviewScreen(PaneScreen):
     def compose(self) -> ComposeResult:
         yield Static(id="chosen", markup=False)
         self._thumbnails = Thumbnails(self.state, self.scale)
+        self._values: dict[str, np.ndarray] = {}
+        self._measure = ""  # by which the heads are sorted
         yield self._thumbnails
         yield Static(id="bar", classes="line")
         yield footer()
 
     def action_move(self, down: int, right: int) -> None:
-        trace, view = self.state.trace, self._thumbnails
-        layer, head = view.chosen
-        layer = clamp(layer + down, 0, trace.num_layers - 1)
-        view.choose(layer, clamp(head + right, 0, trace.num_heads - 1))
+        self._thumbnails.choose(*self._thumbnails.beside(down, right))
+        self.draw()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "measure":
+            return self.state.trace.kind != "combined"
+        return action != "ablate" or self.state.ablated is not None
+
+    def action_measure(self) -> None:
+        """Sort by the next measure, at last by layers again."""
+        state = self.state
+        if "entropy" not in self._values:
+            pair = [state.shown.queries[state.row]], [state.shown.keys[state.column]]
+            self._values |= measured(state.trace, pair)
+        names = [name for name, each in self._values.items() if not np.isnan(each).all()]
+        ways = ["", *names]
+        self._sort(ways[(ways.index(self._measure) + 1) % len(ways)])
+
+    def action_ablate(self) -> None:
+        """Sort by what becomes of the answer without each head."""
+        ablated, trace = self.state.ablated, self.state.trace
+        assert ablated is not None  # else there is no such key
+
+        def show(effects: list[Effect]) -> None:
+            values = np.zeros(trace.weights.shape[:2])
+            for each in effects:
+                values[each.layer, each.head] = each.change
+            self._values[ANSWER] = values
+            self._sort(ANSWER)
+
+        self.post_message(Compute("Switching each head off", partial(ablated, trace), show))
+
+    def _sort(self, measure: str) -> None:
+        self._measure = measure
+        order = list(np.ndindex(*self.state.trace.weights.shape[:2]))
+        values = self._values.get(measure)
+        if values is not None:
+            order.sort(key=lambda place: rank(measure, float(values[place])))
+        self._thumbnails.sort(values, order)
         self.draw()
 
     def action_take(self) -> None:
@@ -166,7 +232,23 @@ class OverviewScreen(PaneScreen):
         entropy = sum(map(maps.row_entropy, shown.values)) / len(shown.values)
         row, column = divmod(int(shown.values.argmax()), shown.values.shape[1])
         name = display(state.trace.layer_names[layer])
+        said = f"mean entropy {entropy:.2f} bits"
+        if self._measure:
+            value = self._values[self._measure][layer, head]
+            pair = f" {state.shown.names(state.row, state.column)}" * (self._measure == "pair")
+            said = f"{self._measure}{pair} {value:{'+' if self._measure == ANSWER else ''}.3f}"
         self.query_one("#chosen", Static).update(
-            f" {name}, head {head + 1}: mean entropy {entropy:.2f} bits, strongest "
+            f" {name}, head {head + 1}: {said}, strongest "
             f"{shown.names(row, column)} {shown.values.max():.3f}"
         )
+
+
+def _fitting(place: str, value: float, width: int) -> str:
+    """A head's name with its value, if any, in as many digits as there is room for."""
+    if not np.isnan(value):
+        for digits in (3, 2, 1):
+            number = f"{value:.{digits}f}"
+            whole = f"{place} {number.replace('0.', '.', 1) if abs(value) < 1 else number}"
+            if len(whole) <= width:
+                return whole
+    return place

@@ -1,0 +1,62 @@
+"""The heads in the order of a measure."""
+
+import re
+
+import numpy as np
+from viewing import FakeSource, Viewed, install, state_of, text_trace, view
+
+from dlcc.cli.tui.state import Choice
+from dlcc.core.ablation import Effect
+from dlcc.core.trace.heads import measured
+
+
+def places(viewed: Viewed) -> list[str]:
+    """The heads as they are drawn, line by line."""
+    return re.findall(r">?(\d\.\d) [-+]?\d*\.\d+", viewed.text)
+
+
+def by(values: np.ndarray, sign: int) -> list[str]:
+    order = sorted(np.ndindex(*values.shape), key=lambda place: sign * values[place])
+    return [f"{layer + 1}.{head + 1}" for layer, head in order]
+
+
+def test_heads_are_sorted_by_each_measure_and_opened_from_there():
+    trace = text_trace()
+    values = measured(trace, ([(1,)], [(5,)]))
+
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("down", "right", "right", "right", "right", "right", "o")
+        for name in ("entropy", "diagonal", "previous", "next", "special", "pair"):
+            await viewed.press("m")
+            assert f": {name} " in viewed.text
+            assert places(viewed) == by(values[name], 1 if name == "entropy" else -1)
+        assert "pair the → her" in viewed.text
+        best = by(values["pair"], -1)[0]
+        await viewed.press(*["left"] * 3, *["up"] * 3, "enter")
+        layer, head = (int(part) - 1 for part in best.split("."))
+        assert viewed.state.choice == Choice(0, layer, head)
+        await viewed.press("o", *["m"] * 7)
+        assert not places(viewed)  # in the order of layers again
+
+    view(state_of(trace), steps)
+
+
+def test_heads_are_sorted_by_what_they_do_to_the_answer(monkeypatch):
+    changes = dict(zip(np.ndindex(2, 3), (0.1, -0.5, 0.0, 0.3, 0.02, -0.2), strict=True))
+
+    def ablated(trace):
+        return [Effect(*place, change, "") for place, change in changes.items()]
+
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("o", "x")
+        assert places(viewed) == ["1.2", "2.1", "2.3", "1.1", "2.2", "1.3"]
+        assert "change of the answer +0.100" in viewed.text
+        await viewed.press("m")
+        assert ": entropy " in viewed.text
+        await viewed.press("x")
+        assert places(viewed)[0] == "1.2"
+
+    source = FakeSource()
+    source.ablated = ablated
+    install(monkeypatch, attend=source)
+    view(state_of(text_trace()), steps)
