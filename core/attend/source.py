@@ -47,13 +47,13 @@ class AttendSource:
         query, key = made["asked"][0], made["asked"][-1] if len(made["asked"]) > 1 else ""
         found = [Knob("query", query), Knob("key", key)]
         untrained = not made["options"].get("load")
-        width = trace.num_heads * trace.tensors["query"].shape[-1]
+        split = made["mechanism"] == "multihead" and untrained and "query" in trace.tensors
         choices = {
             "mechanism": MECHANISMS,
             "temperature": _TEMPERATURES,
             "mask": MASKS,
             "scaled": () if made["mechanism"] == "additive" else ("yes", "no"),
-            "heads": _divisors(width) if made["mechanism"] == "multihead" and untrained else (),
+            "heads": _divisors(trace.num_heads * trace.tensors["query"].shape[-1]) if split else (),
             "seed": _SEEDS if made["mechanism"] != "dot" and untrained else (),
         }
         for name, each in choices.items():

@@ -76,3 +76,12 @@ def test_traces_that_do_not_say_how_they_were_made_have_no_knobs():
 
     assert SOURCE.knobs(replace(trace_of(), made_by={})) == []
     assert SOURCE.knobs(replace(trace_of(), made_by={"command": "dlcc attend"})) == []
+
+
+def test_traces_without_tensors_can_be_turned_too():
+    from dataclasses import replace
+
+    bare = replace(trace_of("multihead"), tensors={}, scores=None)
+    (found,) = SOURCE.turned(bare, mask="causal")
+    assert found.made_by["mask"] == "causal"
+    assert "heads" not in values(bare)
