@@ -527,7 +527,7 @@ def test_the_book_preset_starts_from_bundled_vectors(run_dlcc, tmp_path: Path) -
 def test_heads_are_switched_off_in_turn(run_dlcc):
     given = ("sentiment", "A wonderful plot.", "--checkpoint", trained_run(), "--ablate", "heads")
     (result,) = json.loads(run_dlcc(*given, "--json").stdout)["results"]
-    assert result["asked"] == "A wonderful plot."
+    assert result["text"] == "A wonderful plot."
     assert sorted((each["layer"], each["head"]) for each in result["heads"]) == [
         (1, 1),
         (1, 2),
