@@ -131,7 +131,7 @@ def test_only_what_is_in_sight_is_drawn():
         await viewed.press("g", "home")
         assert any(line.lstrip().startswith("w0 >") for line in drawn(viewed))
 
-    view(state_of(plain_trace(tokens)), steps)
+    view(state_of(plain_trace(tokens), view="map"), steps)
 
 
 def test_a_cursor_move_draws_two_rows_and_the_head_only():
