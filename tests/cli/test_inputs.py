@@ -237,7 +237,7 @@ def test_folders_and_archives(case: str, run_dlcc: Callable[..., Any], tmp_path:
         assert wanted in result.stderr
     else:
         assert result.exit_code == 0, result.stderr
-        assert json.loads(result.stdout)["parts"] == wanted
+        assert json.loads(result.stdout)["results"][0]["parts"] == wanted
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
@@ -245,7 +245,7 @@ def test_a_linked_class_is_one_of_the_classes(run_dlcc: Callable[..., Any], tmp_
     put(tmp_path, pictures("data/cat", "elsewhere/dog"))
     (tmp_path / "data/dog").symlink_to(tmp_path / "elsewhere/dog")
     result = run_dlcc("data", tmp_path / "data", "--json")
-    assert json.loads(result.stdout)["parts"] == ALL
+    assert json.loads(result.stdout)["results"][0]["parts"] == ALL
 
 
 def test_a_class_named_in_latin_1_is_shown_and_a_picture_exported(
