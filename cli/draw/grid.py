@@ -1,7 +1,8 @@
 """An attention map as lines of text: a grid of colours, glyphs or numbers, at any width.
 
-Wide enough, the keys' words stand above their columns. Else they are turned upright, and where even
-that would take many blocks of columns, cells are one column wide and the keys are numbered.
+All columns are of one width. The keys' words lie above them, on two lines where they are wider, or
+slanted; where even that would take many blocks of columns, cells are one column wide and the keys
+are numbered.
 """
 
 from collections.abc import Iterable
@@ -16,14 +17,14 @@ from rich.text import Text
 
 from dlcc.cli.console import stdout
 from dlcc.cli.draw.bar import colour_bar
-from dlcc.cli.draw.labels import fit, graphemes, number, rotated, side_by_side
+from dlcc.cli.draw.labels import Piece, fit, head_lines, number, side_by_side
 from dlcc.cli.draw.palette import PALETTES, Palette, color_system
 from dlcc.core.trace.scales import Scale, scale_of
 from dlcc.core.trace.trace import AttentionTrace
 
 _LABEL_WIDTH = 16  # of a row's word, at most
-_LABEL_HEIGHT = 12  # of a column's upright word, at most
-_UPRIGHT_BLOCKS = 2  # of upright words; with more blocks keys are numbered instead
+_LABEL_HEIGHT = 12  # lines of slanted words, at most
+_SLANTED_BLOCKS = 2  # of slanted words; with more blocks keys are numbered instead
 _LEAST_BAR = 28  # columns of the colour bar
 _EVEN = 1e-6
 _DIM = Style(dim=True)
@@ -117,9 +118,8 @@ def row_looks(trace: AttentionTrace, layer: int = 0, head: int = 0) -> list[str]
 
 @dataclass(frozen=True)
 class _Layout:
-    widths: list[int]  # cells of each key's column
+    width: int  # cells of each key's column
     blocks: list[tuple[int, int]]  # keys from, up to
-    upright: bool = False
     numbered: bool = False
     looks_beside: bool = True
 
@@ -130,20 +130,32 @@ def _layout(trace: AttentionTrace, style: GridStyle, look_width: int) -> _Layout
     beside = style.width - label - look_width - 3
     below = style.width - label - len(str(len(trace.query))) - 2
     count = len(trace.key)
-    word = max(least, *(cell_len(word) + 1 for word in trace.key))
-    if word * count <= beside:
-        return _Layout([word] * count, [(0, count)])
-    if word * count <= below and word <= 2 * _LABEL_WIDTH:
-        return _Layout([word] * count, [(0, count)], looks_beside=False)
-    if least * count <= beside:
-        return _Layout([least] * count, [(0, count)], upright=True)
-    numbered = not style.numbers and least * count > _UPRIGHT_BLOCKS * below
+    longest = max(map(cell_len, trace.key))
+    slanted = None
+    for room, looks_beside in ((beside, True), (below, False)):
+        width = _widest(trace.key, max(longest + 1, least), least, room)
+        if longest < 2 * width:  # words lie flat
+            return _Layout(width, [(0, count)], looks_beside=looks_beside)
+        if width and slanted is None:
+            slanted = _Layout(width, [(0, count)], looks_beside=looks_beside)
+    if slanted is not None:
+        return slanted
+    numbered = not style.numbers and least * count > _SLANTED_BLOCKS * below
     cell = 1 if numbered else least
-    size = max(below // cell, 1)
+    size = max((below - (0 if numbered else longest)) // cell, 1)
     if size > 10:
         size -= size % 10 if numbered else 0
     blocks = [(start, min(start + size, count)) for start in range(0, count, size)]
-    return _Layout([cell] * count, blocks, not numbered, numbered, looks_beside=False)
+    return _Layout(cell, blocks, numbered, looks_beside=False)
+
+
+def _widest(words: tuple[str, ...], most: int, least: int, room: int) -> int:
+    """The widest columns that fit, with their labels, into `room` cells; 0 where none do."""
+    for width in range(min(most, room // len(words)), least - 1, -1):
+        heads = head_lines(words, width, _LABEL_HEIGHT)
+        if max(piece.x + cell_len(piece.text) for line in heads for piece in line) <= room:
+            return width
+    return 0
 
 
 def _header(
@@ -156,17 +168,16 @@ def _header(
         for number in range(start + 10 - start % 10, stop + 1, 10):
             ruler += str(number).rjust(number - start - len(ruler))
         return [_line(margin + ruler)]
-    words = trace.key[start:stop]
-    if not layout.upright:
-        columns = zip(words, layout.widths[start:stop], strict=True)
-        return [_line(margin + "".join(fit(word, width) for word, width in columns))]
-    height = min(max(len(graphemes(word)) for word in words), _LABEL_HEIGHT)
-    upright = [rotated(word, height) for word in words]
-    width = layout.widths[start]
-    return [
-        _line(margin + "".join(fit(column[row], width) for column in upright))
-        for row in range(height)
-    ]
+    heads = head_lines(trace.key[start:stop], layout.width, _LABEL_HEIGHT)
+    return [_line(_joined(pieces, -len(margin))) for pieces in heads]
+
+
+def _joined(pieces: list[Piece], left: int) -> str:
+    """Pieces on one line that begins `left` of the first column."""
+    line = ""
+    for piece in pieces:
+        line += " " * (piece.x - left - cell_len(line)) + piece.text
+    return line
 
 
 def _append_cells(
@@ -181,7 +192,7 @@ def _append_cells(
 ) -> None:
     cells: list[tuple[str, Style]] = []
     for key in range(start, stop):
-        width, weight = layout.widths[key], float(weights[key])
+        width, weight = layout.width, float(weights[key])
         part, colour = float(places[key]), style.color_system is not None
         if masked[key]:
             cells.append(("·" + " " * (width - 1), _DIM))

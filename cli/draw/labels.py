@@ -4,12 +4,12 @@ that steers it."""
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from rich.cells import cell_len, chop_cells, split_graphemes
 from rich.text import Text
 
 _JOINER = "\u200d"  # holds an emoji together
-_READABLE = 5  # cells that a cut label needs
 
 
 @lru_cache(maxsize=65536)
@@ -59,15 +59,6 @@ def _visible(character: str) -> str:
     return character
 
 
-@lru_cache(maxsize=65536)
-def rotated(text: str, height: int) -> tuple[str, ...]:
-    """`text` from top to bottom, one character a line, resting on the last of `height` lines."""
-    letters = graphemes(text)
-    if len(letters) > height:
-        letters = [*letters[: height - 1], "…"]
-    return (*[""] * (height - len(letters)), *letters)
-
-
 def side_by_side(
     blocks: Sequence[Sequence[Text]], width: int | None = None, gap: int = 2
 ) -> list[Text]:
@@ -100,29 +91,54 @@ def has_wide(text: str) -> bool:
     return any(cells > 1 for *_, cells in split_graphemes(text)[0])
 
 
-def head_lines(labels: tuple[str, ...], width: int, most: int) -> list[list[str]]:
-    """Column labels as lines of cells `width` wide: lying where that cuts few, else standing.
+class Piece(NamedTuple):
+    """A part of a column's label on one line above the columns."""
+
+    column: int
+    x: int
+    """Cells right of the first column's left edge; negative left of it."""
+    text: str
+
+
+def head_lines(labels: Sequence[str], width: int, most: int) -> list[list[Piece]]:
+    """Column labels as lines from top to bottom, each a list of pieces from left to right.
+
+    Words lie flat where they fit, by turns on two lines where that keeps them whole, and else are
+    slanted: up to the right, a few letters a line. Where not even that has room, columns have
+    numbers.
 
     Args:
         labels: one a column.
         width: cells of a column.
-        most: lines that standing labels may take.
+        most: lines that slanted labels may take; longer ones are cut.
     """
-    lengths = list(map(cell_len, labels))
-    lines = min(max(lengths), most)
-    cut = sum(length >= width for length in lengths)
-    few = max(len(labels) // 4, sum(length > lines for length in lengths))
-    if not cut or (width >= _READABLE and cut <= few):
-        return [[_centred(label, width) for label in labels]]
-    margin = " " * ((width - 1) // 2)  # left of the middle, as the numbers below are
-    standing = [rotated(label, lines) for label in labels]
-    return [
-        [fit(margin + letter, width) for letter in line] for line in zip(*standing, strict=True)
-    ]
+    longest, middle = max(map(cell_len, labels)), (width - 1) // 2
+    if longest < width or (longest == width and len(labels) == 1):
+        return [[_centred(label, n, width) for n, label in enumerate(labels)]]
+    if longest < 2 * width and most > 1:
+        flat = [_centred(label, n, width) for n, label in enumerate(labels)]
+        stems = [Piece(n, n * width + middle, "│") for n in range(0, len(labels), 2)]
+        return [flat[::2], sorted(flat[1::2] + stems)]
+    step = width - 1
+    if step < 1 + any(map(has_wide, labels)) or most < 2:
+        return [_numbers(len(labels), width)]
+    parts = [chop_cells(label, step) for label in labels]
+    lines: list[list[Piece]] = [[] for _ in range(min(most, max(map(len, parts))))]
+    for column, part in enumerate(parts):
+        if len(part) > len(lines):
+            part = [*part[: len(lines) - 1], fit(part[len(lines) - 1] + "…", step)]
+        for line, text in enumerate(part):
+            lines[-1 - line].append(Piece(column, column * width + middle + line * step, text))
+    return lines
 
 
-def _centred(text: str, width: int) -> str:
-    """`text` in the middle of `width` cells; one too long keeps a blank before the next."""
-    if cell_len(text) >= width:
-        return fit(text, width - 1) + " "
-    return fit(" " * ((width - cell_len(text)) // 2) + text, width)
+def _numbers(count: int, width: int) -> list[Piece]:
+    """The columns' numbers from 1, as many as have room."""
+    step = next(n for n in (1, 2, 5, 10, 20, 50, 100) if n * width > len(str(count)))
+    right = (width - 1) // 2 + 1  # the last digit stands over the column's middle
+    texts = ((n, str(n + 1)) for n in range(step - 1, count, step))
+    return [Piece(n, n * width + right - len(text), text) for n, text in texts]
+
+
+def _centred(text: str, column: int, width: int) -> Piece:
+    return Piece(column, column * width + (width - cell_len(text)) // 2, text)

@@ -91,6 +91,10 @@ def _alternatives(state: ViewState) -> bool:
     return bool(info.alternatives(state.trace, step) and state.again)
 
 
+def _marked(state: ViewState) -> bool:
+    return bool(state.rows or state.columns or state.matches or state.minus or state.projector)
+
+
 _ON_MAP = ("zoom", "fit", "highlight", "select_row", "select_column")
 WHEN: dict[str, Callable[[ViewState], bool]] = {
     **dict.fromkeys(_ON_MAP, lambda state: state.view == MAP),
@@ -121,7 +125,7 @@ WHEN: dict[str, Callable[[ViewState], bool]] = {
     "token_off": lambda state: bool(state.without),
     "explanations": lambda state: bool(state.explanations),
     "cutmix": lambda state: "cutmix" in state.trace.details and state.trace.image is not None,
-    "clear": lambda state: bool(state.rows or state.columns or state.matches or state.minus),
+    "clear": _marked,
 }
 """When an action of the map can do something on what is shown; a key that cannot does not exist."""
 EXPORT = Key("e", "e", "export", "Export what is seen: figure, page or numbers", footer="export")
@@ -175,6 +179,7 @@ MAP_KEYS: Keys = {
         Key("minus", "-", "zoom(-1)", "Narrower cells"),
         Key("z", "z", "fit", "The widest cells that fit"),
         SCALE,
+        Key("F", "F", "projector", "The map alone, as large as the screen, and back"),
         Key("p", "p", "palette", "Next palette; the last is without colour"),
         Key("c", "c", "highlight", "Point out the row, the column, both or the cell"),
         Key("x", "x", "special", "Hide special tokens and renormalise, and back"),
@@ -195,7 +200,7 @@ MAP_KEYS: Keys = {
         Key("E", "E", "explanations", "Explanations side by side"),
         Key("X", "X", "cutmix", "CutMix: sources, box and attention inside it"),
         Key("t", "t", "table", "The map in words"),
-        Key("escape", "Esc", "clear", "Clear selection, search and difference"),
+        Key("escape", "Esc", "clear", "Small again; clear selection, search, difference"),
     ),
     "What if": (
         Key("A", "A", "knobs", "Attend anew: turn temperature, mask, mechanism, words", "anew"),

@@ -80,6 +80,8 @@ class ViewState(Offers):
     """How the picture and the attention are mixed."""
     follow: bool = False
     """In the picture: whether the patch under the cursor is the one that asks."""
+    projector: bool = False
+    """Whether the map has the whole screen."""
     searched: str = ""
     """The word searched for, in lower case."""
     source: Source | None = None

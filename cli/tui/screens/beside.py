@@ -13,7 +13,7 @@ from dlcc.cli.tui.export import Seen, panel, shown_trace
 from dlcc.cli.tui.keys import EXPORT, SCALE, Key, Keys, arrows, bindings, footer
 from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import Choice, ViewState
-from dlcc.cli.tui.widgets.grid import MapGrid
+from dlcc.cli.tui.widgets.grid import Cell, MapGrid
 from dlcc.cli.tui.widgets.ink import bar_of
 
 _LEAST = 24  # columns a map needs
@@ -101,9 +101,9 @@ class BesideScreen(PaneScreen):
     def _even_out(self) -> None:
         """Give all maps the cells that the narrowest has."""
         grids = [grid for column, _, grid, *_ in self._panes if column.display]
-        least = min((grid.zoom_now for grid in grids), default=0)
+        sizes = [(grid.cell.lines, grid.cell.width) for grid in grids]
         for grid in grids:
-            grid.set_zoom(least - grid.zoom_now)
+            grid.take(Cell(*map(min, zip(*sizes, strict=True))))
 
     def place(self) -> None:
         for (_, _, grid, _, value), choice in zip(self._panes, self._shown(), strict=True):

@@ -27,7 +27,12 @@ class MapScreen(WhatIf):
     KEYS = MAP_KEYS
     BINDINGS = bindings(MAP_KEYS)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - as Textual has it
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # noqa: RUF012
     CSS = """
+    MapScreen.projector #side, MapScreen.projector Footer { display: none; }
+    MapScreen.projector #title { height: 3; padding: 1 2; text-style: bold; text-align: center; }
+    MapScreen.-short.projector #title { height: 1; padding: 0 2; }
+    MapScreen.-short #side { height: 2; border-top: none; }
     MapScreen.-wide #main { layout: horizontal; }
     MapScreen.-wide #side { width: 42; height: 1fr; layout: vertical; border-top: none;
                             border-left: solid $primary; padding: 0 1; }
@@ -143,6 +148,10 @@ class MapScreen(WhatIf):
         self.state.scale = _next(SCALES, self.state.scale)
         self.redraw()
 
+    def action_projector(self) -> None:
+        self.state.projector = not self.state.projector
+        self.redraw()
+
     def action_palette(self) -> None:
         self.state.palette = _next(PALETTE_NAMES, self.state.palette)
         self.redraw()
@@ -189,6 +198,9 @@ class MapScreen(WhatIf):
         self.redraw()
 
     def action_clear(self) -> None:
+        if self.state.projector:
+            self.action_projector()
+            return
         self.state.rows, self.state.columns, self.state.minus = set(), set(), None
         self.state.searched = ""
         self.redraw()

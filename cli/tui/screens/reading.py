@@ -24,7 +24,6 @@ from dlcc.cli.tui.screens.overview import OverviewScreen
 from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import Choice, ViewState
 from dlcc.cli.tui.widgets.body import MapBody
-from dlcc.cli.tui.widgets.ink import NUMBER_WIDTH
 from dlcc.core.trace.trace import AttentionTrace, save_traces
 
 
@@ -50,6 +49,7 @@ class Reading(Screen[None]):
 
     def redraw(self) -> None:
         """Draw the state anew, and show the keys that it has where these have changed."""
+        self.set_class(self.state.projector, "projector")
         self.body.redraw()
         working = frozenset(action for action, when in WHEN.items() if when(self.state))
         if working != self._working:
@@ -174,7 +174,7 @@ class Reading(Screen[None]):
 
     def action_export(self) -> None:
         def seen() -> Seen:
-            return seen_in(self.state, self.body.grid.cell_width >= NUMBER_WIDTH)
+            return seen_in(self.state, self.body.grid.has_numbers)
 
         ask_and_export(self, seen, "attention.svg")
 

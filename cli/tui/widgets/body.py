@@ -115,7 +115,9 @@ class MapBody(Container):
     def _draw_headings(self) -> None:
         state = self.state
         title = Text(" dlcc view  ", "bold")
-        if state.minus is None:
+        if state.projector:
+            title = Text(state.shown.title, "bold")
+        elif state.minus is None:
             chosen, count = state.choice.trace, len(state.traces)
             name = trace_name(state.trace, chosen)
             title.append(f"[{name}]" if count > 1 else f" {name} ", "bold")

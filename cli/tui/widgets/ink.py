@@ -46,6 +46,7 @@ class Ink:
         low, steps = (-1, 2 * _STEPS + 1) if signed else (0, _STEPS + 1)
         values = [low + step / _STEPS for step in range(steps)]
         self.styles: list[Style] = [chosen.style(value, system) for value in values]
+        self._pairs: dict[tuple[int, int | None], Style] = {}
         self.glyphs = [" " if self.colored else chosen.glyph(value) for value in values]
         self.fills = [
             " " * width if self.colored else chosen.glyph(value, width) for value in values
@@ -66,6 +67,25 @@ class Ink:
             Segment(fills[step] * (end - start), styles[step])
             for step, start, end in zip(steps, starts, starts[1:], strict=False)
         ]
+
+    def pairs(self, upper: np.ndarray, lower: np.ndarray | None) -> list[Segment]:
+        """Cells of two rows on one line, in half blocks; None for no lower row."""
+        below = upper if lower is None else lower
+        changed = (upper[1:] != upper[:-1]) | (below[1:] != below[:-1])
+        starts = [0, *(np.flatnonzero(changed) + 1).tolist(), len(upper)]
+        both = zip(upper[starts[:-1]].tolist(), below[starts[:-1]].tolist(), strict=True)
+        return [
+            Segment("▀" * (end - start), self._pair(step, None if lower is None else other))
+            for (step, other), start, end in zip(both, starts, starts[1:], strict=False)
+        ]
+
+    def _pair(self, upper: int, lower: int | None) -> Style:
+        found = self._pairs.get((upper, lower))
+        if found is None:
+            background = None if lower is None else self.styles[lower].bgcolor
+            found = Style(color=self.styles[upper].bgcolor, bgcolor=background)
+            self._pairs[upper, lower] = found
+        return found
 
     def cells(self, levels: np.ndarray, values: np.ndarray) -> list[Segment]:
         """Cells side by side, each with its number where there is room for it."""

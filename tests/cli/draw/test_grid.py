@@ -50,7 +50,7 @@ def test_a_small_grid_in_glyphs():
     assert text(trace) == [
         "dots",
         "weight 0    ░░░.45▒▓▓▓███ 0.90",
-        "    her  [/b] ",
+        "     her [/b]",
         "she      ████  → [/b] 0.90",
         " of ▒▒▒▒ ▒▒▒▒  → 2 alike, 0.50",
     ]
@@ -105,13 +105,19 @@ def test_no_line_is_wider_than_the_screen(numbers, width, keys, word):
     assert looks[3].endswith(row_looks(trace)[3])
 
 
-def test_words_turn_upright_where_they_do_not_fit():
+def test_words_are_slanted_where_they_do_not_fit():
     trace = random_trace(3, 20)
     lines = text(trace, width=80)
-    start = len("token0 ")
-    column = [line[start + 2 * 12 : start + 2 * 13].strip() for line in lines[2:9]]
-    assert "".join(column) == "token12"
+    left = len("token0 ")
+    slanted = [line[left + 2 * 12 + n] for n, line in enumerate(reversed(lines[2:9]))]
+    assert "".join(slanted) == "token12"
     assert len(lines) == 2 + 7 + 3
+
+
+def test_all_columns_of_a_map_have_one_width():
+    trace = make(np.full((1, 3), 1 / 3), key=("a", "extraordinary", "of"))
+    row = text(trace, numbers=True, width=80)[-1]
+    assert [row.index(".33", start) for start in (3, 17, 31)] == [3, 17, 31]
 
 
 def test_many_keys_are_numbered_in_blocks():

@@ -5,8 +5,8 @@ import pytest
 from rich.cells import cell_len
 from viewing import Viewed, random_weights, state_of, text_trace, view
 
-from dlcc.cli.draw.labels import display, head_lines, number, rotated
-from dlcc.cli.tui.widgets.grid import MapGrid
+from dlcc.cli.draw.labels import Piece, display, head_lines, number
+from dlcc.cli.tui.widgets.grid import HALF, ZOOMS, MapGrid
 from dlcc.cli.tui.widgets.ink import PALETTE_NAMES, Ink
 from dlcc.core.trace.maps import join_pieces
 from dlcc.core.trace.trace import AttentionTrace
@@ -79,21 +79,124 @@ def test_pieces_join_to_words(pieces, word):
     assert join_pieces(pieces) == word
 
 
-def test_standing_labels():
-    assert rotated("ab", 4) == ("", "", "a", "b")
-    assert rotated("abcdef", 4) == ("a", "b", "c", "…")
-    assert rotated("e\u0301l", 2) == ("e\u0301", "l")
+def head_of(labels: tuple[str, ...], width: int, most: int = 9) -> list[str]:
+    """The lines as they are drawn, three cells left of the first column."""
+    lines = []
+    for pieces in head_lines(labels, width, most):
+        line = ""
+        for piece in pieces:
+            assert cell_len(line) <= piece.x + 3, f"{piece} overlaps {line!r}"
+            line += " " * (piece.x + 3 - cell_len(line)) + piece.text
+        lines.append(line)
+    return lines
 
 
-def test_labels_stand_where_lying_would_cut_them():
-    assert head_lines(("ab", "c"), 3, 9) == [["ab ", " c "]]
-    assert head_lines(("ab", "c"), 1, 9) == [["a", " "], ["b", "c"]]
-    assert head_lines(("abcdefgh", "ab", "c", "d"), 6, 9)[0][0] == "abcd… "
-    assert head_lines(("abcd", "efgh"), 1, 3) == [["a", "e"], ["b", "f"], ["…", "…"]]
+def test_labels_lie_flat_by_turns_on_two_lines_or_slanted():
+    words = ("she", "asked", "him", "to", "help")
+    assert head_of(words, 6) == ["    she  asked  him    to   help"]
+    assert head_of(words, 3) == ["   she   him  help", "    │asked│ to  │"]
+    slanted = ("teacher", "of", "students")
+    assert head_of(slanted, 3) == [
+        "          r     ts",
+        "        he    en",
+        "      ac    ud",
+        "    te of st",
+    ]
+    assert head_of(slanted, 3, 2) == ["      a…    u…", "    te of st"]
+
+
+def test_columns_too_narrow_for_letters_have_numbers():
+    assert head_lines(("abc", "cd", "ef", "gh"), 1, 9) == [[Piece(1, 1, "2"), Piece(3, 3, "4")]]
+    assert head_lines(("日本日", "日"), 2, 9) == [[Piece(0, 0, "1"), Piece(1, 2, "2")]]
+
+
+def test_every_word_is_whole_somewhere_at_80_columns():
+    words = tuple(f"{n}-extraordinarily"[:16] for n in range(42))
+    trace = AttentionTrace(random_weights(1, 1, 42, 42), words, words)
+
+    async def steps(viewed: Viewed) -> None:
+        grid = grid_of(viewed)
+        assert grid.cell.lines == 0
+        await viewed.press("end")
+        marked = drawn(viewed)[grid._head_height - 1]
+        assert marked.rstrip().endswith(words[-1] + " v") or f"v {words[-1]}" in marked
+        await viewed.press("down")
+        row = next(line for line in drawn(viewed) if ">" in line)
+        assert row.startswith(words[1] + " >")
+
+    view(state_of(trace, view="map"), steps)
+
+
+def test_two_rows_share_a_line_in_half_blocks():
+    ink = Ink("viridis", "truecolor", 1)
+    upper, lower = np.array([0, 64, 64], np.uint8), np.array([0, 64, 0], np.uint8)
+    strong, weak = ink.styles[64].bgcolor, ink.styles[0].bgcolor
+    segments = ink.pairs(upper, lower)
+    assert [(s.text, s.style.color, s.style.bgcolor) for s in segments] == [
+        ("▀", weak, weak),
+        ("▀", strong, strong),
+        ("▀", strong, weak),
+    ]
+    assert [s.style.bgcolor for s in ink.pairs(upper, None)] == [None, None]
+
+
+@pytest.mark.parametrize(("size", "lines"), [((80, 24), 1), ((120, 36), 3), ((200, 50), 5)])
+def test_cells_grow_with_the_screen_about_as_high_as_wide(size, lines):
+    words = tuple(f"word{n}" for n in range(9))
+    trace = AttentionTrace(random_weights(1, 1, 9, 9), words, words)
+
+    async def steps(viewed: Viewed) -> None:
+        grid = grid_of(viewed)
+        assert grid.cell.lines == lines
+        assert grid.cell.width <= max(2 * lines, 6)
+        assert grid.virtual_size.height <= grid.size.height
+
+    view(state_of(trace), steps, size=size)
+
+
+@pytest.mark.parametrize("colors", ["truecolor", "standard"])
+@pytest.mark.parametrize("zoom", [HALF, *ZOOMS])
+def test_the_cursor_s_cell_keeps_its_colour(zoom, colors):
+    weights = np.array([[[[0.1, 0.9, 0.0], [0.1, 0.0, 0.9]]]], dtype=np.float32)
+    trace = AttentionTrace(weights, ("a", "b"), ("x", "y", "z"))
+
+    async def steps(viewed: Viewed) -> None:
+        grid = grid_of(viewed)
+        grid.zoom = zoom
+        viewed.map.redraw()
+        middle = grid._head_height + grid.cell.lines // 2
+        strip = grid.render_line(middle)
+        start = grid._label_width + zoom.width
+        cell = strip.crop(start, start + zoom.width)
+        looks = {s.style.color if zoom == HALF else s.style.bgcolor for s in cell}
+        assert looks == {grid._ink.styles[-1].bgcolor}
+        assert not any(s.style.reverse for s in strip if s.style)
+        around = strip.crop(start - 1, start + zoom.width + 1).text
+        assert around.strip()[0] in "[┃" or zoom.width > 2
+        assert "[" in strip.text or "┃" in strip.text
+
+    view(state_of(trace, column=1), steps, size=(120, 40), colors=colors)
+
+
+def test_projector_mode_is_the_map_alone():
+    async def steps(viewed: Viewed) -> None:
+        lines = grid_of(viewed).cell.lines
+        await viewed.press("F")
+        assert grid_of(viewed).cell.lines > lines
+        assert "looks most at" not in viewed.text
+        assert "quit" not in viewed.text
+        assert viewed.state.shown.title in viewed.text
+        await viewed.press("escape")
+        await viewed.until(lambda: grid_of(viewed).cell.lines == lines)
+        await viewed.until(lambda: "quit" in viewed.text)
+        assert grid_of(viewed).cell.lines == lines
+        assert "quit" in viewed.text
+
+    view(state_of(text_trace()), steps)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
-@pytest.mark.parametrize("zoom", [0, 1, 2, 3])
+@pytest.mark.parametrize("zoom", ZOOMS[:3])
 def test_columns_stay_aligned_whatever_the_tokens(size, zoom):
     async def steps(viewed: Viewed) -> None:
         grid = grid_of(viewed)
@@ -107,7 +210,7 @@ def test_columns_stay_aligned_whatever_the_tokens(size, zoom):
             label.split()[0] for label in labels if label
         }
         row = next(line for line in lines if ">" in line)
-        assert cell_len(row[: row.index(">") + 1]) == grid._label_width
+        assert cell_len(row[: row.index(">")]) == grid._label_width - (2 if zoom.width == 2 else 1)
 
     view(state_of(plain_trace(TRICKY)), steps, size=size)
 
@@ -118,8 +221,8 @@ def test_only_what_is_in_sight_is_drawn():
     async def steps(viewed: Viewed) -> None:
         grid, state = grid_of(viewed), viewed.state
         runs: list[int] = []
-        draw = grid._ink.run
-        grid._ink.run = lambda levels: runs.append(len(levels)) or draw(levels)
+        draw = grid._ink.pairs
+        grid._ink.pairs = lambda up, low: runs.append(len(up)) or draw(up, low)
         grid.render_line(grid._head_height + 3)
         assert 0 < sum(runs) <= 80
         await viewed.press("G", "end")
@@ -129,7 +232,7 @@ def test_only_what_is_in_sight_is_drawn():
         assert "+" in viewed.text  # the minimap's frame
         assert viewed.map.body.minimap.display
         await viewed.press("g", "home")
-        assert any(line.lstrip().startswith("w0 >") for line in drawn(viewed))
+        assert any(line.lstrip().startswith("w0>[") for line in drawn(viewed))
 
     view(state_of(plain_trace(tokens), view="map"), steps)
 
@@ -158,7 +261,7 @@ def test_stronger_cells_have_other_colours(colors):
 
     async def steps(viewed: Viewed) -> None:
         grid = grid_of(viewed)
-        strip = grid.render_line(grid._head_height)
+        strip = grid.render_line(grid._head_height + grid.cell.lines // 2)
         backgrounds = [s.style.bgcolor for s in strip if s.style and "." in s.text]
         assert len(set(backgrounds)) == 3
 
@@ -171,9 +274,9 @@ def test_without_colour_glyphs_tell_the_weights():
     async def steps(viewed: Viewed) -> None:
         assert "glyphs" in viewed.text
         assert not viewed.map.check_action("palette", ())
-        await viewed.press("minus", "minus")
+        grid_of(viewed).take(ZOOMS[0])
         row = next(line for line in drawn(viewed) if ">" in line)
-        assert row.split(">")[1].rstrip() == "[]▒▒██"
+        assert row.split(">")[1].rstrip() == "[  ]▒██"
 
     trace = AttentionTrace(weights, ("a",), ("x", "y", "z"))
     view(state_of(trace), steps, colors=None)
@@ -232,7 +335,7 @@ def test_highlights_point_out_row_and_column():
 def test_the_mouse_moves_the_cursor_and_a_second_click_explains():
     async def steps(viewed: Viewed) -> None:
         grid = grid_of(viewed)
-        x = grid._label_width + 3 * grid.cell_width + 1
+        x = grid._label_width + 3 * grid.cell.width + 1
         await viewed.pilot.click(MapGrid, offset=(x, grid._head_height + 2))
         assert (viewed.state.row, viewed.state.column) == (2, 3)
         await viewed.pilot.click(MapGrid, offset=(x, grid._head_height + 2), times=2)

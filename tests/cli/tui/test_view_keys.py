@@ -196,14 +196,14 @@ def test_merging_and_hiding_keep_the_cursor_on_its_token():
 def test_zoom_from_one_character_to_numbers():
     async def steps(viewed: Viewed) -> None:
         widths = []
-        await viewed.press(*["minus"] * 5)
-        for _ in range(5):
-            widths.append(viewed.map.body.grid.cell_width)
+        await viewed.press(*["minus"] * 8)
+        for _ in range(7):
+            widths.append(tuple(viewed.map.body.grid.cell))
             await viewed.press("plus")
-        assert widths == [1, 2, 5, 8, 8]
+        assert widths == [(0, 1), (1, 2), (1, 5), (1, 8), (3, 6), (5, 10), (8, 16)]
         value = viewed.state.shown.values[1, 0]
         assert f"{value:.4f}" in viewed.text
-        await viewed.press("minus")
+        await viewed.press(*["minus"] * 4)
         assert f"{value:.2f}"[1:] in viewed.text
         await viewed.press("minus")
         assert f"{value:.2f}"[1:] not in viewed.text.split("───")[0]
