@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 from textual import events
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import App, ComposeResult
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
@@ -24,6 +24,7 @@ from textual.widgets import Static
 from dlcc.cli.draw.palette import color_system
 from dlcc.cli.options import settings
 from dlcc.cli.tui.export import print_state
+from dlcc.cli.tui.finding import Finder, Found, words_of
 from dlcc.cli.tui.keys import APP_KEYS, Key, Keys, bindings
 from dlcc.cli.tui.messages import Compute, Failed, Opened
 from dlcc.cli.tui.opening import frames_of, has_curves
@@ -33,6 +34,7 @@ from dlcc.cli.tui.screens.start import StartScreen
 from dlcc.cli.tui.state import Choice, Frame, ViewState
 from dlcc.core.errors import DlccError
 from dlcc.core.files.paths import log_file
+from dlcc.core.files.remembered import damage, recall, remember
 from dlcc.core.sources import Source
 from dlcc.core.trace.trace import AttentionTrace
 
@@ -55,7 +57,11 @@ class ViewerApp(App[None]):
     TITLE = "dlcc view"
     KEYS = APP_KEYS
     BINDINGS = bindings(APP_KEYS)
+    COMMANDS = {Finder}  # noqa: RUF012 - as Textual has it
     CSS = """
+    ToastRack { margin: 0; overflow: hidden; }
+    Toast { width: 1fr; max-width: 100%; margin: 0; padding: 0 1; border-left: none;
+            text-style: bold; }
     ModalScreen { align: center middle; }
     .dialog { width: 76; max-width: 95%; height: auto; max-height: 90%; padding: 0 1;
               border: round $primary; background: $surface; }
@@ -70,7 +76,8 @@ class ViewerApp(App[None]):
         self.color_system = color_system(Console(force_terminal=True))
         few = self.color_system in _FEW_COLORS
         super().__init__(ansi_color=True if few else None)  # else shades of grey stand for colours
-        self.theme = "ansi-dark" if few else "textual-dark"
+        light = recall("theme", str) == "light"
+        self.theme = f"{'ansi' if few else 'textual'}-{'light' if light else 'dark'}"
         self.animation_level = "none"  # what scrolls is there at once, over a slow line as well
         self.fault: BaseException | None = None
         """What nobody caught."""
@@ -89,6 +96,8 @@ class ViewerApp(App[None]):
                 number = getattr(signal, name)
                 leave = partial(self.exit, return_code=128 + number)
                 asyncio.get_running_loop().add_signal_handler(number, leave)
+        if fault := damage():
+            self.notify(fault, severity="warning", markup=False)
         if self._runs:
             self.push_screen(_curves(self._runs))
         elif self._state is None:
@@ -114,6 +123,8 @@ class ViewerApp(App[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "open" and isinstance(self.screen, StartScreen):
             return False
+        if action == "suspend_process":  # not on Windows, nor in a browser
+            return self._driver is not None and self._driver.can_suspend
         covered = isinstance(self.screen, SmallScreen)
         return not covered or action not in ("help", "open", "command_palette")
 
@@ -210,21 +221,27 @@ class ViewerApp(App[None]):
         return {group: keys for group, keys in groups.items() if keys}
 
     def action_theme(self) -> None:
-        family = self.theme.rpartition("-")[0]
-        self.theme = f"{family}-{'light' if self.current_theme.dark else 'dark'}"
+        family, other = (
+            self.theme.rpartition("-")[0],
+            "light" if self.current_theme.dark else "dark",
+        )
+        self.theme = f"{family}-{other}"
+        remember(theme=other)
 
     def action_open(self) -> None:
         over_map = any(isinstance(screen, MapScreen) for screen in self.screen_stack)
         self.push_screen(StartScreen(self._source, over_map))
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Every key that works now, for the command palette."""
+    def offers(self, screen: Screen[Any]) -> Iterator[Found]:
+        """Every key that works now, once, for the command palette."""
+        seen = {"command_palette"}
         for key in itertools.chain.from_iterable(self._working(screen).values()):
-            if key.action != "command_palette":
-                run = partial(
-                    self.call_later, self.run_action, key.action, self._owner(key, screen)
-                )
-                yield SystemCommand(f"{key.text} ({key.shown})", f"Key {key.shown}", run)
+            if key.action not in seen:
+                seen.add(key.action)
+                owner = self._owner(key, screen)
+                run = partial(self.call_later, self.run_action, key.action, owner)
+                words = words_of(key.name, key.text, key.footer)
+                yield Found(key.text, key.shown, words, run)
 
     def _owner(self, key: Key, screen: Screen[Any]) -> "Screen[Any] | ViewerApp":
         return screen if hasattr(screen, f"action_{key.name}") else self

@@ -4,8 +4,11 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Footer
+from textual.widgets._footer import FooterKey
 
 from dlcc.cli.tui import info
 from dlcc.cli.tui.state import MAP, PICTURE, ROLLOUT, TEXT, ViewState
@@ -67,6 +70,7 @@ APP_KEYS: Keys = {
         Key("ctrl+o", "^o", "open", "Another sentence, trace, run folder or demo", footer="open"),
         Key("q", "q", "quit", "Leave", footer="quit"),
         Key("ctrl+c", "^c", "quit", "Leave, from anywhere"),
+        Key("ctrl+z", "^z", "suspend_process", "Suspend; fg in the shell brings it back"),
     )
 }
 
@@ -129,6 +133,36 @@ WHEN: dict[str, Callable[[ViewState], bool]] = {
 }
 """When an action of the map can do something on what is shown; a key that cannot does not exist."""
 EXPORT = Key("e", "e", "export", "Export what is seen: figure, page or numbers", footer="export")
+
+_NO_MAP = "that belongs to the map: i leaves the picture"
+WHY: dict[str, str] = {
+    **dict.fromkeys(_ON_MAP, _NO_MAP),
+    "overview": "there is one head only",
+    "head": "this layer has one head",
+    "layer": "there is one layer only",
+    "reduce": "this layer has one head: nothing to combine",
+    "rollout": "rollout needs several layers of self-attention",
+    "trace": "there is one mechanism or model only",
+    "epoch": "these maps are of one moment: no other epochs",
+    "beside": "there is one map only",
+    "difference": "no other map of this shape to subtract",
+    "palette": "this picture has its own colours",
+    "special": "no special tokens in this trace",
+    "words": "every token is a whole word",
+    "picture": "these tokens are no picture",
+    "follow": "that belongs to pictures with a token of their own that asks",
+    "blend": "that belongs to the picture",
+    "explain": "a difference of two maps has no terms: Esc ends it",
+    "match": "nothing is searched: / asks for a word",
+    "alternatives": "no other words were weighed here",
+    "head_off": "no model can be asked again here: open a text, a picture or a translation",
+    "layer_off": "no model can be asked again here: open a text, a picture or a translation",
+    "token_off": "no model can be asked again here: open a text, a picture or a translation",
+    "explanations": "this trace holds no explanations",
+    "cutmix": "this is no mixed picture",
+    "clear": "nothing is selected, searched or subtracted",
+}
+"""Why the key of an action does nothing now, for those of WHEN."""
 
 MAP_KEYS: Keys = {
     "Move": (
@@ -230,6 +264,21 @@ def bindings(keys: Keys, modal: bool = False) -> list[BindingType]:
     return own if modal else [*_FIRST, *own]
 
 
+class KeyLine(Footer):
+    """As many keys as the width holds, each whole."""
+
+    def compose(self) -> ComposeResult:
+        room = self.app.size.width
+        for key in super().compose():
+            if isinstance(key, FooterKey):
+                room -= cell_len(f"{key.key_display} {key.description}") + 1
+                key.display = room >= -1  # the last needs no gap after it
+            yield key
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.recompose)
+
+
 def footer() -> Footer:
     """The line below every screen."""
-    return Footer(compact=True, show_command_palette=False)
+    return KeyLine(compact=True, show_command_palette=False)

@@ -34,6 +34,12 @@ def log_file() -> Path:
     return logs / "dlcc.log"
 
 
+def remembered_file() -> Path:
+    """What the viewer remembers: looks, what was opened, lessons that are done."""
+    config = _home("config") or Path(platformdirs.user_config_dir("dlcc", appauthor=False))
+    return config / "remembered.json"
+
+
 def asset(name: str) -> Path:
     """A file or folder that was installed with the program.
 

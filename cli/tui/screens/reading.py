@@ -1,9 +1,11 @@
 """A map with a cursor, and the keys that lead from it to other screens, files and the clipboard."""
 
+import itertools
 import unicodedata
 from functools import partial
 
 from rich.console import RenderableType
+from textual import events
 from textual.app import ComposeResult
 from textual.geometry import clamp
 from textual.screen import Screen
@@ -11,7 +13,7 @@ from textual.screen import Screen
 from dlcc.cli.draw.labels import display
 from dlcc.cli.tui import info
 from dlcc.cli.tui.export import Seen, seen_in
-from dlcc.cli.tui.keys import WHEN, footer
+from dlcc.cli.tui.keys import MAP_KEYS, WHEN, WHY, footer
 from dlcc.cli.tui.messages import Compute
 from dlcc.cli.tui.opening import reproducing
 from dlcc.cli.tui.screens.beside import BesideScreen
@@ -46,6 +48,15 @@ class Reading(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return action not in WHEN or not self.is_mounted or WHEN[action](self.state)
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that can do nothing here says why."""
+        if event.key in self.active_bindings:
+            return
+        for key in itertools.chain.from_iterable(MAP_KEYS.values()):
+            if event.key in key.keys.split(",") and not self.check_action(key.name, ()):
+                why = WHY.get(key.name, "it can do nothing on this map")
+                self.notify(f"{key.shown.split()[0]}: {why}", markup=False)
 
     def redraw(self) -> None:
         """Draw the state anew, and show the keys that it has where these have changed."""
