@@ -83,6 +83,7 @@ class RootGroup(LazyGroup):
         "import": Door(
             "import_weights:import_weights", "Look at attention that another program kept."
         ),
+        "learn": Door("learn:learn", "The chapter as ten lessons, beside live maps."),
         "look": Door(
             "look:look", "Look at attention from any source, one of a package of yours too."
         ),

@@ -28,13 +28,14 @@ from dlcc.cli.tui.finding import Finder, Found, words_of
 from dlcc.cli.tui.keys import APP_KEYS, Key, Keys, bindings
 from dlcc.cli.tui.messages import Compute, Failed, Opened
 from dlcc.cli.tui.opening import frames_of, has_curves
-from dlcc.cli.tui.screens.dialogs import Read, help_text
+from dlcc.cli.tui.screens.dialogs import Choose, Read, help_text
 from dlcc.cli.tui.screens.map import MapScreen
 from dlcc.cli.tui.screens.start import StartScreen
 from dlcc.cli.tui.state import Choice, Frame, ViewState
 from dlcc.core.errors import DlccError
 from dlcc.core.files.paths import log_file
 from dlcc.core.files.remembered import damage, recall, remember
+from dlcc.core.lessons import lesson, lessons
 from dlcc.core.sources import Source
 from dlcc.core.trace.trace import AttentionTrace
 
@@ -72,7 +73,9 @@ class ViewerApp(App[None]):
     .dialog OptionList { height: auto; max-height: 16; }
     """
 
-    def __init__(self, state: ViewState | None, runs: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, state: ViewState | None, runs: Sequence[Path] = (), first: int | None = None
+    ) -> None:
         self.color_system = color_system(Console(force_terminal=True))
         few = self.color_system in _FEW_COLORS
         super().__init__(ansi_color=True if few else None)  # else shades of grey stand for colours
@@ -84,6 +87,8 @@ class ViewerApp(App[None]):
         self._state = state
         self._runs = runs
         """Runs whose curves are shown first, in place of a state."""
+        self._lesson = first
+        """The number of the lesson that is shown first, in place of both."""
         self._source = None if state is None else state.source
         self._newest = 0
         """Number of the latest computation; older ones come too late."""
@@ -98,7 +103,9 @@ class ViewerApp(App[None]):
                 asyncio.get_running_loop().add_signal_handler(number, leave)
         if fault := damage():
             self.notify(fault, severity="warning", markup=False)
-        if self._runs:
+        if self._lesson is not None:
+            self._open_lesson(self._lesson)
+        elif self._runs:
             self.push_screen(_curves(self._runs))
         elif self._state is None:
             self.action_open()
@@ -232,6 +239,26 @@ class ViewerApp(App[None]):
         over_map = any(isinstance(screen, MapScreen) for screen in self.screen_stack)
         self.push_screen(StartScreen(self._source, over_map))
 
+    def action_lessons(self) -> None:
+        """Choose a lesson; a digit does."""
+        from dlcc.cli.tui.screens.lesson import lesson_lines
+
+        def chosen(number: int | None) -> None:
+            if number is not None:
+                self._open_lesson(number)
+
+        try:
+            options = [(line, number) for number, line in enumerate(lesson_lines(), 1)]
+        except DlccError as error:
+            self.post_message(Failed(error))
+        else:
+            self.push_screen(Choose("Lessons: a digit opens one, 0 the tenth", options), chosen)
+
+    def _open_lesson(self, number: int) -> None:
+        from dlcc.cli.tui.screens.lesson import LessonScreen
+
+        self.push_screen(LessonScreen(lesson(number)))
+
     def offers(self, screen: Screen[Any]) -> Iterator[Found]:
         """Every key that works now, once, for the command palette."""
         seen = {"command_palette"}
@@ -242,6 +269,11 @@ class ViewerApp(App[None]):
                 run = partial(self.call_later, self.run_action, key.action, owner)
                 words = words_of(key.name, key.text, key.footer)
                 yield Found(key.text, key.shown, words, run)
+        for each in lessons():
+            name = f"Lesson {each.number}: {each.title}"
+            words = f"{name} learn {each.words}".replace(":", " ")
+            open_it = partial(self.call_later, self._open_lesson, each.number)
+            yield Found(name, f"{len(each.pages) + 1} screens", words, open_it)
 
     def _owner(self, key: Key, screen: Screen[Any]) -> "Screen[Any] | ViewerApp":
         return screen if hasattr(screen, f"action_{key.name}") else self
@@ -304,10 +336,12 @@ def view_traces(
     view(ViewState([Frame("", traces)], choice=choice, source=source))
 
 
-def view(state: ViewState | None, runs: Sequence[Path] = ()) -> None:
-    """Open the viewer on a state, on the curves of runs, or on the start screen."""
+def view(
+    state: ViewState | None, runs: Sequence[Path] = (), lesson_number: int | None = None
+) -> None:
+    """Open the viewer on a state, on the curves of runs, on a lesson or on the start screen."""
     if is_interactive():
-        app = ViewerApp(state, runs)
+        app = ViewerApp(state, runs, lesson_number)
         take_keyboard()
         app.run()
         if (app.return_code or 0) > 128:

@@ -68,6 +68,7 @@ APP_KEYS: Keys = {
         Key("ctrl+p", "^p", "command_palette", "Find a command by its name"),
         Key("T", "T", "theme", "Light or dark"),
         Key("ctrl+o", "^o", "open", "Another sentence, trace, run folder or demo", footer="open"),
+        Key("ctrl+l", "^l", "lessons", "Lessons: the chapter in ten", footer="learn"),
         Key("q", "q", "quit", "Leave", footer="quit"),
         Key("ctrl+c", "^c", "quit", "Leave, from anywhere"),
         Key("ctrl+z", "^z", "suspend_process", "Suspend; fg in the shell brings it back"),

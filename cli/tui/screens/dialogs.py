@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from rich.console import RenderableType
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
@@ -91,7 +92,7 @@ class Ask(ModalScreen[list[str] | None]):
 
 
 class Choose(ModalScreen[Any]):
-    """A list; the answer is the chosen value, or None."""
+    """A list; the answer is the chosen value, or None. The first ten have a digit each."""
 
     KEYS: ClassVar[Keys] = {"Here": (*Menu.KEYS["Here"], _CLOSE)}
     BINDINGS = bindings({"Here": (_CLOSE,)}, modal=True)
@@ -107,6 +108,12 @@ class Choose(ModalScreen[Any]):
             yield Menu([line for line, _ in self._options])
             yield Label("Enter takes one, Esc closes.", classes="hint")
         yield footer()
+
+    def on_key(self, event: events.Key) -> None:
+        place = "1234567890".find(event.character or "-")
+        if 0 <= place < len(self._options):
+            event.stop()
+            self.dismiss(self._options[place][1])
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(self._options[event.option_index][1])

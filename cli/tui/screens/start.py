@@ -59,6 +59,10 @@ class StartScreen(Screen[None]):
             else:
                 yield f"{title} ...", partial(self._ask, name)
         yield "Open a trace or a run folder ...", self._open
+        yield (
+            "Learn: the chapter in ten lessons ...",
+            partial(self.call_later, self.app.run_action, "lessons"),
+        )
         for path in opening.demos():
             yield f"Demo: {display(path.stem.replace('-', ' '))}", path
         for path in opening.runs_near():
