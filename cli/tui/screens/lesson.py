@@ -10,7 +10,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from dlcc.cli.tui.keys import WHEN, Key, Keys, arrows, bindings, footer
-from dlcc.cli.tui.state import Choice, Frame, ViewState
+from dlcc.cli.tui.state import MAP, PICTURE, Choice, Frame, ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.body import MapBody
 from dlcc.cli.tui.widgets.grid import MapGrid
@@ -30,7 +30,9 @@ def lesson_lines() -> list[str]:
 
 def state_of(show: dict[str, Any], system: str | None = None) -> ViewState:
     """The map that a page shows, in whole words where its tokens are pieces."""
-    state = ViewState([Frame("", [trace_of(show)])], system=system)
+    trace = trace_of(show)
+    view = MAP if trace.image is None else PICTURE
+    state = ViewState([Frame("", [trace])], view=view, system=system)
     patches.begin(state)
     state.choose(Choice(0, show.get("layer", 1) - 1, show.get("head", 1) - 1))
     if WHEN["words"](state):

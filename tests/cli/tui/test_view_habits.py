@@ -15,7 +15,7 @@ from dlcc.core.files.paths import remembered_file
         ("zoom", "Wider cells"),
         ("overview", "All layers and heads"),
         ("theme", "Light or dark"),
-        ("picture", "Export the view"),
+        ("svg", "Export"),
         ("compare", "Maps side by side"),
     ],
 )
@@ -66,9 +66,11 @@ def test_the_footer_is_cut_between_words(width):
     whole = {}
 
     async def wide(viewed: Viewed) -> None:
+        await viewed.until(lambda: bool(viewed.lines[-1].strip()))
         whole["line"] = viewed.lines[-1]
 
     async def steps(viewed: Viewed) -> None:
+        await viewed.until(lambda: bool(viewed.lines[-1].strip()))
         line = viewed.lines[-1].strip()
         assert line
         assert (whole["line"].strip() + " ").startswith(line + " ")
