@@ -23,6 +23,11 @@ def learn(
 
     A lesson is a few screens of text beside a live map, something to do, and a question that is
     checked. In a pipe it is printed.
+
+    Examples:
+        dlcc learn
+        dlcc learn 3
+        dlcc learn 3 --print
     """
     from dlcc.cli.tui.app import is_interactive, view
     from dlcc.core.lessons import lesson
