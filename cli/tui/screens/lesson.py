@@ -216,6 +216,8 @@ class LessonScreen(Screen[None]):
             if self.lesson.name not in done:
                 remember(lessons=[*done, self.lesson.name])
         self._say()
+        said = self.query_one("#said", VerticalScroll)
+        self.call_after_refresh(said.scroll_end, animate=False)  # what is said of the answer
 
     def action_alone(self) -> None:
         said = self.query_one("#said")

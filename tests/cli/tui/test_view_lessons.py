@@ -46,11 +46,13 @@ def test_a_wrong_answer_gets_a_hint_and_the_right_one_is_remembered(size):
         await viewed.press("enter")
         right = lesson(1).right()
         await viewed.press(str((right + 1) % 4 + 1))
+        await viewed.until(lambda: "Not this one." in viewed.text)
         assert "Not this one." in viewed.text
         assert recall("lessons", list) == []
         await viewed.press("enter")
         assert "1 Queries and keys" in viewed.text  # not without the answer
         await viewed.press(str(right + 1))
+        await viewed.until(lambda: "✓ Right." in viewed.text)
         assert "✓ Right." in viewed.text
         assert recall("lessons", list) == ["01-queries-and-keys"]
         await viewed.press("enter")
