@@ -1,6 +1,7 @@
 """The map screen: keys move the cursor, choose the map and change how it is drawn."""
 
 import numpy as np
+from textual.geometry import clamp
 
 from dlcc.cli.draw.pictures import BLENDS
 from dlcc.cli.tui.keys import MAP_KEYS, bindings
@@ -56,7 +57,8 @@ class MapScreen(WhatIf):
             if state.trace.num_heads > 1:
                 self.action_head(down)
         elif state.view == TEXT:
-            self.go(state.row + down + right, state.column)
+            row = clamp(state.row + down + right, 0, len(state.shown.values) - 1)
+            self.go(row, int(np.abs(state.shown.values[row]).argmax()))  # what it looks at most
         else:
             self.go(state.row + down, state.column + right)
 

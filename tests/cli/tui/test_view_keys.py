@@ -67,6 +67,7 @@ async def try_key(viewed: Viewed, key: Key, name: str) -> None:
     place = await prepare(viewed, key)
     before = seen(viewed)
     await viewed.press(name)
+    await viewed.until(lambda: seen(viewed) != before)
     assert seen(viewed) != before, f"{name} ({key.text}) did nothing {place}"
 
 
