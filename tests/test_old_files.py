@@ -42,7 +42,7 @@ def test_a_run_goes_on_to_the_weights_it_had_then(run_dlcc: Run, tmp_path: Path)
 
 def test_a_translator_answers(run_dlcc: Run) -> None:
     result = run_dlcc("translate", "I see the dog.", "--checkpoint", OLD / "translate", "--json")
-    (found,) = json.loads(result.stdout)["translations"]
+    (found,) = json.loads(result.stdout)["results"]
     assert found["translation"] == "Yo veo el perro."
     assert found["score"] == pytest.approx(-0.6413, abs=2e-3)
     assert found["attention"][0][:3] == pytest.approx([0.109, 0.2537, 0.1367], abs=2e-3)
@@ -58,6 +58,6 @@ def test_a_text_classifier_answers(run_dlcc: Run) -> None:
 def test_a_picture_classifier_answers(run_dlcc: Run) -> None:
     picture = OLD / "red.png"
     result = run_dlcc("vit", "predict", picture, "--checkpoint", OLD / "vit", "--json")
-    (found,) = json.loads(result.stdout)
-    assert found["answers"][0]["class"] == "red"
+    (found,) = json.loads(result.stdout)["results"]
+    assert found["answers"][0]["label"] == "red"
     assert found["answers"][0]["probability"] == pytest.approx(0.540343, abs=2e-3)

@@ -177,10 +177,12 @@ def test_any_translator_is_exported(attention: str) -> None:
 def test_what_is_asked_for_computes(run_dlcc: Any, tmp_path: Path) -> None:
     picture = str(ASSETS / "ship.png")
     shown = [
-        json.loads(run_dlcc("vit", "predict", picture, "--json", "--runner", runner).stdout)
+        json.loads(run_dlcc("vit", "predict", picture, "--json", "--runner", runner).stdout)[
+            "results"
+        ]
         for runner in ("onnx", "torch")
     ]
-    assert shown[0][0]["answers"][0]["class"] == shown[1][0]["answers"][0]["class"] == "ship"
+    assert shown[0][0]["answers"][0]["label"] == shown[1][0]["answers"][0]["label"] == "ship"
     np.testing.assert_allclose(shown[0][0]["patches"], shown[1][0]["patches"], atol=1e-4)
     bare = shutil.copytree(ASSETS / "vit", tmp_path / "bare")
     config = json.loads((bare / "config.json").read_text())

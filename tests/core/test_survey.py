@@ -84,6 +84,6 @@ def test_the_command_prints_it_and_its_numbers(run_dlcc: Callable, tmp_path: Pat
     result = run_dlcc("data", path)
     assert result.exit_code == 0
     assert result.stdout.startswith("labelled texts: 2\n  train: 2 (0 1, 1 1)\n")
-    values = json.loads(run_dlcc("data", path, "--json").stdout)
+    (values,) = json.loads(run_dlcc("data", path, "--json").stdout)["results"]
     assert values["parts"] == {"train": {"0": 1, "1": 1}}
     assert run_dlcc("data", tmp_path / "none").exit_code == 3

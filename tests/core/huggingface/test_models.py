@@ -89,7 +89,7 @@ def test_two_models_are_shown_with_their_difference(run_dlcc: Any, tmp_path: Pat
     assert run_dlcc("look", first, second, "the cat", "--save", saved).exit_code == 0
     a, b, difference = load_traces(saved)
     assert difference.weights == pytest.approx(a.weights - b.weights, abs=1e-6)
-    listed = json.loads(run_dlcc("look", "--list", tmp_path, "--json").stdout)
+    listed = json.loads(run_dlcc("look", "--list", tmp_path, "--json").stdout)["results"]
     assert [each["type"] for each in listed] == ["bert", "bert"]
 
 
@@ -107,7 +107,7 @@ def test_a_classifier_labels_and_explains(run_dlcc: Any, tmp_path: Path) -> None
     assert alone["labels"] == ["sad", "glad"]
     assert json.loads(many[2]) == alone["results"][0]
     trust = run_dlcc("sentiment", "--model", model, "the good cat", "--faithfulness", "--json")
-    assert len(json.loads(trust.stdout)["methods"]) == 4
+    assert len(json.loads(trust.stdout)["results"]) == 4
 
 
 def test_a_translator_writes_and_aligns(run_dlcc: Any, tmp_path: Path) -> None:
@@ -135,8 +135,8 @@ def test_a_vision_model_says_where_it_looked(run_dlcc: Any, tmp_path: Path) -> N
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)).save(picture)
     for method in ("gradient", "rollout", "last"):
         result = run_dlcc("vit", "predict", picture, "--model", model, "--json", "--method", method)
-        (found,) = json.loads(result.stdout)
-        assert {each["class"] for each in found["answers"]} == {"cat", "dog", "owl"}
+        (found,) = json.loads(result.stdout)["results"]
+        assert {each["label"] for each in found["answers"]} == {"cat", "dog", "owl"}
         assert np.array(found["patches"]).shape == (4, 4)
 
 
