@@ -14,7 +14,10 @@ def test_the_lesson_on_masks_is_two_keys_away():
         await viewed.until(lambda: "3 Masks" in viewed.text)
         assert isinstance(viewed.app.screen, LessonScreen)
         assert "minus infinity" not in viewed.text
-        await viewed.press("enter", "right_square_bracket")
+        await viewed.press("enter")
+        await viewed.until(lambda: "2 of 3" in viewed.text)
+        await viewed.press("right_square_bracket")
+        await viewed.until(lambda: "✓ Put the causal mask on" in viewed.text)
         assert "✓ Put the causal mask on" in viewed.text
         assert "causal mask" in viewed.app.screen.body.state.trace.title
         await viewed.press("escape")
@@ -42,6 +45,7 @@ def test_a_wrong_answer_gets_a_hint_and_the_right_one_is_remembered(size):
         await viewed.press("2", "enter")  # no question yet: a number does nothing
         for _ in range(6):
             await viewed.press("down")
+        await viewed.until(lambda: "✓" in viewed.text)
         assert "✓" in viewed.text
         await viewed.press("enter")
         right = lesson(1).right()
