@@ -43,9 +43,12 @@ def learn(
 
 
 def _list() -> None:
-    from dlcc.cli.console import note
+    from dlcc.cli.console import note, warn
     from dlcc.cli.tui.screens.lesson import lesson_lines
+    from dlcc.core.files.remembered import damage
 
+    if fault := damage():
+        warn(fault)
     for line in lesson_lines():
         print(line)
     note("dlcc learn NUMBER opens one; with --print it is plain text")

@@ -50,6 +50,14 @@ def test_the_right_answer_is_offered_once(each):
     assert question.rule in RULES
 
 
+def test_the_head_asked_for_is_seen_without_numbers():
+    heads = next(each for each in lessons() if each.question.rule == "head")
+    trace = trace_of(heads.pages[-1].shows[0])
+    query, key = heads.question.about.split()
+    weights = np.sort(trace.weights[0, :, trace.query.index(query), trace.key.index(key)])
+    assert weights[-1] > weights[-2] + 0.3
+
+
 def test_the_causal_mask_and_the_temperature_are_those_of_attend():
     from dlcc.core.attend.mechanisms import AttendConfig
     from dlcc.core.attend.source import read_sentences, traces_of

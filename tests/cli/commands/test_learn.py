@@ -2,6 +2,7 @@
 
 import pytest
 
+from dlcc.core.files.paths import remembered_file
 from dlcc.core.files.remembered import remember
 from dlcc.core.lessons import lesson
 
@@ -13,6 +14,15 @@ def test_the_list_says_what_is_done(run_dlcc):
     assert lines[2] == " 3  Masks  (done)"
     assert lines[3].startswith(" 4")
     assert "done" not in lines[3]
+
+
+def test_damaged_progress_is_said_and_nothing_is_done(run_dlcc):
+    remember(lessons=["03-masks"])
+    remembered_file().write_text("{")
+    listed = run_dlcc("learn")
+    assert listed.exit_code == 0
+    assert "done" not in listed.stdout
+    assert "is damaged" in listed.stderr
 
 
 @pytest.mark.parametrize("number", range(1, 11))
