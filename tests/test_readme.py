@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,11 @@ def test_set_up_is_two_lines_and_the_second_is_what_ci_runs() -> None:
 def test_the_screen_shown_is_the_viewers_own() -> None:
     golden = Path(__file__).parent / "cli" / "tui" / "goldens" / "map.txt"
     assert golden.read_text().rstrip() in README
+
+
+def test_the_grid_shown_is_what_is_printed(run_dlcc: Callable[..., Any]) -> None:
+    printed = run_dlcc("attend").stdout.splitlines()
+    assert "\n".join(line.rstrip() for line in printed) in README
 
 
 def test_the_pictures_are_there_and_ask_nothing_of_the_network() -> None:
