@@ -7,6 +7,7 @@ some, and a question whose right answer is worked out from the map, not written 
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,14 +77,15 @@ class Lesson:
         return self.question.options.index(answer)
 
 
-def lessons() -> list[Lesson]:
+@cache
+def lessons() -> tuple[Lesson, ...]:
     """All lessons, in order.
 
     Raises:
         DataError: the installation lacks one, or one is damaged.
     """
     files = sorted(asset("lessons").glob("*.toml"))
-    return [_read(file, number) for number, file in enumerate(files, 1)]
+    return tuple(_read(file, number) for number, file in enumerate(files, 1))
 
 
 def lesson(number: int) -> Lesson:

@@ -35,7 +35,6 @@ from dlcc.cli.tui.state import Choice, Frame, ViewState
 from dlcc.core.errors import DlccError
 from dlcc.core.files.paths import log_file
 from dlcc.core.files.remembered import damage, recall, remember
-from dlcc.core.lessons import lesson, lessons
 from dlcc.core.sources import Source
 from dlcc.core.trace.trace import AttentionTrace
 
@@ -256,11 +255,14 @@ class ViewerApp(App[None]):
 
     def _open_lesson(self, number: int) -> None:
         from dlcc.cli.tui.screens.lesson import LessonScreen
+        from dlcc.core.lessons import lesson
 
         self.push_screen(LessonScreen(lesson(number)))
 
     def offers(self, screen: Screen[Any]) -> Iterator[Found]:
-        """Every key that works now, once, for the command palette."""
+        """Every key that works now, once, and every lesson, for the command palette."""
+        from dlcc.core.lessons import lessons
+
         seen = {"command_palette"}
         for key in itertools.chain.from_iterable(self._working(screen).values()):
             if key.action not in seen:

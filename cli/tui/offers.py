@@ -1,13 +1,15 @@
 """What the source of a trace may do with it besides."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlcc.core import sources
-from dlcc.core.ablation import Effect
 from dlcc.core.errors import DlccError
 from dlcc.core.sources import Knob, Source
 from dlcc.core.trace.trace import AttentionTrace
+
+if TYPE_CHECKING:
+    from dlcc.core.ablation import Effect
 
 
 class Offers:
@@ -31,7 +33,7 @@ class Offers:
         return self._offered("without")
 
     @property
-    def ablated(self) -> Callable[..., list[Effect]] | None:
+    def ablated(self) -> "Callable[..., list[Effect]] | None":
         """What says what becomes of the answer without each head, if anything does."""
         return self._offered("ablated")
 

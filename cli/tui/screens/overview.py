@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from rich.segment import Segment
@@ -23,10 +23,12 @@ from dlcc.cli.tui.messages import Compute
 from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import Choice, ViewState
 from dlcc.cli.tui.widgets.ink import Ink, bar_of
-from dlcc.core.ablation import Effect
 from dlcc.core.trace import maps
 from dlcc.core.trace.heads import measured, rank
 from dlcc.core.trace.small import shrink
+
+if TYPE_CHECKING:
+    from dlcc.core.ablation import Effect
 
 _WIDTHS = (4, 6, 8, 12, 16, 24)  # cells across a thumbnail; half as many lines
 ANSWER = "change of the answer"
@@ -188,7 +190,7 @@ class OverviewScreen(PaneScreen):
         ablated, trace = self.state.ablated, self.state.trace
         assert ablated is not None  # else there is no such key
 
-        def show(effects: list[Effect]) -> None:
+        def show(effects: "list[Effect]") -> None:
             values = np.zeros(trace.weights.shape[:2])
             for each in effects:
                 values[each.layer, each.head] = each.change

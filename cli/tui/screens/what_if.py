@@ -5,7 +5,6 @@ from collections.abc import Callable
 from functools import partial
 
 from dlcc.cli.tui.messages import Compute
-from dlcc.cli.tui.screens.knobs import KnobsScreen
 from dlcc.cli.tui.screens.reading import Reading
 from dlcc.core.trace.trace import AttentionTrace
 
@@ -38,6 +37,8 @@ class WhatIf(Reading):
 
     def action_knobs(self) -> None:
         """Turn what the trace was made with; the map follows, and the old one stays beside it."""
+        from dlcc.cli.tui.screens.knobs import KnobsScreen
+
         state = self.state
         base = state.origin if state.made and not state.by_hand else state.trace
 
