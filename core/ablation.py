@@ -7,7 +7,7 @@ Shapes: L layers, H heads, C classes, N ways to switch heads off.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from dlcc.core.trace.trace import AttentionTrace
 if TYPE_CHECKING:
     from torch import nn
 
+Classifier = TypeVar("Classifier", bound=Any)
 Head = tuple[int, int]
 """Layer and head, from 0."""
 
@@ -74,6 +75,28 @@ def kept_but(shape: tuple[int, int], heads: Collection[Head]) -> np.ndarray:
             raise UsageError(f"no head {layer + 1}.{head + 1}: {shape[0]} layers of {shape[1]}")
         kept[0, layer, head] = False
     return kept
+
+
+def without_heads(
+    classifier: Classifier,
+    graphs: Mapping[str, Graph],
+    attentions: "Sequence[nn.Module]",
+    heads: Collection[Head],
+) -> Classifier:
+    """A classifier as it answers without some heads; it has its weights.
+
+    Args:
+        classifier: has `model`, `runner` and, in its config, how many heads a layer has.
+        graphs: the model's functions.
+        attentions: those whose heads are meant.
+        heads: that are off.
+
+    Raises:
+        UsageError: a head that there is not.
+    """
+    kept = kept_but((len(attentions), classifier.config.num_heads), heads)
+    runner = WithoutHeads(classifier.model, graphs, attentions, kept)
+    return replace(classifier, model=None, runner=runner)
 
 
 def logits_without_each(

@@ -2,14 +2,18 @@
 that steers it."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from rich.cells import cell_len, chop_cells, split_graphemes
 from rich.text import Text
 
+from dlcc.core.trace.maps import CONTINUED
+
 _JOINER = "\u200d"  # holds an emoji together
+_STARTS = ("▁", "Ġ")
+_CLOSING = frozenset(".,;:!?)]}’'…")
 
 
 @lru_cache(maxsize=65536)
@@ -57,6 +61,34 @@ def _visible(character: str) -> str:
     if character != _JOINER and unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
         return "�"
     return character
+
+
+def spaced(
+    labels: Sequence[str], words: Sequence[int] = (), special: Collection[str] = ()
+) -> tuple[tuple[str, bool], ...]:
+    """Tokens as they are read, each with whether a space is before it.
+
+    Args:
+        labels: with the marks of their tokeniser, or whole words.
+        words: the number of each token's word, where that is known.
+        special: tokens that are no part of the text: each stands alone.
+    """
+    marked = any(label.startswith(_STARTS) and len(label) > 1 for label in labels)
+    read, open_end = [], False
+    for place, label in enumerate(labels):
+        inside = bool(words) and place > 0 and words[place] == words[place - 1]
+        text, space = label, not (marked or inside or open_end)
+        if label in special or (marked and label.startswith("<")):
+            space = True
+        elif label.startswith(_STARTS) and len(label) > 1:
+            text, space = label[1:], True
+        elif label.startswith("##") and len(label) > 2:
+            text, space = label[2:], False
+        elif label == CONTINUED or (not marked and set(label) <= _CLOSING):
+            space = False
+        open_end = text.endswith("@@") and len(text) > 2
+        read.append((text.removesuffix("@@") if open_end else text, space))
+    return tuple(read)
 
 
 def side_by_side(

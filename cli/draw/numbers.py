@@ -31,6 +31,11 @@ class Chosen:
             if self.layer in (None, layer + 1) and self.head in (None, head + 1)
         ]
 
+    def sides(self, trace: AttentionTrace) -> tuple[list[int], list[int]]:
+        """The layers, and the heads, of its maps."""
+        layers, heads = zip(*self.maps(trace), strict=True)
+        return sorted(set(layers)), sorted(set(heads))
+
 
 def traces_as_json(
     traces: list[AttentionTrace],
@@ -46,8 +51,7 @@ def traces_as_json(
     """
     values = []
     for trace in traces:
-        layers, heads = (sorted(set(places)) for places in zip(*chosen.maps(trace), strict=True))
-        each = as_values(trace, layers, heads)
+        each = as_values(trace, *chosen.sides(trace))
         each["made_by"] = {"command": command_of(trace.made_by), **trace.made_by}
         if cell is not None:
             each["explanation"] = [cell_as_json(trace, n, *cell) for n in range(trace.num_heads)]

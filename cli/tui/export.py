@@ -10,6 +10,7 @@ import numpy as np
 from dlcc.cli.console import stdout
 from dlcc.cli.draw.export import FORMATS, check_ending, export
 from dlcc.cli.draw.grid import GridStyle, attention_grid
+from dlcc.cli.draw.labels import display
 from dlcc.cli.draw.palette import color_system
 from dlcc.cli.draw.pictures import LIGHT, LIT, PLAIN
 from dlcc.cli.tui.opening import reproducing
@@ -182,14 +183,15 @@ def text_panel(state: ViewState) -> "Panel":
 
     shown, scale, trace = state.shown, state.scale_for(), state.trace
     row, queries, keys = state.row, shown.row_labels, shown.column_labels
-    alone = queries == keys
+    alone, special = queries == keys, {*map(display, trace.special)}
     numbers = [trace.key_words[group[0]] for group in shown.keys] if trace.key_words else []
-    words = running(keys, shown.values[row], row if alone else None, numbers)
+    words = running(keys, shown.values[row], row if alone else None, numbers, special)
     passages = [Passage(words, f"{join_pieces([queries[row]])} looks at")]
     if not alone:
         asked = trace.query_words
         numbers = [asked[group[0]] for group in shown.queries] if asked else []
-        passages.insert(0, Passage(running(queries, [0.0] * len(queries), row, numbers)))
+        asking = running(queries, [0.0] * len(queries), row, numbers, special)
+        passages.insert(0, Passage(asking))
     palette = palette_of(state.palette, scale.signed)
     label = f"weight, {scale.meaning}"
     if scale.name == "row":  # of all rows; this one alone is seen

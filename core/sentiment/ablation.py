@@ -4,19 +4,12 @@ Shapes: L layers, H heads, C classes.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 import numpy as np
 from torch import nn
 
-from dlcc.core.ablation import (
-    Effect,
-    Head,
-    WithoutHeads,
-    effects_of,
-    kept_but,
-    logits_without_each,
-)
+from dlcc.core import ablation
+from dlcc.core.ablation import Effect, Head, effects_of, logits_without_each
 from dlcc.core.errors import UsageError
 from dlcc.core.progress import Progress
 from dlcc.core.sentiment.classifier import Classifier
@@ -31,12 +24,9 @@ def without_heads(classifier: Classifier, heads: Collection[Head]) -> Classifier
     Raises:
         UsageError: a head that there is not.
     """
-    model = classifier.model
+    model, attentions = classifier.model, _attentions(classifier)
     assert model is not None  # who asks has loaded it
-    attentions = _attentions(classifier)
-    kept = kept_but((len(attentions), classifier.config.num_heads), heads)
-    runner = WithoutHeads(model, graphs(model), attentions, kept)
-    return replace(classifier, model=None, runner=runner)
+    return ablation.without_heads(classifier, graphs(model), attentions, heads)
 
 
 def effects(classifier: Classifier, text: str, progress: Progress | None = None) -> list[Effect]:

@@ -131,7 +131,7 @@ def text_part(
     spans = []
     for word, value, joined in words:
         shade = _shades(np.array([[value]]), top, style)[0, 0]
-        look = f"background:rgb({_rgb(shade)});color:{_ink_on(shade)}"
+        look = f"background:rgb({_rgb(shade)});color:{ink_on(shade)}"
         look = look if abs(value) >= _FAINT * top else "background:none"
         span = f'<span style="{look};padding:.15em 0" title="{value:.4f}">{_safe(word)}</span>'
         spans.append(("" if joined else " ") + span)
@@ -158,7 +158,7 @@ def _table(
     rows = []
     for query, row, shades in zip(queries, values, _shades(values, top, style), strict=True):
         cells = "".join(
-            f'<td style="background:rgb({_rgb(shade)});color:{_ink_on(shade)}" '
+            f'<td style="background:rgb({_rgb(shade)});color:{ink_on(shade)}" '
             f'title="{_safe(query)} → {_safe(key)} {weight:.3f}">'
             f"{f'{weight:.2f}'.replace('0.', '.', 1) if style.numbers else ''}</td>"
             for key, weight, shade in zip(keys, row.tolist(), shades, strict=True)
@@ -276,8 +276,8 @@ def _rgb(colour: Iterable[int]) -> str:
     return ",".join(str(int(part)) for part in colour)
 
 
-def _ink_on(colour: np.ndarray) -> str:
-    """Black or white, whichever stands out more."""
+def ink_on(colour: np.ndarray) -> str:
+    """Black or white, whichever stands out more on red, green and blue from 0 to 255."""
     return "#000" if colour @ np.array([0.299, 0.587, 0.114]) > 140 else "#fff"
 
 

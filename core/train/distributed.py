@@ -95,10 +95,12 @@ class Team:
 
     def same(self, tensors: "Sequence[Tensor]") -> None:
         """Replace tensors by the first process's."""
+        if self.size == 1:
+            return
         from torch import distributed
 
         with _others_there():
-            for each in tensors if self.size > 1 else ():
+            for each in tensors:
                 distributed.broadcast(each, 0)
 
     def agreed(self, value: Value) -> Value:

@@ -4,19 +4,12 @@ Shapes: S side of the square pictures.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 import numpy as np
 from torch import nn
 
-from dlcc.core.ablation import (
-    Effect,
-    Head,
-    WithoutHeads,
-    effects_of,
-    kept_but,
-    logits_without_each,
-)
+from dlcc.core import ablation
+from dlcc.core.ablation import Effect, Head, effects_of, logits_without_each
 from dlcc.core.errors import UsageError
 from dlcc.core.progress import Progress
 from dlcc.core.vit.classifier import PictureClassifier
@@ -33,9 +26,7 @@ def without_heads(classifier: PictureClassifier, heads: Collection[Head]) -> Pic
     """
     model, attentions = classifier.model, _attentions(classifier)
     assert model is not None  # who asks has loaded it
-    kept = kept_but((len(attentions), classifier.config.num_heads), heads)
-    runner = WithoutHeads(model, graphs(model), attentions, kept)
-    return replace(classifier, model=None, runner=runner)
+    return ablation.without_heads(classifier, graphs(model), attentions, heads)
 
 
 def without_patches(

@@ -10,6 +10,7 @@ from dlcc.cli.draw.figure.themes import Theme
 from dlcc.cli.draw.labels import display, number
 from dlcc.cli.draw.palette import PALETTES, Palette
 from dlcc.cli.draw.pictures import LIGHT, LIT, blended
+from dlcc.core.trace.html import ink_on
 from dlcc.core.trace.scales import Scale
 from dlcc.core.trace.small import shrink
 
@@ -125,12 +126,6 @@ class _Layout:
     left: float
     top: float
     overhang: float  # of slanted labels beyond the last column
-
-
-def ink_on(colour: np.ndarray) -> str:
-    """Black or white, whichever stands out more on red, green and blue from 0 to 255."""
-    light = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
-    return "#000000" if light > 140 else "#ffffff"
 
 
 @dataclass(frozen=True)

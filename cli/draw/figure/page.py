@@ -49,15 +49,14 @@ def page_of(
             parts.append(f"<div>{svg.partition('?>')[2]}</div>")
     scales = scales_of(traces, chosen)
     for trace in traces:
-        places = chosen.maps(trace)
-        layers, heads = (sorted({place[n] for place in places}) for n in (0, 1))
+        layers, heads = chosen.sides(trace)
         signed = is_signed(trace)
         colours = _ramp(PALETTES["signed"] if signed else palette, theme)
         top = scales[signed].top if len(traces) > 1 else 0.0
         style = Style(colours, signed, numbers, top, _MOST)
         names = [trace.layer_names[layer] for layer in layers]
         weights = trace.weights[np.ix_(layers, heads)]
-        alone = (len(layers) - 1, 0) if len(traces) > 1 or len(places) == 1 else None
+        alone = (len(layers) - 1, 0) if len(traces) > 1 or len(layers) * len(heads) == 1 else None
         name = trace.title or trace.kind
         parts.append(page_part(name, weights, trace.query, trace.key, names, style, alone))
     heading = title or (traces[0].title if traces else "") or "Attention"

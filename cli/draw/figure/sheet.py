@@ -99,10 +99,6 @@ class Sheet:
         where = Rectangle((x, y), wide, high, facecolor=fill or "none", edgecolor=edge, lw=0.8)
         self._axes.add_patch(where)
 
-    def stroke(self, xs: list[float], ys: list[float], colour: str, width: float = 0.8) -> None:
-        """A line through points."""
-        self._axes.plot(xs, ys, color=colour, lw=width, solid_capstyle="round", zorder=1)
-
     def cells(self, x: float, y: float, colours: np.ndarray, side: float, gap: float = 0) -> None:
         """A grid of cells.
 

@@ -1,20 +1,19 @@
 """Texts as panels: running, wrapped, every word on the colour of its value."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from dlcc.cli.draw.figure.maps import ink_on
 from dlcc.cli.draw.figure.panels import Bar, bar_of
 from dlcc.cli.draw.figure.sheet import Sheet, hexadecimal, measured, space
 from dlcc.cli.draw.figure.themes import Theme
-from dlcc.cli.draw.labels import display
+from dlcc.cli.draw.labels import display, spaced
 from dlcc.cli.draw.palette import PALETTES, Palette
+from dlcc.core.trace.html import ink_on
 from dlcc.core.trace.scales import Scale
 
 _FAINT = 0.1  # a share of the largest weight that is left without colour
-_CLOSING = frozenset(".,;:!?)]}’'…")
 _LINE = 1.75  # times the size of letters
 
 
@@ -147,6 +146,7 @@ def running(
     values: Sequence[float],
     asks: int | None = None,
     numbers: Sequence[int] = (),
+    special: Collection[str] = (),
 ) -> list[Word]:
     """Tokens as a text to be read: pieces of a word and marks of punctuation stand joined.
 
@@ -155,18 +155,10 @@ def running(
         values: one a token.
         asks: the place of the token that asks, which is framed.
         numbers: of each token's word, where pieces of one have the same.
+        special: tokens that are no part of the text.
     """
-    starts = tuple(start for start in ("▁", "Ġ") if any(t.startswith(start) for t in tokens))
-    words = []
-    for place, (token, value) in enumerate(zip(tokens, values, strict=True)):
-        text, joined = token, token in _CLOSING
-        if starts and token.startswith(starts):
-            text = token[1:] or token
-        elif starts:
-            joined = not token.startswith("<")
-        elif token.startswith("##") and len(token) > 2:
-            text, joined = token[2:], True
-        if numbers and place and numbers[place] == numbers[place - 1]:
-            joined = True
-        words.append(Word(text, float(value), joined, place == asks))
-    return words
+    read = zip(spaced(tokens, numbers, special), values, strict=True)
+    return [
+        Word(text, float(value), not space, place == asks)
+        for place, ((text, space), value) in enumerate(read)
+    ]

@@ -57,8 +57,7 @@ def map_panels(
 def _heads(
     trace: AttentionTrace, chosen: Chosen, scale: Scale, palette: Palette, label: str
 ) -> HeadsPanel:
-    places = chosen.maps(trace)
-    layers, heads = (sorted({place[n] for place in places}) for n in (0, 1))
+    layers, heads = chosen.sides(trace)
     shades = [[scale.places(trace.map(layer, head)) for head in heads] for layer in layers]
     names = tuple(trace.layer_names[layer] for layer in layers)
     numbered = tuple(f"head {head + 1}" for head in heads)

@@ -57,8 +57,8 @@ class MapScreen(WhatIf):
             if state.trace.num_heads > 1:
                 self.action_head(down)
         elif state.view == TEXT:
-            row = clamp(state.row + down + right, 0, len(state.shown.values) - 1)
-            self.go(row, int(np.abs(state.shown.values[row]).argmax()))  # what it looks at most
+            state.row = clamp(state.row + down + right, 0, len(state.shown.values) - 1)
+            self.action_strongest()
         else:
             self.go(state.row + down, state.column + right)
 

@@ -3,7 +3,7 @@
 Words are laid out once a map; a line of the screen is drawn when Textual asks for it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,14 +16,11 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from dlcc.cli.draw.labels import display, fit
+from dlcc.cli.draw.labels import display, fit, spaced
 from dlcc.cli.tui.state import ViewState
 from dlcc.cli.tui.widgets.ink import Ink
-from dlcc.core.trace.maps import CONTINUED
 from dlcc.core.trace.scales import scale_of
 
-_STARTS = ("▁", "Ġ")
-_CLOSING = frozenset(".,;:!?)]}…")
 _DIM = Style(dim=True)
 _ASKS = Style(bold=True, underline=True)
 _ASKED = Style(underline=True)
@@ -47,34 +44,6 @@ class Line:
     block: int
     words: tuple[tuple[int, int, str], ...] = ()
     """Place, first cell and text of each word."""
-
-
-def spaced(
-    labels: Sequence[str], words: Sequence[int] = (), special: Collection[str] = ()
-) -> tuple[tuple[str, bool], ...]:
-    """Tokens as they are read, each with whether a space is before it.
-
-    Args:
-        labels: with the marks of their tokeniser, or whole words.
-        words: the number of each token's word, where that is known.
-        special: tokens that are no part of the text: each stands alone.
-    """
-    marked = any(label.startswith(_STARTS) and len(label) > 1 for label in labels)
-    read, open_end = [], False
-    for place, label in enumerate(labels):
-        inside = bool(words) and place > 0 and words[place] == words[place - 1]
-        text, space = label, not (marked or inside or open_end)
-        if label in special:
-            space = True
-        elif label.startswith(_STARTS) and len(label) > 1:
-            text, space = label[1:], True
-        elif label.startswith("##") and len(label) > 2:
-            text, space = label[2:], False
-        elif label == CONTINUED or (not marked and set(label) <= _CLOSING):
-            space = False
-        open_end = text.endswith("@@") and len(text) > 2
-        read.append((text.removesuffix("@@") if open_end else text, space))
-    return tuple(read)
 
 
 class TextView(ScrollView, can_focus=True, inherit_bindings=False):
