@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from dlcc.cli.draw.bar import signs
 from dlcc.cli.draw.labels import display, fit, spaced
 from dlcc.cli.tui.state import ViewState
 from dlcc.cli.tui.widgets.ink import Ink
@@ -101,6 +102,8 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
             scale = scale_of("own", summed)
             own = Ink(state.palette_seen, state.system, 1, scale.signed)
             name = f"{display(name)}, up to {scale.top:.3g}"
+            if own.signed:
+                name += f" ({signs(state.system if own.colored else None)})"
             self._blocks.append(Block(name, of_text.words, of_text.dim))
             self._inks.append(own)
             self._steps.append(own.levels(scale.places(summed)).tolist())
