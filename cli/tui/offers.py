@@ -17,6 +17,8 @@ class Offers:
 
     source: Source | None
     """Where the traces come from, if not from the installed source of that name."""
+    waits = False
+    """Whether sources, which take a while to load, are not asked yet: the map is drawn first."""
 
     @property
     def trace(self) -> AttentionTrace:
@@ -50,6 +52,8 @@ class Offers:
 
     def _offered(self, method: str) -> Callable[..., Any] | None:
         """What the trace's source may have."""
+        if self.waits:
+            return None
         name = self.trace.made_by.get("source", self.trace.kind)
         try:
             return getattr(sources.source(str(name), self.source), method, None)

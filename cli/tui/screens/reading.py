@@ -37,6 +37,14 @@ class Reading(Screen[None]):
         self.body: MapBody = MapBody(state)
         self._match = 0  # the number of the match under the cursor
         self._working: frozenset[str] = frozenset()
+        state.waits = True
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._ask_sources)
+
+    def _ask_sources(self) -> None:
+        self.state.waits = False
+        self._show_keys()
 
     @property
     def state(self) -> ViewState:
@@ -59,9 +67,13 @@ class Reading(Screen[None]):
                 self.notify(f"{key.shown.split()[0]}: {why}", markup=False)
 
     def redraw(self) -> None:
-        """Draw the state anew, and show the keys that it has where these have changed."""
+        """Draw the state anew, with the keys that it has."""
         self.set_class(self.state.projector, "projector")
         self.body.redraw()
+        self._show_keys()
+
+    def _show_keys(self) -> None:
+        """Show the keys that the state has, where these have changed."""
         working = frozenset(action for action, when in WHEN.items() if when(self.state))
         if working != self._working:
             self._working = working
