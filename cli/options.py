@@ -319,7 +319,7 @@ def _option(
     presets: Mapping[str, Mapping[str, Any]],
 ) -> Any:
     flags = flag_of(each)
-    if each.type == "bool | None" or each.type == (bool | None):
+    if each.type in ("bool | None", bool | None) or each.default is True:
         flags += f"/--no-{flags[2:]}"
     names = {Path: "PATH", str: "NAME", tuple[int, ...]: "N,N", list[str]: "TEXT"}
     return typer.Option(

@@ -105,6 +105,7 @@ def train_command(name: str) -> Callable[..., None]:
         chosen = found.choose(given, preset, **options)
         chosen.make(FitConfig)  # complains before the long work
         with together() as team:
+            chosen = found.on_device(chosen, console)
             task = built(found, chosen)
             run = team.agreed(run or (new_run_folder(name) if team.leads else None))
             assert run is not None  # the first process has one

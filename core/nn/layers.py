@@ -17,13 +17,14 @@ from dlcc.core.nn.attention import MultiHeadAttention
 from dlcc.core.nn.dropout import dropout
 
 
-def sinusoidal_positions(length: int, embed_dim: int) -> Tensor:
+def sinusoidal_positions(length: int, embed_dim: int, device: torch.device | None = None) -> Tensor:
     """Fixed position vectors [length, embed_dim] (Vaswani et al. 2017, section 3.5).
 
     Even columns hold sines and odd columns cosines, of wavelengths from 2π to 10,000 · 2π.
     """
-    position = torch.arange(length, dtype=torch.float32)[:, None]
-    frequency = torch.exp(torch.arange(0, embed_dim, 2) * (-math.log(10_000.0) / embed_dim))
+    position = torch.arange(length, dtype=torch.float32, device=device)[:, None]
+    pairs = torch.arange(0, embed_dim, 2, device=device)
+    frequency = torch.exp(pairs * (-math.log(10_000.0) / embed_dim))
     angles = position * frequency  # [length, ceil(D / 2)]
     table = torch.stack((angles.sin(), angles.cos()), -1).flatten(1)
     return table[:, :embed_dim]

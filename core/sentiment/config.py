@@ -220,6 +220,7 @@ RECIPE = Recipe(
         "best": "accuracy 0.887 on IMDB's validation part, from a run of masked words (two epochs, "
         "34 minutes)"
     },
+    on_gpu=4,
 )
 
 MASKED_WORDS = Recipe(
@@ -236,4 +237,5 @@ MASKED_WORDS = Recipe(
         },
         "book": {**_BOOK, "dropout": 0.0},
     },
+    on_gpu=8,
 )

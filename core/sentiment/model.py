@@ -51,7 +51,12 @@ class TextEncoder(nn.Module):
         return self.embedding_norm(self.project(self.embedding(tokens)))
 
     def forward(
-        self, embedded: Tensor, mask: Tensor | None, *, start: int = 0, need_weights: bool = False
+        self,
+        embedded: Tensor,
+        mask: Tensor | None,
+        *,
+        start: Tensor | int = 0,
+        need_weights: bool = False,
     ) -> tuple[Tensor, list[Tensor]]:
         """Encode a batch.
 
@@ -59,7 +64,7 @@ class TextEncoder(nn.Module):
             embedded: [B, T, D] from `embed`; T is at most `max_length`.
             mask: boolean [B, T]; True is a token, False is padding on the right. None where there
                 is no padding, which is faster.
-            start: position of the first token.
+            start: position of the first token; [1] int64 where a GPU draws it.
             need_weights: whether to return the attention weights.
 
         Returns:
@@ -83,9 +88,11 @@ class TextEncoder(nn.Module):
             kept.append(weights)
         return self.norm(x), kept if need_weights else []
 
-    def _positions(self, embedded: Tensor, start: int) -> Tensor:
+    def _positions(self, embedded: Tensor, start: Tensor | int) -> Tensor:
         """The positions [T, D] of `embedded` [B, T, D]. A graph that is recorded makes them: the
         table is larger than all else in it."""
+        if isinstance(start, Tensor):
+            return self.positions[start + torch.arange(embedded.shape[1], device=start.device)]
         end = start + embedded.shape[1]
         if being_recorded(embedded):
             return sinusoidal_positions(end, self.config.width)[start:]
@@ -135,7 +142,7 @@ class MaskedWordModel(nn.Module):
         self.norm = nn.LayerNorm(config.embed_dim, eps=1e-6)
         self.bias = nn.Parameter(torch.zeros(config.vocab_size))
 
-    def forward(self, tokens: Tensor, places: Tensor, start: int = 0) -> Tensor:
+    def forward(self, tokens: Tensor, places: Tensor, start: Tensor | int = 0) -> Tensor:
         """Logits [M, V] at the masked places alone.
 
         Args:

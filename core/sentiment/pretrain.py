@@ -28,7 +28,8 @@ from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.distributed import team
 from dlcc.core.train.parts import train_hash
 from dlcc.core.train.recipe import Chosen, Narrator
-from dlcc.core.train.runtime import choose_device, seeded_generator
+from dlcc.core.train.runtime import choose_device, moved, resident, seeded_generator
+from dlcc.core.train.task import Recordable
 
 KIND = "masked-words"
 _EXAMPLE = "the plot was thin, but i could not <mask> smiling"
@@ -57,7 +58,9 @@ class MaskedWordTask:
             raise UsageError(f"the model takes {most}", "stretch", config.length)
         self.config = {"encoder": asdict(model.encoder.config)}
         self.files = codec.files()
-        self.tokens, self.validation = self._join(texts), self._join(validation)
+        self.device = next(model.parameters()).device
+        tokens, self.validation = self._join(texts), self._join(validation)
+        (self.tokens,) = resident(self.device, tokens)
         for part, tokens in (("train", self.tokens), ("validate", self.validation)):
             if len(tokens) < 2 * config.length:
                 raise DataError(
@@ -71,18 +74,30 @@ class MaskedWordTask:
         length = self.settings.length
         first = int(torch.randint(length, (1,), generator=generator))
         starts = torch.arange(first, len(self.tokens) - length + 1, length)
-        starts = starts[torch.randperm(len(starts), generator=generator)]
+        starts = starts[torch.randperm(len(starts), generator=generator)].to(self.tokens.device)
         return starts.split(self.settings.batch_tokens // length)
 
     def loss(self, batch: Tensor, done: float) -> tuple[Tensor, int]:
+        step = self.recordable(batch, done)
+        return step.loss(*step.inputs), step.items
+
+    def recordable(self, batch: Tensor, done: float) -> Recordable:
+        """See `Recordable`."""
+        inputs = self._masked(self.tokens, batch)
+        return Recordable("stretches", self._loss, inputs, inputs[0].numel())
+
+    def _loss(self, tokens: Tensor, places: Tensor, targets: Tensor) -> Tensor:
         length, longest = self.settings.length, self.model.encoder.config.max_length
-        start = int(torch.randint(longest - length + 1, (1,)))  # so all positions are practised
-        tokens, places, targets = self._masked(self.tokens, batch)
-        rows, part = team().share(len(batch))
-        here = (places >= rows.start * length) & (places < rows.stop * length)
-        logits = self.model(tokens[rows], places[here] - rows.start * length, start).float()
-        loss = F.cross_entropy(logits, targets[here], reduction="sum") / len(targets)
-        return loss * (team().size if part else 0), batch.numel() * length
+        # So that all positions are practised.
+        start = torch.randint(longest - length + 1, (1,), device=self.device)
+        rows, part = team().share(len(tokens))
+        count = len(targets)
+        if team().size > 1:
+            here = (places >= rows.start * length) & (places < rows.stop * length)
+            places, targets = places[here] - rows.start * length, targets[here]
+        logits = self.model(tokens[rows], places, start).float()
+        loss = F.cross_entropy(logits, targets, reduction="sum") / count
+        return loss * (team().size if part else 0)
 
     def validate(self) -> dict[str, float]:
         generator = seeded_generator(0)
@@ -100,7 +115,7 @@ class MaskedWordTask:
         return {"loss": lost / count, "accuracy": right / count}
 
     def sample(self) -> str:
-        codec, device = self.codec, next(self.model.parameters()).device
+        codec, device = self.codec, self.device
         longest = self.model.encoder.config.max_length
         before, after = (codec.encode(part).ids for part in _EXAMPLE.split("<mask>"))
         before = before[-(longest // 2) :]
@@ -119,19 +134,20 @@ class MaskedWordTask:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Stretches [B, T] of `source` with some of their tokens masked, at which places [M] of the
         flattened batch, and the tokens [M] that were there."""
-        device = next(self.model.parameters()).device
-        tokens = source[starts[:, None] + torch.arange(self.settings.length)].long()  # [B, T]
+        device = source.device  # there all is drawn
+        stretch = torch.arange(self.settings.length, device=device)
+        tokens = source[starts[:, None] + stretch].long()  # [B, T]
         count = max(1, round(self.settings.masked_share * tokens.numel()))
         # Always as many: tensors of the same sizes find the same memory again.
-        places = torch.randperm(tokens.numel(), generator=generator)[:count]  # [M]
+        places = torch.randperm(tokens.numel(), generator=generator, device=device)[:count]  # [M]
         targets = tokens.flatten()[places]
-        fate = torch.rand(len(places), generator=generator)
-        words = torch.randint(
-            len(SPECIAL) + 1, self.codec.size, (len(places),), generator=generator
-        )
+        fate = torch.rand(len(places), generator=generator, device=device)
+        drawn = (len(SPECIAL) + 1, self.codec.size, (len(places),))
+        words = torch.randint(*drawn, generator=generator, device=device)
         shown = torch.where(fate < 0.8, MASK, torch.where(fate < 0.9, words, targets))
         tokens = tokens.flatten().scatter(0, places, shown).view_as(tokens)
-        return tokens.to(device), places.to(device), targets.to(device)
+        tokens, places, targets = moved(self.device, tokens, places, targets)
+        return tokens, places, targets
 
     def _join(self, texts: Sequence[str]) -> Tensor:
         """All texts as one int32 tensor, each ended by EOS."""

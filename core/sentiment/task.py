@@ -43,7 +43,7 @@ from dlcc.core.train.distributed import team
 from dlcc.core.train.folders import read_about
 from dlcc.core.train.parts import train_hash
 from dlcc.core.train.recipe import Chosen, Narrator
-from dlcc.core.train.runtime import choose_device, seeded_generator
+from dlcc.core.train.runtime import choose_device, moved, seeded_generator
 
 EXAMPLE = "The plot was thin, but I could not stop smiling."
 
@@ -108,19 +108,19 @@ class ClassifyTask:
 
     def loss(self, batch: list[int], done: float) -> tuple[Tensor, int]:
         device = self.classifier.device
-        tokens = pad([self.ids[number] or [PAD] for number in batch], self.pad_step).to(device)
-        targets = self.targets[batch].to(device)
+        rows = pad([self.ids[number] or [PAD] for number in batch], self.pad_step)
+        tokens, targets = moved(device, rows, self.targets[batch])
         mask = tokens != PAD
         dropped = (torch.rand(tokens.shape, device=device) < self.settings.word_dropout) & mask
-        rows, part = team().share(len(batch))
-        tokens, mask, dropped, targets = (x[rows] for x in (tokens, mask, dropped, targets))
+        own, part = team().share(len(batch))
+        tokens, mask, dropped, targets = (x[own] for x in (tokens, mask, dropped, targets))
         embedded = self.model.encoder.embed(tokens.masked_fill(dropped, MASK))
         loss = self._loss(embedded, mask, targets)
         if self.settings.adversarial:
             (slope,) = torch.autograd.grad(loss, embedded, retain_graph=True)
             norm = slope.flatten(1).norm(dim=1).clamp(min=1e-12)[:, None, None]
-            moved = embedded + self.settings.adversarial * slope / norm
-            loss = (loss + self._loss(moved, mask, targets)) / 2
+            worse = embedded + self.settings.adversarial * slope / norm
+            loss = (loss + self._loss(worse, mask, targets)) / 2
         return loss * part, len(batch)
 
     def _loss(self, embedded: Tensor, mask: Tensor, targets: Tensor) -> Tensor:

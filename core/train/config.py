@@ -48,10 +48,15 @@ class FitConfig(Settings):
     """Gradients are scaled down to this norm; 0 leaves them."""
     ema_decay: float = setting(0.0, PROPER_SHARE)
     """Decay of the averaged weights that are validated and kept; 0 keeps the raw ones."""
+    validate_every: int = setting(1, at_least(1))
+    """Epochs from one validation to the next; the end of the training is validated anyway."""
     patience: int = setting(0, at_least(0))
     """Stop after this many epochs without a better validation; 0 never does."""
     bfloat16: bool = True
     """Compute products in bfloat16 where the device is faster with it."""
+    cuda_graphs: bool = setting(True)
+    """On a GPU, record a step of pictures or masked words once and repeat it: small models are
+    several times as fast; not where several processes train."""
     checkpoint_seconds: float = setting(120.0, at_least(0))
     """Longest time between two states that a killed training goes on from."""
     seed: int = 0

@@ -8,7 +8,6 @@ with the same weights as one that was not, on one machine with the same number o
 in minutes ties the schedule to the clock and gives that up.
 """
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.files.paths import being_read
@@ -34,12 +31,25 @@ from dlcc.core.train.checkpoint import (
 from dlcc.core.train.config import FitConfig, learning_rate_at
 from dlcc.core.train.distributed import team
 from dlcc.core.train.folders import whole
+from dlcc.core.train.learner import Learner, Losses
 from dlcc.core.train.metrics import add_line, read_metrics
-from dlcc.core.train.optimizers import optimizers_of
 from dlcc.core.train.parts import check_same_data
-from dlcc.core.train.runtime import autocast, computing_as, has_fast_bfloat16, made_here
+from dlcc.core.train.runtime import (
+    computing_as,
+    fast_products,
+    has_fast_bfloat16,
+    made_here,
+)
 from dlcc.core.train.state import STATE, At, restore_state, state_of
-from dlcc.core.train.task import EpochEnded, Event, Finished, Started, Stepped, Task, Validating
+from dlcc.core.train.task import (
+    EpochEnded,
+    Event,
+    Finished,
+    Started,
+    Stepped,
+    Task,
+    Validating,
+)
 
 _TELLS = 10.0  # seconds of training between two lines about its steps
 
@@ -77,10 +87,11 @@ def fit(
     elif whole(run / "last").exists():
         raise UsageError("holds a training: resume it, or choose another", "run", run)
     trainer.check_start()
+    device = trainer.learner.device
     with computing_as(trainer.at.bfloat16):
-        trainer.at.bfloat16 = trainer.team.agreed(has_fast_bfloat16(trainer.device))
-    with computing_as(trainer.at.bfloat16):
-        trainer.begin_together()
+        trainer.at.bfloat16 = trainer.team.agreed(has_fast_bfloat16(device))
+    with computing_as(trainer.at.bfloat16), fast_products(device, config.bfloat16):
+        trainer.learner.begin_together()
         if not resume:
             trainer.save_first()
         yield from trainer.run_epochs(should_stop)
@@ -91,36 +102,21 @@ class _Trainer:
 
     def __init__(self, task: Task, config: FitConfig, run: Path) -> None:
         self.task, self.config, self.run = task, config, run
-        self.model = task.model
-        self.device = next(self.model.parameters()).device
-        self.parameters: list[Tensor] = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizers = optimizers_of(self.model, config)
-        self.averaged = [*self.parameters, *filter(_can_be_averaged, self.model.buffers())]
-        self.average = [t.detach().clone() for t in self.averaged] if config.ema_decay else []
-        self.at = At()
+        self.learner = Learner(task, config)
+        self.losses = Losses(self.learner.device)
         self.team = team()
+        self.at = At()
         self.saved_at = time.monotonic()
         self.restored: int | None = None  # the epoch that is gone on with
         self.told_at, self.since = 0.0, (0.0, 0)  # training seconds of the last line; loss since
 
     def check_start(self) -> None:
         """Raise DataError where a weight is no number before anything was learned."""
-        if wrong := self._not_finite():
+        if wrong := self.learner.not_finite():
             raise DataError(
                 f"{wrong} is not finite before the first step: the weights or vectors that the "
                 "training begins with are damaged"
             )
-
-    def begin_together(self) -> None:
-        """Let all processes begin with the same weights.
-
-        Raises:
-            DataError: they have read different data.
-        """
-        described = json.dumps([self.task.config, self.task.about.get("data")], default=str)
-        if not self.team.alike([described.encode(), *self.task.files.values()]):
-            raise DataError("the processes have read different data: give all of them the same")
-        self.team.same([each.data for each in (*self.averaged, *self.average)])
 
     def run_epochs(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
         config, at = self.config, self.at
@@ -130,9 +126,9 @@ class _Trainer:
             len(batches),
             at.step,
             config.epochs,
-            count_parameters(self.parameters),
-            str(self.device),
-            config.bfloat16 and has_fast_bfloat16(self.device),
+            count_parameters(self.learner.parameters),
+            str(self.learner.device),
+            config.bfloat16 and has_fast_bfloat16(self.learner.device),
         )
         reason = self._over()
         while not reason:
@@ -142,9 +138,12 @@ class _Trainer:
                     self.save_last()
                     yield Finished("stopped", _or_nan(at.best), at.seconds)
                     return
-            self.save_last()  # before a validation that may take long
-            yield Validating(at.epoch)
-            yield self._end_epoch()
+            if self._is_validated():
+                self.save_last()  # before a validation that may take long
+                yield Validating(at.epoch)
+                yield self._end_epoch()
+            else:
+                self._next_epoch()
             reason = self._over()
             if not reason:
                 batches = self.task.batches(at.epoch)
@@ -161,24 +160,41 @@ class _Trainer:
         if at.steps_in_epoch not in (0, len(batches)):  # batches have another size now
             at.step_in_epoch = round(at.step_in_epoch / at.steps_in_epoch * len(batches))
         at.steps_in_epoch = len(batches)
-        self.model.train()
+        self.learner.model.train()
         while at.step_in_epoch < len(batches) and not self._out_of_time():
             begun = time.monotonic()
             done = (at.epoch * len(batches) + at.step_in_epoch) / total
             if self.config.minutes:
                 done = max(done, at.seconds / (60 * self.config.minutes))
             rate = learning_rate_at(self.config, done)
-            loss, items = self._step(batches[at.step_in_epoch], done, rate)
+            loss, items = self.learner.step(batches[at.step_in_epoch], done, rate, at.step)
+            self.losses.add(loss, items)
             at.step_in_epoch += 1
             at.step += 1
-            at.loss_sum += loss * items
-            at.items += items
+            if self.losses.are_due:
+                self._read()
             at.seconds += time.monotonic() - begun
-            self._tell_step(loss, items, rate)
+            self._tell_step(rate)
             if time.monotonic() - self.saved_at > self.config.checkpoint_seconds:
                 self.save_last()
             place = at.step_in_epoch, at.steps_in_epoch
-            yield Stepped(at.epoch, at.step, done, loss, items, rate, at.seconds, *place)
+            loss_now = self.losses.mean
+            yield Stepped(at.epoch, at.step, done, loss_now, items, rate, at.seconds, *place)
+
+    def _read(self) -> None:
+        """Count in the losses of the last steps.
+
+        Raises:
+            DlccError: one is no number.
+        """
+        at, (total, count) = self.at, self.since
+        read = self.losses.read()
+        for step, (value, items) in enumerate(read, at.step - len(read) + 1):
+            if not math.isfinite(value):
+                raise self._diverged(f"the loss became {value} at step {step}")
+            at.loss_sum, at.items = at.loss_sum + value * items, at.items + items
+            total, count = total + value * items, count + items
+        self.since = total, count
 
     def _diverged(self, what: str) -> DlccError:
         """What to say of numbers that are none: soon after a resume, the state may be damaged."""
@@ -186,11 +202,11 @@ class _Trainer:
             return DataError(f"{what}: {self.run / 'last'} is damaged, or lower the learning rate")
         return DlccError(f"{what}: lower the learning rate")
 
-    def _tell_step(self, loss: float, items: int, rate: float) -> None:
+    def _tell_step(self, rate: float) -> None:
         """Write a line about the steps since the last one, now and then."""
-        total, count = self.since
-        self.since = total, count = total + loss * items, count + items
         if self.at.seconds - self.told_at >= _TELLS:
+            self._read()
+            total, count = self.since
             at = {"epoch": self.at.epoch + 1, "step": self.at.step, "seconds": self.at.seconds}
             self._write_line({**at, "step_loss": total / count, "learning_rate": rate})
             self._told()
@@ -202,35 +218,25 @@ class _Trainer:
     def _told(self) -> None:
         self.told_at, self.since = self.at.seconds, (0.0, 0)
 
-    def _step(self, batch: Any, done: float, rate: float) -> tuple[float, int]:
-        torch.manual_seed(self.config.seed * 1_000_003 + self.at.step)
-        for group in (group for each in self.optimizers for group in each.param_groups):
-            group["lr"] = rate * group["rate_share"]
-        with autocast(self.device, self.config.bfloat16):
-            loss, items = self.task.loss(batch, done)
-        self.model.zero_grad(set_to_none=True)
-        loss.backward()
-        mean = loss.detach()
-        self.team.average([mean, *(p.grad for p in self.parameters if p.grad is not None)])
-        value = mean.item()
-        if not math.isfinite(value):
-            raise self._diverged(f"the loss became {value} at step {self.at.step}")
-        if self.config.clip_norm:
-            nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
-        for optimizer in self.optimizers:
-            optimizer.step()
-        if self.average:
-            decay = min(self.config.ema_decay, (1 + self.at.step) / (10 + self.at.step))
-            get_ema_multi_avg_fn(decay)(self.average, self.averaged, None)
-        return value, items
+    def _is_validated(self) -> bool:
+        """Whether the epoch that ends is."""
+        number, config = self.at.epoch + 1, self.config
+        return number % config.validate_every == 0 or number >= config.epochs or self._out_of_time()
+
+    def _next_epoch(self) -> None:
+        at = self.at
+        at.missing += 1 - at.step_in_epoch / (at.steps_in_epoch or 1)
+        at.epoch, at.step_in_epoch, at.steps_in_epoch = at.epoch + 1, 0, 0
 
     def _end_epoch(self) -> EpochEnded:
         at, begun = self.at, time.monotonic()
-        if wrong := self._not_finite():
+        self._read()
+        if wrong := self.learner.not_finite():
             raise self._diverged(f"{wrong} became infinite by step {at.step}")
-        self.team.average([each.data for each in self.averaged[len(self.parameters) :]])
-        self._swap_average()
-        self.model.eval()
+        learned = len(self.learner.parameters)
+        self.team.average([each.data for each in self.learner.averaged[learned:]])
+        self.learner.swap_average()
+        self.learner.model.eval()
         metrics, sample, traces = self._validated()
         value = metrics[self.task.metric]
         is_best = self._is_best(value)
@@ -240,14 +246,13 @@ class _Trainer:
             numbers = {name: value for name, value in metrics.items() if math.isfinite(value)}
             self._save("best", {**numbers, "epoch": at.epoch + 1})
         else:
-            at.epochs_since_best += 1
-        self._swap_average()
+            at.epochs_since_best += self.config.validate_every
+        self.learner.swap_average()
         if traces:
             save_traces(self.run / "traces" / f"epoch-{at.epoch + 1:03}.trace", traces)
         ended = EpochEnded(at.epoch, metrics, is_best, sample)
         at.seconds += time.monotonic() - begun
-        at.missing += 1 - at.step_in_epoch / (at.steps_in_epoch or 1)
-        at.epoch, at.step_in_epoch, at.steps_in_epoch = at.epoch + 1, 0, 0
+        self._next_epoch()
         at.loss_sum, at.items = 0.0, 0
         line = {"epoch": at.epoch, "step": at.step, "seconds": at.seconds}
         self._write_line({**line, **metrics})
@@ -265,11 +270,6 @@ class _Trainer:
                     sample, traces = self.task.sample(), self.task.traces()
         metrics, sample = self.team.agreed((metrics, sample))
         return metrics, sample, traces
-
-    def _not_finite(self) -> str:
-        """The name of a weight that is no number; empty where all are."""
-        weights = self.model.named_parameters()
-        return next((name for name, each in weights if not each.isfinite().all()), "")
 
     def _is_best(self, value: float) -> bool:
         """Whether it is the first or better than all before; NaN is worse than any number."""
@@ -290,11 +290,6 @@ class _Trainer:
             return "patience"
         return ""
 
-    def _swap_average(self) -> None:
-        """Exchange the raw and the averaged weights, in place."""
-        for raw, average in zip(self.averaged, self.average, strict=False):
-            raw.data, average.data = average.data, raw.data
-
     def _save(self, name: str, metrics: dict[str, float], state: bytes | None = None) -> None:
         at = self.at
         if not self.team.leads:
@@ -303,7 +298,7 @@ class _Trainer:
             **self.task.about,
             "fit": asdict(self.config),
             "seconds": round(at.seconds),
-            "made": made_here(self.device),
+            "made": made_here(self.learner.device),
             "metric": {"name": self.task.metric, "higher_is_better": self.task.higher_is_better},
         }
         if state:
@@ -313,7 +308,7 @@ class _Trainer:
         save_checkpoint(
             self.run / name,
             kind=self.task.kind,
-            weights=self.model.state_dict(),
+            weights=self.learner.model.state_dict(),
             config=self.task.config,
             about={**about, "metrics": metrics} if metrics else about,
             files={**self.task.files, **({STATE: state} if state else {})},
@@ -321,9 +316,11 @@ class _Trainer:
 
     def save_last(self) -> None:
         """Write all that resuming needs."""
+        self._read()  # what is no number is not kept
         if not self.team.leads:
             return
-        self._save("last", {}, state_of(self.at, self.average, self.optimizers))
+        learner = self.learner
+        self._save("last", {}, state_of(self.at, learner.average, learner.optimizers))
         self.saved_at = time.monotonic()
 
     def save_first(self) -> None:
@@ -345,18 +342,14 @@ class _Trainer:
                 f"{self.run} trains another model: resume with the data and options it began with"
             )
         check_same_data(self.run, checkpoint.about, self.task.about)
-        load_weights(self.model, checkpoint.weights, checkpoint.folder)
+        learner = self.learner
+        load_weights(learner.model, checkpoint.weights, checkpoint.folder)
         read_metrics(self.run)  # complains of damage before the long work
         with being_read(checkpoint.folder, "cannot be resumed ({})"):
-            learned = len(self.parameters)
-            kept = self.average, self.averaged[learned:], self.optimizers
+            buffers = learner.averaged[len(learner.parameters) :]
+            kept = learner.average, buffers, learner.optimizers
             self.at = restore_state(checkpoint.folder, *kept)
         self.restored = self.at.epoch
-
-
-def _can_be_averaged(buffer: Tensor) -> bool:
-    """Running statistics can, counters and masks of infinities cannot."""
-    return buffer.is_floating_point() and bool(buffer.isfinite().all())
 
 
 def _or_nan(best: float | None) -> float:

@@ -1,7 +1,8 @@
 """What moves the weights: AdamW alone, or with Muon for the weights of linear layers."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -12,8 +13,9 @@ from dlcc.core.errors import UsageError
 from dlcc.core.train.config import FitConfig
 
 
-def optimizers_of(model: nn.Module, config: FitConfig) -> list[Optimizer]:
-    """The optimizers of all weights of `model` that are learned.
+def optimizers_of(model: nn.Module, config: FitConfig, recorded: bool = False) -> list[Optimizer]:
+    """The optimizers of all weights of `model` that are learned, to be recorded as CUDA graphs
+    or not.
 
     Muon (Jordan et al. 2024) makes a linear layer's step orthogonal, so that all its directions
     are learned alike. Its steps are scaled to the length of AdamW's: one learning rate and one
@@ -28,11 +30,27 @@ def optimizers_of(model: nn.Module, config: FitConfig) -> list[Optimizer]:
     matrices = _groups([p for p in rest if p.ndim >= 2], shares, config.weight_decay)
     others = _groups([p for p in rest if p.ndim < 2], shares, 0.0)
     rate, groups = config.learning_rate, matrices + others
-    adamw = torch.optim.AdamW(groups, lr=rate, betas=(0.9, config.beta2), fused=True)
-    if not linear:
-        return [adamw]
-    groups = _groups([p for p in shares if p in linear], shares, config.weight_decay)
-    return [adamw, Muon(groups, lr=rate, adjust_lr_fn="match_rms_adamw")]
+    how: Any = {"betas": (0.9, config.beta2), "fused": True, "capturable": recorded}
+    optimizers: list[Optimizer] = [torch.optim.AdamW(groups, lr=rate, **how)]
+    if linear:
+        groups = _groups([p for p in shares if p in linear], shares, config.weight_decay)
+        optimizers.append(Muon(groups, lr=rate, adjust_lr_fn="match_rms_adamw"))
+    for group in _param_groups(optimizers) if recorded else ():
+        group["lr"] = torch.tensor(rate, device=group["params"][0].device)
+    return optimizers
+
+
+def set_rate(optimizers: Sequence[Optimizer], rate: float) -> None:
+    """Let all weights learn at their shares of a rate, in what was recorded too."""
+    for group in _param_groups(optimizers):
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate * group["rate_share"])
+        else:
+            group["lr"] = rate * group["rate_share"]
+
+
+def _param_groups(optimizers: Sequence[Optimizer]) -> Iterator[dict[str, Any]]:
+    return chain.from_iterable(each.param_groups for each in optimizers)
 
 
 class Muon(torch.optim.Muon):
@@ -61,7 +79,7 @@ class Muon(torch.optim.Muon):
         steps = _orthogonal(torch.stack(ahead), group).float()  # [N, R, C]
         rate, length = group["lr"], 0.2 * math.sqrt(max(weights[0].shape))
         torch._foreach_mul_(weights, 1 - rate * group["weight_decay"])
-        torch._foreach_add_(weights, list(steps), alpha=-rate * length)
+        torch._foreach_sub_(weights, list(steps * (rate * length)))
 
 
 def _orthogonal(matrices: Tensor, group: Mapping[str, Any]) -> Tensor:

@@ -174,6 +174,8 @@ class Recipe:
     """By preset what it reached, on which part of which data, after how long: in words."""
     instead: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What differs from the defaults where another setting decides and no preset; by its name."""
+    on_gpu: int = 1
+    """How many times as large a batch is on a GPU, which a small one leaves waiting."""
 
     @property
     def configs(self) -> tuple[type, ...]:
@@ -200,6 +202,27 @@ class Recipe:
     @property
     def _defaults(self) -> dict[str, Any]:
         return {each.name: each.default for each in chain(*map(settings_of, self.configs))}
+
+    def on_device(self, chosen: Chosen, narrator: Narrator) -> Chosen:
+        """On a GPU, with larger batches unless their size or the learning rate was given; the rate
+        rises with the root of the size, as suits Adam (Malladi et al. 2022). What is changed is
+        said."""
+        from dlcc.core.train.runtime import choose_device
+
+        if self.on_gpu == 1 or choose_device(chosen.device).type != "cuda":
+            return chosen
+        (size,) = (name for name in _STEPS if name in chosen.values)
+        if chosen.given.keys() & {size, "learning_rate"}:
+            return chosen
+        before = {name: chosen[name] for name in (size, "learning_rate")}
+        rate = float(f"{before['learning_rate'] * self.on_gpu**0.5:.2g}")
+        now = {size: before[size] * self.on_gpu, "learning_rate": rate}
+        narrator.note(
+            f"on a GPU {self._called(size).replace('_', ' ')} {now[size]:,} in place of "
+            f"{before[size]:,}, learning rate {rate:g} in place of {before['learning_rate']:g}; "
+            "give either to choose"
+        )
+        return replace(chosen, values={**chosen.values, **now})
 
     def again(
         self,

@@ -1,9 +1,10 @@
 """Where and how tensors are computed: device, number format, seeds."""
 
+import logging
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
@@ -12,6 +13,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from dlcc.core.errors import DeviceError
 from dlcc.core.settings import one_of
@@ -81,6 +83,46 @@ def product_seconds(dtype: torch.dtype) -> float:
         F.linear(matrix, matrix)
         times.append(time.perf_counter() - begun)
     return min(times)
+
+
+@contextmanager
+def fast_products(device: torch.device, allowed: bool) -> Iterator[None]:
+    """Within it a GPU may round the factors of float32 products (TF32), which is as good as
+    bfloat16 and faster; what is rounded already is so anyway."""
+    before = torch.get_float32_matmul_precision()
+    if allowed and device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def resident(device: torch.device, *tensors: Tensor) -> tuple[Tensor, ...]:
+    """Tensors that every step reads from, on a GPU if they take at most half of what is free there;
+    else where they are."""
+    if device.type != "cuda":
+        return tensors
+    free, _ = torch.cuda.mem_get_info(device)
+    takes = sum(each.nbytes for each in tensors)
+    return tuple(each.to(device) for each in tensors) if takes <= free / 2 else tensors
+
+
+def moved(device: torch.device, *tensors: Tensor) -> tuple[Tensor, ...]:
+    """Tensors of one step on their device; a GPU takes them while the step before is computed."""
+    if device.type != "cuda":
+        return tuple(each.to(device) for each in tensors)
+    return tuple(
+        each if each.device.type == "cuda" else each.pin_memory().to(device, non_blocking=True)
+        for each in tensors
+    )
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of tensors through torch.compile, for each of their shapes apart."""
+    torch._logging.set_logs(dynamo=logging.ERROR, inductor=logging.ERROR)
+    found: Callable[..., Any] = torch.compile(function, dynamic=False)
+    return found
 
 
 def autocast(device: torch.device, enabled: bool = True) -> torch.autocast:

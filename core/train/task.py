@@ -1,9 +1,9 @@
 """What `fit` trains, a model with its data, and the events by which it tells of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -56,6 +56,29 @@ class Task(Protocol):
 
     def traces(self) -> list[AttentionTrace]:
         """Attention on a fixed example, kept each epoch; may be empty."""
+        ...
+
+
+@dataclass(frozen=True)
+class Recordable:
+    """A step that a GPU can be told once, to do it again with other inputs."""
+
+    kind: Hashable
+    """Steps of one kind, with inputs of the same shapes, do the same."""
+    loss: Callable[..., Tensor]
+    """The mean loss of the inputs. It asks for no value of a tensor in Python."""
+    inputs: tuple[Tensor, ...]
+    """All that differs from step to step, but for random numbers."""
+    items: int
+    """As of `Task.loss`."""
+
+
+@runtime_checkable
+class RecordableTask(Protocol):
+    """A task whose batches are alike."""
+
+    def recordable(self, batch: Any, done: float) -> Recordable:
+        """What `Task.loss` does with a batch."""
         ...
 
 

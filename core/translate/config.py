@@ -167,4 +167,5 @@ RECIPE = Recipe(
         "after 20 epochs (88 minutes on one core)"
     },
     {"transformer": _TRANSFORMER},
+    on_gpu=4,
 )

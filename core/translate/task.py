@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -17,7 +18,7 @@ from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.distributed import team
 from dlcc.core.train.parts import train_hash
 from dlcc.core.train.recipe import Chosen, Narrator
-from dlcc.core.train.runtime import choose_device, seeded_generator
+from dlcc.core.train.runtime import choose_device, moved, seeded_generator
 from dlcc.core.translate.codec import Codec
 from dlcc.core.translate.config import (
     BUNDLED_VECTORS,
@@ -65,14 +66,10 @@ class TranslationTask:
     def batches(self, epoch: int) -> list[list[int]]:
         """Numbers of examples of about the same length, in an order that depends on the epoch."""
         generator = seeded_generator(self.seed, epoch)
-        noise = torch.rand(len(self.examples), generator=generator).tolist()
-
-        def length(number: int) -> tuple[int, float]:
-            source, target = self.examples[number]
-            return len(source), len(target) + 2 * noise[number]
-
-        longer = [max(len(source), len(target) + 1) for source, target in self.examples]
-        order = sorted(range(len(longer)), key=length)
+        noise = torch.rand(len(self.examples), generator=generator).double().numpy()
+        sources, targets = np.array([(len(s), len(t)) for s, t in self.examples]).T
+        longer = np.maximum(sources, targets + 1).tolist()
+        order = np.lexsort((targets + 2 * noise, sources)).tolist()
         batches = batches_by_length(longer, self.settings.batch_tokens, order=order)
         shuffled = torch.randperm(len(batches), generator=generator).tolist()
         return [batches[place] for place in shuffled]
@@ -80,8 +77,11 @@ class TranslationTask:
     def loss(self, batch: list[int], done: float) -> tuple[Tensor, int]:
         """Mean cross-entropy of the target tokens, and how many there are."""
         examples = [self.examples[number] for number in batch]
-        source = pad([source for source, _ in examples]).to(self.device)
-        target = pad([[BOS, *target, EOS] for _, target in examples]).to(self.device)
+        source, target = moved(
+            self.device,
+            pad([source for source, _ in examples]),
+            pad([[BOS, *target, EOS] for _, target in examples]),
+        )
         given, wanted = target[:, :-1], target[:, 1:]
         counts = [len(target) + 1 for _, target in examples]
         share, shape = self.settings.teacher_forcing, given[:, 1:].shape

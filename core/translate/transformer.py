@@ -114,6 +114,7 @@ class Transformer(nn.Module):
     def _embed(self, table: nn.Embedding, tokens: Tensor, before: int) -> Tensor:
         # Rows have norm 1, as the output layer wants them; √D gives them the size of positions.
         width = table.embedding_dim
-        positions = sinusoidal_positions(before + tokens.shape[1], width)[before:]
-        vectors = table(tokens) * math.sqrt(width) + positions.to(table.weight.device)
+        end = before + tokens.shape[1]
+        positions = sinusoidal_positions(end, width, table.weight.device)[before:]
+        vectors = table(tokens) * math.sqrt(width) + positions
         return dropout(vectors, self.config.dropout, self.training)

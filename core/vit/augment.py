@@ -1,7 +1,8 @@
 """Whole batches of pictures, changed on their device, never one picture at a time: augmentation,
 and CutMix and MixUp, which make one picture of two with labels in the same shares.
 
-Every random number comes from the generator that is passed in.
+Random numbers are drawn where the pictures are, by that device's generator, and none is asked for
+in Python: a GPU need not be waited for. `torch.manual_seed` decides them all.
 
 Shapes: B batch, C channels, S side of the square pictures, N classes.
 """
@@ -10,10 +11,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.distributions import Beta
 
 
 @dataclass(frozen=True)
@@ -40,27 +41,26 @@ LEVELS = {
 """By name."""
 
 
-def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
+def augment(images: Tensor, config: AugmentConfig) -> Tensor:
     """Change each picture of a batch in its own way.
 
     Args:
         images: [B, C, S, S] float, values from 0 to 1.
-        generator: on the CPU.
 
     Returns:
         [B, C, S, S] float, values from 0 to 1.
     """
     if config.flip:
-        mirrored = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
-        images = torch.where(mirrored.to(images.device), images.flip(-1), images)
+        mirrored = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+        images = torch.where(mirrored, images.flip(-1), images)
     if config.shift:
-        images = _shift(images, config.shift, generator)
+        images = _shift(images, config.shift)
     if config.warp:
-        images = _some_changed(images, config.warp, _warped, generator)
+        images = _some_changed(images, config.warp, _warped)
     if config.colour:
-        images = _some_changed(images, config.colour, _coloured, generator)
+        images = _some_changed(images, config.colour, _coloured)
     if config.cutout:
-        images = _cutout(images, config.cutout, generator)
+        images = _cutout(images, config.cutout)
     return images
 
 
@@ -80,24 +80,22 @@ def shifted(images: Tensor, down: Tensor, right: Tensor, pad: int) -> Tensor:
     return windows[picked, :, (pad - down).to(picked), (pad - right).to(picked)]
 
 
-def _shift(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
+def _shift(images: Tensor, share: float) -> Tensor:
     pad = max(1, round(share * images.shape[-1]))
-    down, right = torch.randint(-pad, pad + 1, (2, len(images)), generator=generator)
+    down, right = torch.randint(-pad, pad + 1, (2, len(images)), device=images.device)
     return shifted(images, down, right, pad)
 
 
 def _some_changed(
-    images: Tensor,
-    share: float,
-    change: Callable[[Tensor, Tensor], Tensor],
-    generator: torch.Generator,
+    images: Tensor, share: float, change: Callable[[Tensor, Tensor], Tensor]
 ) -> Tensor:
-    """A share of the pictures changed, each by three numbers from -1 to 1 of its own: [3, b]."""
-    chosen = (torch.rand(len(images), generator=generator) < share).nonzero().squeeze(1)
-    if not len(chosen):
+    """A share of the pictures changed, always as many, each by three numbers from -1 to 1 of its
+    own: [3, b]."""
+    count = round(share * len(images))
+    if not count:
         return images
-    numbers = torch.rand(3, len(chosen), generator=generator) * 2 - 1
-    chosen = chosen.to(images.device)
+    chosen = torch.rand(len(images), device=images.device).argsort()[:count]
+    numbers = torch.rand(3, count, device=images.device) * 2 - 1
     return images.index_copy(0, chosen, change(images[chosen], numbers))
 
 
@@ -115,8 +113,7 @@ def _warped(images: Tensor, numbers: Tensor) -> Tensor:
 
 def _coloured(images: Tensor, numbers: Tensor) -> Tensor:
     """With other brightness, contrast (around the mean grey) and saturation."""
-    factors = (1 + 0.4 * numbers).to(images.device)
-    brightness, contrast, saturation = factors[:, :, None, None, None]
+    brightness, contrast, saturation = (1 + 0.4 * numbers)[:, :, None, None, None]
     images = images * brightness
     grey = images.mean(1, keepdim=True)
     images = grey + (images - grey) * saturation
@@ -124,85 +121,86 @@ def _coloured(images: Tensor, numbers: Tensor) -> Tensor:
     return (middle + (images - middle) * contrast).clamp(0, 1)
 
 
-def _cutout(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
+def _cutout(images: Tensor, share: float) -> Tensor:
     """Hide a square of each picture, anywhere (DeVries & Taylor 2017)."""
     side = images.shape[-1]
     half = max(1, round(share * side)) / 2
-    centre = torch.rand(2, len(images), 1, generator=generator) * side
-    near = ((torch.arange(side) + 0.5) - centre).abs() < half  # [2, B, S]
+    centre = torch.rand(2, len(images), 1, device=images.device) * side
+    near = ((torch.arange(side, device=images.device) + 0.5) - centre).abs() < half  # [2, B, S]
     hidden = near[0][:, :, None] & near[1][:, None, :]
-    return images.masked_fill(hidden[:, None].to(images.device), 0.5)
+    return images.masked_fill(hidden[:, None], 0.5)
 
 
 @dataclass(frozen=True)
 class Mixed:
-    """A batch of which each picture is made of two."""
+    """A batch of which pictures are made of two: each of itself and of the next of the batch."""
 
     images: Tensor
     """[B, C, S, S]: of the type that went in."""
-    partner: Tensor
-    """[B] int64: which picture of the batch the second part is from."""
     share: Tensor
     """[B] float32: how much of each picture is still the first, from 0 to 1."""
     box: Tensor | None = None
     """[B, 4] int64: top, left, bottom, right of what CutMix pasted; bottom and right exclusive."""
 
 
-def cutmix(images: Tensor, generator: torch.Generator, alpha: float = 1.0) -> Mixed:
-    """Paste a box of another picture into each (Yun et al. 2019, section 3.1 and algorithm A1).
+def _next(batch: Tensor) -> Tensor:
+    """The partner of each: batches are drawn, so the next is any."""
+    return batch.roll(-1, 0)
 
-    The box is clipped at the border, and the share is counted from the area really pasted.
+
+def cutmix(images: Tensor, chosen: Tensor | None = None) -> Mixed:
+    """Paste a box of the next picture into each (Yun et al. 2019, section 3.1 and algorithm A1).
+
+    The box takes 1 - λ of the area, λ drawn evenly from 0 to 1, is clipped at the border, and the
+    share is counted from the area really pasted.
 
     Args:
         images: [B, C, S, S].
-        generator: on the CPU.
-        alpha: the box takes 1 - λ of the area, λ from Beta(alpha, alpha), before clipping.
+        chosen: boolean [B]: which pictures get a box; all when None.
     """
     batch, _, rows, columns = images.shape
-    side = (1 - _beta(batch, alpha, generator)).sqrt()
-    partner = torch.randperm(batch, generator=generator)
+    device = images.device
+    side = (1 - torch.rand(batch, device=device)).sqrt()
+    if chosen is not None:
+        side = side * chosen
     edges = []
     for length in (rows, columns):
         half = (side * length / 2).round()
-        centre = torch.randint(length, (batch,), generator=generator)
+        centre = torch.randint(length, (batch,), device=device)
         edges.append(
             ((centre - half).clamp(min=0).long(), (centre + half).clamp(max=length).long())
         )
     (top, bottom), (left, right) = edges
     inside = _between(top, bottom, rows)[:, :, None] & _between(left, right, columns)[:, None, :]
-    mixed = torch.where(inside[:, None].to(images.device), images[partner], images)
+    mixed = torch.where(inside[:, None], _next(images), images)
     share = 1 - inside.flatten(1).float().mean(1)
-    return Mixed(mixed, partner, share, torch.stack((top, left, bottom, right), 1))
+    return Mixed(mixed, share, torch.stack((top, left, bottom, right), 1))
 
 
-def mixup(images: Tensor, generator: torch.Generator, alpha: float = 0.8) -> Mixed:
-    """Blend each picture with another (Zhang et al. 2018, eq. 1).
+def mixup(images: Tensor, chosen: Tensor | None = None, alpha: float = 0.8) -> Mixed:
+    """Blend each picture with the next (Zhang et al. 2018, eq. 1).
 
     Args:
         images: [B, C, S, S], floating point.
-        generator: on the CPU.
+        chosen: boolean [B]: which pictures are blended; all when None.
         alpha: the first picture's share is from Beta(alpha, alpha).
     """
-    share = _beta(len(images), alpha, generator)
-    partner = torch.randperm(len(images), generator=generator)
-    weight = share.to(images.device, images.dtype)[:, None, None, None]
-    return Mixed(images * weight + images[partner] * (1 - weight), partner, share)
+    alphas = torch.full((len(images),), alpha, device=images.device)
+    share = Beta(alphas, alphas, validate_args=False).sample()
+    if chosen is not None:
+        share = torch.where(chosen, share, 1.0)
+    weight = share.to(images.dtype)[:, None, None, None]
+    return Mixed(images * weight + _next(images) * (1 - weight), share)
 
 
-def mixed_labels(labels: Tensor, mixed: Mixed, num_classes: int) -> Tensor:
-    """Probabilities [B, N] of each class: the two labels [B] in the shares of their pictures."""
-    one_hot = F.one_hot(labels, num_classes).float()
-    share = mixed.share.to(labels.device)[:, None]
-    return one_hot * share + one_hot[mixed.partner.to(labels.device)] * (1 - share)
+def mixed_labels(labels: Tensor, mixed: Mixed) -> Tensor:
+    """Probabilities [B, N] of each class: of the first pictures [B, N], those of both pictures in
+    their shares."""
+    share = mixed.share[:, None]
+    return labels * share + _next(labels) * (1 - share)
 
 
 def _between(first: Tensor, last: Tensor, length: int) -> Tensor:
     """[B, length] bool: True from `first` [B] up to before `last` [B]."""
-    place = torch.arange(length)
+    place = torch.arange(length, device=first.device)
     return (place >= first[:, None]) & (place < last[:, None])
-
-
-def _beta(count: int, alpha: float, generator: torch.Generator) -> Tensor:
-    """[count] float32 from Beta(alpha, alpha); NumPy's, as torch's takes no generator."""
-    seed = int(torch.randint(2**62, (), generator=generator))
-    return torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha, count)).float()

@@ -108,9 +108,9 @@ class VisionConfig(Settings):
     batch_size: int = setting(128, at_least(1))
     """Pictures in a batch."""
     cutmix_share: float = 0.0
-    """Share of the batches that CutMix makes."""
+    """Share of the pictures into which CutMix pastes a box of another."""
     mixup_share: float = 0.0
-    """Share of the batches that MixUp makes."""
+    """Share of the pictures that MixUp blends with another."""
     augment: str = setting("light", one_of(AUGMENTS))
     """How pictures are changed: none, light or strong."""
     label_smoothing: float = setting(0.0, PROPER_SHARE)
@@ -152,7 +152,7 @@ class PicturesConfig:
     mixup: bool | None = setting(None)
     """Blend with other pictures."""
     compiled: bool = setting(False, name="compile")
-    """Compile the training step: faster after a while."""
+    """Compile the training step, for long trainings: takes a minute for each size of pictures."""
 
 
 _RECIPE = {
@@ -215,4 +215,5 @@ RECIPE = Recipe(
         "epochs (160 minutes on two cores)"
     },
     {"with a backbone": _FINE_TUNING},
+    on_gpu=4,
 )

@@ -5,7 +5,7 @@ Shapes: N pictures, B batch, S side of the square pictures, C classes.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from dlcc.core.train.classify import calibrate
 from dlcc.core.train.distributed import team
 from dlcc.core.train.parts import train_hash
 from dlcc.core.train.recipe import Chosen, Narrator
-from dlcc.core.train.runtime import choose_device, seeded_generator
+from dlcc.core.train.runtime import choose_device, compiled, moved, resident, seeded_generator
+from dlcc.core.train.task import Recordable
 from dlcc.core.vit.augment import LEVELS, augment, cutmix, mixed_labels, mixup
 from dlcc.core.vit.backbones import load_backbone
 from dlcc.core.vit.classifier import CLASSES, KIND, PictureClassifier
@@ -33,21 +34,11 @@ from dlcc.core.vit.source import cutmix_trace, trace_of
 _SMALLER = 3 / 4  # side of the pictures in the first part of a training that asks for it
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Which pictures a step learns from."""
-
-    epoch: int
-    number: int
-    places: Tensor
-    """[B] int64 in the training part."""
-
-
 class VisionTask:
     """Learn the classes of pictures; validated as `PictureClassifier` answers.
 
     Args:
-        compiled: whether the training step runs through torch.compile.
+        compile: whether what a step computes runs through torch.compile.
     """
 
     kind = KIND
@@ -60,7 +51,7 @@ class VisionTask:
         data: ImageData,
         config: VisionConfig,
         about: dict[str, Any],
-        compiled: bool = False,
+        compile: bool = False,
     ) -> None:
         self.model, self.data, self.settings = model, data, config
         self.progress: Progress | None = None
@@ -68,41 +59,60 @@ class VisionTask:
         self.config = json.loads(json.dumps(asdict(model.config)))  # tuples become lists
         self.files = {CLASSES: json.dumps(data.classes, ensure_ascii=False).encode()}
         self.about = {**about, "vision": asdict(config)}
-        self._forward = torch.compile(model) if compiled else model
+        self.pixels, self.labels = resident(self.device, data.train.pixels, data.train.labels)
+        self._change, self._loss = self._changed, self._loss_of
+        if compile:
+            self._change, self._loss = compiled(self._changed), compiled(self._loss_of)
 
-    def batches(self, epoch: int) -> Sequence[Batch]:
-        order = torch.randperm(
-            len(self.data.train), generator=seeded_generator(self.settings.seed, epoch)
-        )
-        parts = list(order.split(self.settings.batch_size))
-        if len(parts) > 1 and len(parts[-1]) < self.settings.batch_size:
-            parts.pop()  # other pictures are left out in the next epoch
-        return [Batch(epoch, number, places) for number, places in enumerate(parts)]
+    @property
+    def device(self) -> torch.device:
+        """Where a step is computed."""
+        return self.classifier.device
 
-    def loss(self, batch: Batch, done: float) -> tuple[Tensor, int]:
-        generator = seeded_generator(self.settings.seed, batch.epoch, batch.number)
-        images = self.classifier.prepare(self.data.train.pixels[batch.places])
-        labels = self.data.train.labels[batch.places].to(images.device)
-        images, targets = self._changed(images, labels, generator, done)
-        rows, part = team().share(len(batch.places))
-        logits, targets = self._forward(images[rows]).float(), targets[rows]
-        loss = F.cross_entropy(logits, targets, label_smoothing=self.settings.label_smoothing)
-        return loss * part, len(batch.places)
+    def batches(self, epoch: int) -> Sequence[Tensor]:
+        """Places [B] in the training part; no batch is smaller than the others."""
+        count, size = len(self.data.train), self.settings.batch_size
+        order = torch.randperm(count, generator=seeded_generator(self.settings.seed, epoch))
+        if count > size:
+            order = order[: count // size * size]  # other pictures are left out in the next epoch
+        return order.to(self.pixels.device).split(size)
+
+    def loss(self, batch: Tensor, done: float) -> tuple[Tensor, int]:
+        step = self.recordable(batch, done)
+        return step.loss(*step.inputs), step.items
+
+    def recordable(self, batch: Tensor, done: float) -> Recordable:
+        """See `Recordable`: pictures are of the small side or not, and calm or not."""
+        settings = self.settings
+        is_calm, is_small = done >= 1 - settings.calm and settings.calm > 0, done < settings.small
+        inputs = moved(self.device, self.pixels[batch], self.labels[batch])
+
+        def loss(pixels: Tensor, labels: Tensor) -> Tensor:
+            images, targets = self._change(pixels, labels, is_calm, is_small)
+            rows, part = team().share(len(batch))
+            return self._loss(images[rows], targets[rows]) * part
+
+        return Recordable((is_calm, is_small), loss, inputs, len(batch))
+
+    def _loss_of(self, images: Tensor, targets: Tensor) -> Tensor:
+        logits = self.model(images).float()
+        return F.cross_entropy(logits, targets, label_smoothing=self.settings.label_smoothing)
 
     def _changed(
-        self, images: Tensor, labels: Tensor, generator: torch.Generator, done: float
+        self, pixels: Tensor, labels: Tensor, is_calm: bool, is_small: bool
     ) -> tuple[Tensor, Tensor]:
-        """Augmented and perhaps mixed pictures, and their labels [B] or probabilities [B, C]."""
-        is_calm = done >= 1 - self.settings.calm and self.settings.calm > 0
-        level = "light" if is_calm and self.settings.augment == "strong" else self.settings.augment
-        images = augment(images, LEVELS[level], generator)
-        drawn = float(torch.rand((), generator=generator))
-        targets = labels
-        if drawn < self.settings.cutmix_share + self.settings.mixup_share and not is_calm:
-            mix = cutmix if drawn < self.settings.cutmix_share else mixup
-            mixed = mix(images, generator)
-            images, targets = mixed.images, mixed_labels(labels, mixed, len(self.data.classes))
-        if done < self.settings.small:
+        """Augmented and perhaps mixed pictures, and the probabilities [B, C] of their classes."""
+        settings, images = self.settings, self.classifier.prepare(pixels)
+        targets = F.one_hot(labels, len(self.data.classes)).float()
+        level = "light" if is_calm and settings.augment == "strong" else settings.augment
+        images = augment(images, LEVELS[level])
+        drawn = torch.rand(len(images), device=images.device)
+        for mix, share in ((cutmix, settings.cutmix_share), (mixup, settings.mixup_share)):
+            if share and not is_calm:
+                mixed = mix(images, (drawn >= 0) & (drawn < share))
+                images, targets = mixed.images, mixed_labels(targets, mixed)
+            drawn = drawn - share
+        if is_small:
             patch = self.model.config.patch_size
             side = max(patch, round(images.shape[-1] * _SMALLER / patch) * patch)
             images = F.interpolate(images, (side, side), mode="bilinear", antialias=True)

@@ -21,13 +21,16 @@ from torch import Tensor, nn
 from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.files.tensors import load_tensors
 from dlcc.core.trace.trace import AttentionTrace
+from dlcc.core.train import runtime
 from dlcc.core.train.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from dlcc.core.train.config import OPTIMIZERS, FitConfig, learning_rate_at
 from dlcc.core.train.fit import fit
 from dlcc.core.train.folders import best_of
+from dlcc.core.train.learner import Learner, Losses
 from dlcc.core.train.optimizers import optimizers_of, rate_shares
+from dlcc.core.train.recipe import recipe
 from dlcc.core.train.runtime import seeded_generator
-from dlcc.core.train.task import EpochEnded, Finished, Started, Stepped
+from dlcc.core.train.task import EpochEnded, Finished, Recordable, Started, Stepped
 from dlcc.core.vit.config import ViTConfig
 from dlcc.core.vit.model import ViT
 
@@ -455,3 +458,105 @@ def test_a_resumed_state_that_diverges_at_once_may_be_damaged(tmp_path: Path) ->
     longer = replace(CONFIG, epochs=6)
     with pytest.raises(DataError, match="last is damaged, or lower the learning rate"):
         list(fit(Diverges(), longer, tmp_path / "run", resume=True))
+
+
+@pytest.mark.parametrize("every", [2, 3, 9])
+def test_only_some_epochs_are_validated_and_the_last(tmp_path: Path, every: int) -> None:
+    config = replace(CONFIG, validate_every=every)
+    ended = [e.epoch for e in fit(LineTask(), config, tmp_path) if isinstance(e, EpochEnded)]
+    assert ended == sorted({*range(every - 1, 5, every), 4})
+    lines = map(json.loads, read_lines(tmp_path))
+    assert [line["epoch"] - 1 for line in lines if "error" in line] == ended
+    list(fit(LineTask(), CONFIG, tmp_path / "each"))
+    all_validated, some = weights_of(tmp_path / "each/last"), weights_of(tmp_path / "last")
+    assert all(torch.equal(all_validated[name], some[name]) for name in some)
+
+
+def test_losses_of_a_device_that_is_not_asked_are_counted_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(fit(LineTask(), CONFIG, tmp_path / "asked"))
+    monkeypatch.setattr(Losses, "are_due", property(lambda self: False))
+    list(fit(LineTask(), CONFIG, tmp_path / "not"))
+    asked, unasked = (
+        [json.loads(line)["train_loss"] for line in read_lines(tmp_path / name)]
+        for name in ("asked", "not")
+    )
+    assert asked == unasked
+
+
+def test_a_loss_that_is_no_number_is_found_though_it_is_read_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Breaks(LineTask):
+        def loss(self, batch: Tensor, done: float) -> tuple[Tensor, int]:
+            value, items = super().loss(batch, done)
+            return value * (math.nan if len(self.done) == 9 else 1), items
+
+    monkeypatch.setattr(Losses, "are_due", property(lambda self: False))
+    with pytest.raises(DlccError, match="the loss became nan at step 9: lower"):
+        list(fit(Breaks(), CONFIG, tmp_path))
+    assert all(each.isfinite().all() for each in weights_of(tmp_path / "last").values())
+
+
+class Repeats:
+    """In place of CUDA graphs: what is recorded is done again."""
+
+    def __init__(self) -> None:
+        self.kinds: list[Any] = []
+
+    def run(self, kind: Any, function: Any, inputs: tuple[Tensor, ...]) -> Tensor:
+        self.kinds.append((kind, *(each.shape for each in inputs)))
+        return function(*(each.clone() for each in inputs))
+
+
+class RecordableLine(LineTask):
+    def recordable(self, batch: Tensor, done: float) -> Recordable:
+        def loss(x: Tensor) -> Tensor:
+            return nn.functional.mse_loss(self.model(x), 2 * x - 1)
+
+        return Recordable(done < 0.5, loss, (batch,), len(batch))
+
+
+def test_a_step_that_is_recorded_learns_the_same(tmp_path: Path) -> None:
+    list(fit(LineTask(), CONFIG, tmp_path / "plain"))
+    learner = Learner(RecordableLine(), CONFIG)
+    learner._graphs = repeats = Repeats()  # type: ignore[assignment]
+    number = 0
+    learner.model.train()
+    for epoch in range(5):
+        for batch in learner.task.batches(epoch):
+            done = number / 30
+            loss, items = learner.step(batch, done, learning_rate_at(CONFIG, done), number)
+            assert loss.isfinite()
+            assert items == 32
+            number += 1
+    plain = weights_of(tmp_path / "plain/last")
+    assert all(torch.equal(plain[name], each) for name, each in learner.model.state_dict().items())
+    assert {kind for kind, *_ in repeats.kinds} == {True, False}
+
+
+def test_on_a_gpu_batches_are_larger_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    class Hears:
+        def note(self, message: str) -> None:
+            said.append(message)
+
+    for name in ("vit", "sentiment", "masked-words", "translate"):
+        found = recipe(name)
+        chosen = found.choose({})
+        monkeypatch.setattr(runtime, "choose_device", lambda name: torch.device("cpu"))
+        assert found.on_device(chosen, Hears()) is chosen  # type: ignore[arg-type]
+        monkeypatch.setattr(runtime, "choose_device", lambda name: torch.device("cuda"))
+        larger = found.on_device(chosen, Hears())  # type: ignore[arg-type]
+        (size,) = {"batch_size", "batch_tokens"} & larger.values.keys()
+        factor = larger[size] / chosen[size]
+        assert factor in (4, 8)
+        rates = larger["learning_rate"], chosen["learning_rate"]
+        assert rates[0] / rates[1] == pytest.approx(factor**0.5, rel=0.02)
+        assert f"{larger[size]:,} in place of {chosen[size]:,}" in said[-1]
+        for given in ({size: 7}, {"learning_rate": 1e-3}):
+            asked = found.choose(given)
+            assert found.on_device(asked, Hears()) is asked  # type: ignore[arg-type]
+    assert len(said) == 4

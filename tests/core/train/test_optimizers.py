@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dlcc.core.train.optimizers import Muon, optimizer_state, restore_optimizers
+from dlcc.core.train.optimizers import Muon, optimizer_state, restore_optimizers, set_rate
 
 SHAPES = [(16, 16), (48, 16), (16, 64), (16, 16), (64, 16)]
 HOW = {"lr": 0.01, "weight_decay": 0.05, "adjust_lr_fn": "match_rms_adamw"}
@@ -44,3 +44,17 @@ def test_stacked_matrices_move_as_torch_moves_them_one_by_one(taken_over: bool) 
         moved = (there - first).detach().abs().max()
         assert moved > 0.1
         assert (here - there).detach().abs().max() < 1e-2 * moved
+
+
+def test_rates_that_lie_on_the_device_move_weights_alike() -> None:
+    """As where a step is recorded: it cannot know the numbers of Python."""
+    weights, others = _weights(), _weights()
+    plain, recorded = (Muon([{"params": w, "rate_share": 0.5}], **HOW) for w in (weights, others))
+    recorded.param_groups[0]["lr"] = torch.tensor(0.0)
+    for step in range(10):
+        for optimizer in (plain, recorded):
+            set_rate([optimizer], 0.02 / (step + 1))
+            _steps(optimizer, range(step, step + 1))
+    assert isinstance(recorded.param_groups[0]["lr"], torch.Tensor)
+    for here, there in zip(weights, others, strict=True):
+        torch.testing.assert_close(here, there)

@@ -1,11 +1,13 @@
 """Learning from pictures: batches, mixing, the calm end, and what a run leaves."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 from vision_samples import CLASSES, TINY, image_data
 
 from dlcc.core.errors import UsageError
@@ -41,12 +43,12 @@ def made(
 def test_batches_hold_each_picture_once_in_an_order_of_the_epoch() -> None:
     task = made(replace(CONFIG, batch_size=10))
     first, again, next_epoch = task.batches(0), task.batches(0), task.batches(1)
-    assert [len(batch.places) for batch in first] == [10] * 4  # 8 of 48 are left out
-    places = torch.cat([batch.places for batch in first])
+    assert [len(batch) for batch in first] == [10] * 4  # 8 of 48 are left out
+    places = torch.cat(list(first))
     assert len(places.unique()) == 40
-    assert torch.equal(places, torch.cat([batch.places for batch in again]))
-    assert not torch.equal(places, torch.cat([batch.places for batch in next_epoch]))
-    assert [len(b.places) for b in made(replace(CONFIG, batch_size=100)).batches(0)] == [48]
+    assert torch.equal(places, torch.cat(list(again)))
+    assert not torch.equal(places, torch.cat(list(next_epoch)))
+    assert [len(batch) for batch in made(replace(CONFIG, batch_size=100)).batches(0)] == [48]
 
 
 def test_it_learns_and_keeps_what_it_needs(tmp_path: Path) -> None:
@@ -79,27 +81,67 @@ def test_stopped_and_resumed_it_ends_with_the_same_weights(tmp_path: Path, stop_
         assert all(torch.equal(whole[key], parts[key]) for key in whole)
 
 
+def learned_from(task: VisionTask, done: float, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """The pictures and probabilities that a step learns from."""
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def keep(images: Tensor, targets: Tensor) -> Tensor:
+        seen.append((images, targets))
+        return torch.zeros(())
+
+    task._loss = keep  # type: ignore[method-assign]
+    torch.manual_seed(seed)
+    task.loss(torch.arange(12), done)
+    return seen[0]
+
+
 def test_the_end_is_calm_and_the_beginning_small() -> None:
-    task = made()
-    images, labels = torch.rand(12, 3, 16, 16), torch.arange(12) % 3
+    task = made(model=replace(CONV, image_size=16))
     sizes, mixed = [], []
     for step in range(16):
-        drawn = [
-            task._changed(images, labels, torch.Generator().manual_seed(seed), step / 16)
-            for seed in range(20)
-        ]
-        sizes.append(drawn[0][0].shape[-1])
-        mixed.append(any(targets.ndim == 2 for _, targets in drawn))
+        images, targets = learned_from(task, step / 16)
+        sizes.append(images.shape[-1])
+        mixed.append(bool((targets.max(1).values < 1).any()))
     assert sizes == [12] * 5 + [16] * 11
     assert mixed == [True] * 12 + [False] * 4
 
 
-def test_mixed_labels_are_shares_of_both() -> None:
-    task = made(replace(CONFIG, cutmix_share=1.0, mixup_share=0.0, small=0.0, augment="none"))
-    images = torch.rand(12, 3, 8, 8)
-    _, targets = task._changed(images, torch.arange(12) % 3, torch.Generator().manual_seed(0), 0.5)
-    assert targets.shape == (12, 3)
-    assert targets.sum(1).tolist() == pytest.approx([1.0] * 12)
+@pytest.mark.parametrize(("cutmix", "mixup"), [(0.5, 0.2), (1.0, 0.0), (0.0, 0.4)])
+def test_pictures_are_mixed_in_the_shares_that_were_set(cutmix: float, mixup: float) -> None:
+    task = made(replace(CONFIG, cutmix_share=cutmix, mixup_share=mixup, small=0.0))
+    targets = torch.cat([learned_from(task, 0.5, seed)[1] for seed in range(60)])
+    assert targets.sum(1).tolist() == pytest.approx([1.0] * 720)
+    own = torch.cat([task.labels[:12]] * 60)
+    partner = torch.cat([task.labels[:12].roll(-1)] * 60)
+    apart = own != partner  # of two pictures of one class nothing is seen
+    whole = (targets[apart].max(1).values == 1).float().mean().item()
+    # a box clipped away, or λ of 0 or 1, leaves a few whole
+    assert 1 - whole == pytest.approx(cutmix + mixup, abs=0.07)
+
+
+def test_a_step_is_two_whole_graphs() -> None:
+    """Nothing in it is asked for in Python, which a GPU would be waited for."""
+    task = made()
+    whole = {"backend": "eager", "fullgraph": True, "dynamic": False}
+    changed = torch.compile(task._changed, **whole)  # type: ignore[call-overload]
+    images, targets = changed(task.pixels[:12], task.labels[:12], False, True)
+    loss = torch.compile(task._loss_of, **whole)(images, targets)  # type: ignore[call-overload]
+    torch.testing.assert_close(loss, task._loss_of(images, targets))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_it_learns_the_same(tmp_path: Path) -> None:
+    calm = replace(CONFIG, cutmix_share=0.0, mixup_share=0.0, augment="none", small=0.0)
+    for name, compile in (("plain", False), ("compiled", True)):
+        list(fit(made(calm, compiled=compile), FIT, tmp_path / name))
+    cpu = torch.device("cpu")
+    plain, other = (
+        PictureClassifier.load(tmp_path / name / "last", cpu).model.state_dict()
+        for name in ("plain", "compiled")
+    )
+    for name, weight in plain.items():
+        torch.testing.assert_close(weight, other[name], rtol=0, atol=1e-3)
 
 
 def test_a_training_with_cutmix_keeps_a_cutmix_trace(tmp_path: Path) -> None:
