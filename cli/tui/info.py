@@ -9,6 +9,7 @@ from rich.text import Text
 from dlcc.cli.draw.bar import signs
 from dlcc.cli.draw.labels import display
 from dlcc.cli.tui.state import GLYPHS, ShownMap, ViewState
+from dlcc.cli.tui.widgets import patches
 from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace
 
@@ -20,7 +21,7 @@ def describe(state: ViewState) -> list[tuple[str, str]]:
     """(heading, text) of the cell, its row, its column, the selection and the alternatives."""
     shown = state.shown
     row, column = shown.values[state.row], shown.values[:, state.column]
-    cell = shown.names(state.row, state.column)
+    cell = patches.names(state.trace, shown, state.row, state.column)
     sections = [(cell, _cell(state, shown)), ("row", _row(row, shown.signed))]
     if isinstance(change := state.trace.details.get("change"), str):
         sections.insert(1, ("answer", display(change)))

@@ -5,18 +5,42 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
-from textual.geometry import clamp
+from textual.containers import Grid, Vertical
+from textual.geometry import Size, clamp
 from textual.widgets import Static
 
 from dlcc.cli.tui.export import Seen, panel, shown_trace
 from dlcc.cli.tui.keys import EXPORT, SCALE, Key, Keys, arrows, bindings, footer
 from dlcc.cli.tui.screens.panes import PaneScreen
-from dlcc.cli.tui.state import Choice, ViewState
-from dlcc.cli.tui.widgets.grid import Cell, MapGrid
-from dlcc.cli.tui.widgets.ink import bar_of
+from dlcc.cli.tui.state import PICTURE, Choice, ShownMap, ViewState
+from dlcc.cli.tui.widgets import patches
+from dlcc.cli.tui.widgets.cells import Cell, fitted, sizes
+from dlcc.cli.tui.widgets.grid import MapGrid
+from dlcc.cli.tui.widgets.ink import Ink, bar_of
+from dlcc.cli.tui.widgets.picture import Picture
 
-_LEAST = 24  # columns a map needs
+_MOST = 9  # maps at once
+_LEAST = Size(24, 11)  # of a map with its lines
+_LINES = 4  # of a map's name, scale and value
+_CLEAR = 24  # pixels across a picture that is still one
+
+
+class Pane(Vertical):
+    """A map, or the picture that it lights, under its name."""
+
+    DEFAULT_CSS = """
+    Pane { border-right: solid $primary; }
+    Pane .value { height: 2; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+
+    def __init__(self, as_picture: bool) -> None:
+        super().__init__()
+        self.heading, self.bar = Static(classes="line"), Static(classes="line")
+        self.value = Static(classes="value")
+        self.body: MapGrid | Picture = Picture() if as_picture else MapGrid()
+
+    def compose(self) -> ComposeResult:
+        yield from (self.heading, self.body, self.bar, self.value)
 
 
 class BesideScreen(PaneScreen):
@@ -32,6 +56,8 @@ class BesideScreen(PaneScreen):
             ),
             Key("tab,full_stop", "Tab .", "turn(1)", "The next maps", footer="next"),
             Key("shift+tab,comma", "⇧Tab ,", "turn(-1)", "The maps before"),
+            Key("plus,equals_sign", "+", "count(1)", "More maps at once", footer="more"),
+            Key("minus", "-", "count(-1)", "Fewer maps, each larger", footer="fewer"),
             SCALE,
             EXPORT,
             Key("enter", "Enter", "take", "Open the first of these maps", footer="open"),
@@ -39,10 +65,7 @@ class BesideScreen(PaneScreen):
         )
     }
     BINDINGS = bindings(KEYS)
-    DEFAULT_CSS = """
-    BesideScreen Vertical { border-right: solid $primary; }
-    BesideScreen .value { height: 2; text-wrap: nowrap; text-overflow: ellipsis; }
-    """
+    DEFAULT_CSS = "BesideScreen Grid { height: 1fr; }"
 
     def __init__(self, state: ViewState) -> None:
         super().__init__(state)
@@ -56,73 +79,151 @@ class BesideScreen(PaneScreen):
         self._choices = [state.nearest(choice) for choice in choices]
         self._first = self._choices.index(choice) if choice in self._choices else 0
         self.row, self.column = state.row, state.column
-        self._panes: list[tuple[Vertical, Static, MapGrid, Static, Static]] = []
+        self._as_picture = state.view == PICTURE
+        self._count: int | None = None  # as many as there is room for
+        self._panes = [Pane(self._as_picture) for _ in self._choices[:_MOST]]
 
     def compose(self) -> ComposeResult:
-        with Horizontal():
-            for _ in self._choices[: max(1, min(4, self.app.size.width // _LEAST))]:
-                bar, value = Static(classes="line"), Static(classes="value")
-                pane = Static(classes="line"), MapGrid(), bar, value
-                column = Vertical(*pane)
-                self._panes.append((column, *pane))
-                yield column
+        with Grid():
+            yield from self._panes
         yield footer()
 
     def on_resize(self) -> None:
-        room = max(1, self.app.size.width // _LEAST)
-        for number, (column, *_) in enumerate(self._panes):
-            column.display = number < room
-        self.call_after_refresh(self._even_out)
+        self.draw()
 
     def _shown(self) -> list[Choice]:
+        """What the panes in sight show."""
         count = len(self._choices)
-        return [self._choices[(self._first + n) % count] for n in range(len(self._panes))]
+        return [self._choices[(self._first + n) % count] for n in range(len(self._in_sight()))]
+
+    def _in_sight(self) -> list[Pane]:
+        return [pane for pane in self._panes if pane.display]
 
     def seen(self) -> Seen:
-        state, panes = self.state, zip(self._shown(), self._panes, strict=True)
-        shown = [choice for choice, (column, *_) in panes if column.display]
+        state, shown = self.state, self._shown()
         panels = [panel(state, each, state.scale_for(each, self.scale)) for each in shown]
         return Seen(panels, [shown_trace(state, each) for each in shown], state.palette)
 
+    # Layout
+
+    def _arrange(self) -> int:
+        """Show as many panes as are clear, or as were asked for, in rows and columns that make them
+        large; how many stand in a row."""
+        most = len(self._panes)
+        ways = {count: self._largest(count) for count in range(1, most + 1)}
+        possible = [count for count in ways if ways[count][0] > (0, 0)] or [1]
+        if self._count is None:
+            clear = [count for count in possible if ways[count][0] >= self._clear]
+            best = max(possible, key=lambda count: (ways[count][0], count))
+            count = max(clear, default=best)
+        else:
+            count = max(each for each in possible if each <= max(self._count, possible[0]))
+        self._count = self._count and count
+        across = ways[count][1]
+        for number, pane in enumerate(self._panes):
+            pane.display = number < count
+        grid = self.query_one(Grid)
+        grid.styles.grid_size_columns, grid.styles.grid_size_rows = across, -(-count // across)
+        return across
+
+    @property
+    def _clear(self) -> tuple[int, int]:
+        """From which size a map, or a picture, is worth looking at."""
+        return (_CLEAR, _CLEAR) if self._as_picture else (1, 2)
+
+    def _largest(self, count: int) -> tuple[tuple[int, int], int]:
+        """The largest cells, or pixels across, of so many panes, and how many stand in a row; zeros
+        where there is no room."""
+        ways = ((self._size_of(count, across), across) for across in range(1, count + 1))
+        return max(ways, key=lambda way: (way[0], -(-count % way[1]), way[1]))
+
+    def _size_of(self, count: int, across: int) -> tuple[int, int]:
+        room = Size(
+            self.app.size.width // across - 1, (self.app.size.height - 1) // -(-count // across)
+        )
+        if room.width < _LEAST.width - 1 or room.height < _LEAST.height:
+            return (0, 0) if count > 1 else (0, 1)
+        room = Size(room.width, room.height - _LINES)
+        if self._as_picture:
+            pixels = min(room.width, 2 * room.height)
+            return pixels, pixels
+        layouts = [fitted(each, room, sizes(each, self._is_colored)) for each in self._first_maps()]
+        if not all(each.whole for each in layouts):
+            return 0, 1
+        return min((each.cell.lines, each.cell.width) for each in layouts)
+
+    @property
+    def _is_colored(self) -> bool:
+        return Ink(self.state.palette_seen, self.state.system, 1).colored
+
+    def _first_maps(self) -> list[ShownMap]:
+        """Maps of all sizes that there are."""
+        maps = {each.values.shape: each for each in map(self.state.map_of, self._choices)}
+        return list(maps.values())
+
+    # Drawing
+
     def draw(self) -> None:
-        for (_, name, grid, bar, _), choice in zip(self._panes, self._shown(), strict=True):
-            shown = self.state.map_of(choice)
+        width = self.app.size.width // self._arrange() - 1
+        for pane, choice in zip(self._in_sight(), self._shown(), strict=True):
+            shown, scale = self.state.map_of(choice), self.state.scale_for(choice, self.scale)
             number = f"{self._choices.index(choice) + 1}/{len(self._choices)} "
-            name.update(Text(f"{number}{shown.title}", "bold"), layout=False)
-            grid.highlight = self.state.highlight
-            grid.fit_zoom()
-            scale = self.state.scale_for(choice, self.scale)
-            grid.show(shown, self.state, scale)
-            width = self.app.size.width // len(self._panes) - 1
-            bar.update(bar_of(scale, self.state, width), layout=False)
+            pane.heading.update(Text(f"{number}{shown.title}", "bold"), layout=False)
+            if isinstance(pane.body, MapGrid):
+                pane.body.highlight = self.state.highlight
+                pane.body.fit_zoom()
+                pane.body.show(shown, self.state, scale)
+            blend = self.state.blend if self._as_picture else ""
+            pane.bar.update(bar_of(scale, self.state, width, blend=blend), layout=False)
         self.call_after_refresh(self._even_out)
         self.place()
 
     def _even_out(self) -> None:
         """Give all maps the cells that the narrowest has."""
-        grids = [grid for column, _, grid, *_ in self._panes if column.display]
-        sizes = [(grid.cell.lines, grid.cell.width) for grid in grids]
+        grids = [pane.body for pane in self._in_sight() if isinstance(pane.body, MapGrid)]
+        found = [(grid.cell.lines, grid.cell.width) for grid in grids]
         for grid in grids:
-            grid.take(Cell(*map(min, zip(*sizes, strict=True))))
+            grid.take(Cell(*map(min, zip(*found, strict=True))))
 
     def place(self) -> None:
-        for (_, _, grid, _, value), choice in zip(self._panes, self._shown(), strict=True):
-            shown = self.state.map_of(choice)
+        for pane, choice in zip(self._in_sight(), self._shown(), strict=True):
+            shown, trace = self.state.map_of(choice), self.state.traces[choice.trace]
             rows, columns = shown.values.shape
             row, column = min(self.row, rows - 1), min(self.column, columns - 1)
-            grid.place(row, column)
+            if isinstance(pane.body, MapGrid):
+                pane.body.place(row, column)
+            elif trace.image is not None:
+                scale = self.state.scale_for(choice, self.scale)
+                weights = patches.weights_of(shown, trace, scale.places(shown.values)[row])
+                pane.body.show(trace.image, weights, self.state, self.state.blend)
+                pane.body.place(patches.patch_of(trace, shown.keys[column][0]))
             weight = float(shown.values[row, column])
-            value.update(Text(f"{shown.names(row, column)}\n{weight:.4f}"), layout=False)
+            names = patches.names(trace, shown, row, column)
+            pane.value.update(Text(f"{names}\n{weight:.4f}"), layout=False)
+
+    def on_picture_touched(self, event: Picture.Touched) -> None:
+        state = self.state
+        patches.touch(state, event.patch)
+        self.row, self.column = state.row, state.column
+        self.place()
 
     def action_move(self, down: int, right: int) -> None:
-        shapes = [self.state.map_of(choice).values.shape for choice in self._shown()]
-        rows, columns = map(max, zip(*shapes, strict=True))
-        self.row = clamp(self.row + down, 0, rows - 1)
-        self.column = clamp(self.column + right, 0, columns - 1)
+        if self._as_picture:
+            patches.move(self.state, down, right)
+            self.row, self.column = self.state.row, self.state.column
+        else:
+            shapes = [self.state.map_of(choice).values.shape for choice in self._shown()]
+            rows, columns = map(max, zip(*shapes, strict=True))
+            self.row = clamp(self.row + down, 0, rows - 1)
+            self.column = clamp(self.column + right, 0, columns - 1)
         self.place()
 
     def action_turn(self, step: int) -> None:
         self._first = (self._first + step) % len(self._choices)
+        self.draw()
+
+    def action_count(self, step: int) -> None:
+        self._count = clamp(len(self._in_sight()) + step, 1, len(self._panes))
         self.draw()
 
     def action_take(self) -> None:

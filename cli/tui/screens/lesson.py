@@ -192,7 +192,7 @@ class LessonScreen(Screen[None]):
 
     def action_move(self, down: int, right: int) -> None:
         state = self.body.state
-        if self.body.picture.display:
+        if state.view == PICTURE:
             patches.move(state, down, right)
         else:
             rows, columns = state.shown.values.shape

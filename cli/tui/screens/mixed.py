@@ -20,7 +20,7 @@ from dlcc.cli.tui.keys import EXPORT, Key, Keys, bindings, footer
 from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import ViewState
 from dlcc.cli.tui.widgets import patches
-from dlcc.cli.tui.widgets.ink import palette_of
+from dlcc.cli.tui.widgets.ink import bar_of, palette_of
 from dlcc.cli.tui.widgets.picture import Picture
 from dlcc.core.trace.trace import AttentionTrace
 
@@ -84,6 +84,7 @@ class MixedScreen(PaneScreen):
                     with Vertical():
                         yield Static(name, classes="line")
                         yield Picture(id=name)
+        yield Static(id="mixed-bar", classes="line")
         yield Static(id="mixed-text", markup=False)
         yield footer()
 
@@ -118,6 +119,8 @@ class MixedScreen(PaneScreen):
                 assert trace.image is not None
                 picture.box = box
                 picture.show(trace.image, patches.weights(state), state, self._blend)
+        bar = bar_of(state.scale_for(), state, self.app.size.width - 9, blend=self._blend)
+        self.query_one("#mixed-bar", Static).update(Text(" weight ").append_text(bar), layout=False)
         self.query_one("#mixed-text", Static).update(Text(self._text(box)))
 
     def _text(self, box: Box | None) -> str:

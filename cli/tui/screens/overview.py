@@ -17,11 +17,13 @@ from textual.strip import Strip
 from textual.widgets import Static
 
 from dlcc.cli.draw.labels import display, fit
+from dlcc.cli.draw.pictures import FULL_COLOR, blended, enlarged, half_block_cells, resized
 from dlcc.cli.tui.export import Seen, seen_heads
 from dlcc.cli.tui.keys import EXPORT, SCALE, Key, Keys, arrows, bindings, footer
 from dlcc.cli.tui.messages import Compute
 from dlcc.cli.tui.screens.panes import PaneScreen
-from dlcc.cli.tui.state import Choice, ViewState
+from dlcc.cli.tui.state import PICTURE, Choice, ViewState
+from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.ink import Ink, bar_of
 from dlcc.core.trace import maps
 from dlcc.core.trace.heads import measured, rank
@@ -30,7 +32,8 @@ from dlcc.core.trace.small import shrink
 if TYPE_CHECKING:
     from dlcc.core.ablation import Effect
 
-_WIDTHS = (4, 6, 8, 12, 16, 24)  # cells across a thumbnail; half as many lines
+_LEAST, _MOST = Size(6, 3), Size(96, 48)  # of a thumbnail
+_FLAT = 4  # columns a line of a thumbnail: twice as wide as high
 ANSWER = "change of the answer"
 _STRONG = Style(bold=True, reverse=True)
 
@@ -52,7 +55,7 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
         self._state, self._scale = state, scale
         self._ink = Ink(state.palette_seen, state.system, 1)
         self._lines: dict[tuple[int, int], list[Strip]] = {}
-        self._across = _WIDTHS[0]
+        self._thumb = _LEAST  # of a thumbnail without its label
         head = state.choice.head
         self.chosen = state.choice.layer, head if isinstance(head, int) else 0
         """(layer, head)."""
@@ -60,16 +63,22 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
         self._values: np.ndarray | None = None
 
     def on_resize(self, _: events.Resize) -> None:
+        """Let the thumbnails fill the screen, neither flatter nor higher than a map may be."""
         trace = self._state.trace
-        room = self.size.width // trace.num_heads - 1
+        width = self.size.width // trace.num_heads - 1
         lines = self.size.height // trace.num_layers - 1
-        fitting = [w for w in _WIDTHS if w <= room and w // 2 <= lines]
-        self._across = max(fitting, default=_WIDTHS[1])
+        lines = clamp(lines, _LEAST.height, min(_MOST.height, max(_LEAST.height, width // 2)))
+        flat = 2 if self._image is not None else _FLAT  # a picture keeps its proportions
+        width = clamp(width, _LEAST.width, min(_MOST.width, max(_LEAST.width, flat * lines)))
+        self._thumb = Size(width, lines)
         self._lines.clear()
-        self.virtual_size = Size(
-            trace.num_heads * (self._across + 1), trace.num_layers * (self._across // 2 + 1)
-        )
+        self.virtual_size = Size(trace.num_heads * (width + 1), trace.num_layers * (lines + 1))
         self.choose(*self.chosen)
+
+    @property
+    def _image(self) -> np.ndarray | None:
+        """The picture that is lit, where that is what the map screen shows."""
+        return self._state.trace.image if self._state.view == PICTURE else None
 
     def draw_by(self, scale: str) -> None:
         """Draw all maps anew, by another scale."""
@@ -94,7 +103,7 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
     def choose(self, layer: int, head: int) -> None:
         """Put the frame on a head and bring it into sight."""
         self.chosen = layer, head
-        high, wide = self._across // 2 + 1, self._across + 1
+        wide, high = self._thumb.width + 1, self._thumb.height + 1
         row, column = divmod(self._order.index(self.chosen), self._state.trace.num_heads)
         region = Region(column * wide, row * high, wide, high)
         self.scroll_to_region(region, animate=False, immediate=True, force=True)
@@ -102,7 +111,7 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         trace = self._state.trace
-        high, wide = self._across // 2 + 1, self._across + 1
+        wide, high = self._thumb.width + 1, self._thumb.height + 1
         row, line = divmod(y + round(self.scroll_y), high)
         if row >= trace.num_layers:
             return Strip.blank(self.size.width, self.rich_style)
@@ -119,21 +128,36 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
     def _thumbnail(self, layer: int, head: int) -> list[Strip]:
         """A label, and the lines of the map, drawn when it is first seen."""
         if (layer, head) not in self._lines:
-            choice = Choice(self._state.choice.trace, layer, head)
-            scale = self._state.scale_for(choice, self._scale)
-            values = scale.places(self._state.map_of(choice).values)
-            small = self._ink.levels(shrink(values, self._across // 2, self._across))
-            self._lines[layer, head] = [Strip(self._ink.run(levels)) for levels in small]
+            self._lines[layer, head] = list(map(Strip, self._drawn(layer, head)))
         here = (layer, head) == self.chosen
         place = f"{'>' if here else ''}{layer + 1}.{head + 1}"
         value = np.nan if self._values is None else float(self._values[layer, head])
-        text = fit(_fitting(place, value, self._across), self._across)
+        text = fit(_fitting(place, value, self._thumb.width), self._thumb.width)
         return [Strip([Segment(text, _STRONG if here else None)]), *self._lines[layer, head]]
+
+    def _drawn(self, layer: int, head: int) -> list[list[Segment]]:
+        """The lines of a map, or of the picture that it lights; in colours two rows share one."""
+        state, (width, lines), ink = self._state, self._thumb, self._ink
+        choice = Choice(state.choice.trace, layer, head)
+        shown, scale = state.map_of(choice), state.scale_for(choice, self._scale)
+        values = scale.places(shown.values)
+        if self._image is not None:
+            values = patches.weights_of(shown, state.trace, values[state.row])
+            if ink.colored and state.system in FULL_COLOR:
+                rows = 2 * lines
+                lit = blended(resized(self._image, rows, width), values, state.blend)
+                pixels = lit.astype(np.uint8) & 0xFC  # so that styles repeat
+                return [half_block_cells(*pixels[y : y + 2]) for y in range(0, rows, 2)]
+        rows = 2 * lines if ink.colored else lines
+        levels = ink.levels(enlarged(shrink(values, rows, width), (rows, width)))
+        if not ink.colored:
+            return [ink.run(row) for row in levels]
+        return [ink.pairs(*levels[y : y + 2]) for y in range(0, rows, 2)]
 
     def on_click(self, event: events.Click) -> None:
         trace = self._state.trace
-        row = (event.y + round(self.scroll_y)) // (self._across // 2 + 1)
-        column = (event.x + round(self.scroll_x)) // (self._across + 1)
+        row = (event.y + round(self.scroll_y)) // (self._thumb.height + 1)
+        column = (event.x + round(self.scroll_x)) // (self._thumb.width + 1)
         if row < trace.num_layers and column < trace.num_heads:
             place = self._order[row * trace.num_heads + column]
             self.post_message(self.Touched(place, event.chain > 1))
@@ -229,7 +253,9 @@ class OverviewScreen(PaneScreen):
         state, (layer, head) = self.state, self._thumbnails.chosen
         choice = Choice(state.choice.trace, layer, head)
         shown = state.map_of(choice)
-        bar = bar_of(state.scale_for(choice, self.scale), state, self.app.size.width - 9)
+        blend = state.blend if state.view == PICTURE else ""
+        scale = state.scale_for(choice, self.scale)
+        bar = bar_of(scale, state, self.app.size.width - 9, blend=blend)
         self.query_one("#bar", Static).update(Text(" weight ").append_text(bar), layout=False)
         entropy = sum(map(maps.row_entropy, shown.values)) / len(shown.values)
         row, column = divmod(int(shown.values.argmax()), shown.values.shape[1])
@@ -237,11 +263,12 @@ class OverviewScreen(PaneScreen):
         said = f"mean entropy {entropy:.2f} bits"
         if self._measure:
             value = self._values[self._measure][layer, head]
-            pair = f" {state.shown.names(state.row, state.column)}" * (self._measure == "pair")
+            cell = patches.names(state.trace, state.shown, state.row, state.column)
+            pair = f" {cell}" * (self._measure == "pair")
             said = f"{self._measure}{pair} {value:{'+' if self._measure == ANSWER else ''}.3f}"
         self.query_one("#chosen", Static).update(
             f" {name}, head {head + 1}: {said}, strongest "
-            f"{shown.names(row, column)} {shown.values.max():.3f}"
+            f"{patches.names(state.trace, shown, row, column)} {shown.values.max():.3f}"
         )
 
 

@@ -4,7 +4,7 @@ from textual.screen import Screen
 
 from dlcc.cli.tui.export import Seen
 from dlcc.cli.tui.screens.files import ask_and_export
-from dlcc.cli.tui.state import Choice, ViewState
+from dlcc.cli.tui.state import PICTURE, Choice, ViewState
 from dlcc.cli.tui.widgets.grid import MapGrid
 from dlcc.core.trace.scales import SCALES
 
@@ -24,8 +24,10 @@ class PaneScreen(Screen[Choice | None]):
         self.state: ViewState = state
         self.row = self.column = 0
         """A cursor of its own."""
-        self.scale = "shared" if state.scale in ("own", "row") else state.scale
-        """Maps that stand side by side share a scale, unless somebody asks for another."""
+        alone = state.scale in ("own", "row") and state.view != PICTURE
+        self.scale = "shared" if alone else state.scale
+        """Maps that stand side by side share a scale, unless somebody asks for another; of pictures
+        one strong row would leave all others dark."""
 
     def on_mount(self) -> None:
         self.draw()

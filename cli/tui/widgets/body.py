@@ -1,11 +1,13 @@
 """The map, text or picture, the headings above it and the panel beside it: all that is drawn."""
 
+import numpy as np
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import Container
+from textual.containers import Container, Horizontal
 from textual.widgets import Static
 
 from dlcc.cli.draw.labels import display
+from dlcc.cli.draw.pictures import PLAIN
 from dlcc.cli.tui import info
 from dlcc.cli.tui.state import MAP, PICTURE, TEXT, ViewState, trace_name
 from dlcc.cli.tui.widgets import patches
@@ -16,6 +18,7 @@ from dlcc.cli.tui.widgets.picture import Picture
 from dlcc.cli.tui.widgets.text import TextView
 
 _INFO_LINES = 5
+_NEARLY = 0.6  # of a picture's size, from which the plain one stands beside it
 
 
 class MapBody(Container):
@@ -26,7 +29,10 @@ class MapBody(Container):
     MapBody #title { height: 1; text-wrap: nowrap; text-overflow: ellipsis; background: $boost; }
     MapBody .under { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     MapBody #main { height: 1fr; layout: vertical; }
-    MapBody #grid, MapBody #picture, MapBody #text { height: 1fr; width: 1fr; }
+    MapBody #grid, MapBody #pictures, MapBody #text { height: 1fr; width: 1fr; }
+    MapBody #picture, MapBody #plain { height: 1fr; width: 1fr; }
+    MapBody #picture { margin-right: 1; }
+    MapBody #locator { display: none; width: 100%; height: 14; margin: 1 0 0 0; }
     MapBody #side { height: 6; layout: horizontal; border-top: solid $primary; }
     MapBody #info { width: 1fr; height: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
     MapBody #minimap { width: 22; height: 1fr; margin-left: 1; }
@@ -42,15 +48,19 @@ class MapBody(Container):
         yield Static(id="epochs", classes="under")
         with Container(id="main"):
             yield MapGrid(id="grid")
-            yield Picture(id="picture")
+            with Horizontal(id="pictures"):
+                yield Picture(id="picture")
+                yield Picture(id="plain")
             yield TextView(id="text")
             with Container(id="side"):
                 yield Static(id="info")
+                yield Picture(id="locator")
                 yield Minimap(id="minimap")
 
     def on_mount(self) -> None:
         self.grid = self.query_one(MapGrid)
-        self.picture = self.query_one(Picture)
+        self.picture = self.query_one("#picture", Picture)
+        self.plain, self.locator = (self.query_one(f"#{n}", Picture) for n in ("plain", "locator"))
         self.text = self.query_one(TextView)
         self.minimap = self.query_one(Minimap)
         self.panel = self.query_one("#info", Static)
@@ -59,14 +69,19 @@ class MapBody(Container):
         self.redraw()
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self.update_info)
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        self.draw_picture()
+        self.update_info()
 
     def redraw(self) -> None:
         """Draw everything anew: another map, or the same one otherwise."""
         state, shown, grid = self.state, self.state.shown, self.grid
         if state.view not in state.views:
             state.view = state.views[0]
-        grid.display, self.picture.display = state.view == MAP, state.view == PICTURE
+        grid.display = state.view == MAP
+        self.query_one("#pictures").display = state.view == PICTURE
         self.text.display = state.view == TEXT
         if state.view == TEXT:
             self.text.show(state)
@@ -88,6 +103,7 @@ class MapBody(Container):
             self.text.place()
         else:
             self.grid.place(self.state.row, self.state.column)
+            self._draw_locator()
         self.update_info()
 
     def update_info(self) -> None:
@@ -111,6 +127,25 @@ class MapBody(Container):
         if state.view == PICTURE and image is not None:
             self.picture.show(image, patches.weights(state), state, state.blend)
             self.picture.place(patches.under_cursor(state))
+            self.plain.display = state.blend != PLAIN and self._has_room_for_two(image)
+            self.plain.show(image, None, state)
+        self._draw_locator()
+
+    def _has_room_for_two(self, image: np.ndarray) -> bool:
+        """Whether two pictures side by side are nearly as large as one."""
+        height, width = image.shape[:2]
+        room = self.query_one("#pictures").size
+        one, two = (min(2 * room.height / height, room.width / count / width) for count in (1, 2))
+        return two >= _NEARLY * one
+
+    def _draw_locator(self) -> None:
+        """Draw where the patch under the map's cursor is, where there is a picture and room."""
+        state, image = self.state, self.state.trace.image
+        shown = state.view == MAP and image is not None and self.screen.has_class("-wide")
+        self.locator.display = shown
+        if shown and image is not None:
+            self.locator.show(image, patches.weights(state), state, state.blend)
+            self.locator.place(patches.under_cursor(state))
 
     def _draw_headings(self) -> None:
         state = self.state
@@ -133,7 +168,12 @@ class MapBody(Container):
         more = info.drawn_as(state, palette)
         parts = [part for part in (more, state.blend * (state.view == PICTURE)) if part]
         look = Text(" weight ").append_text(
-            bar_of(state.scale_for(), state, self.app.size.width - len(" · ".join(parts)) - 12)
+            bar_of(
+                state.scale_for(),
+                state,
+                self.app.size.width - len(" · ".join(parts)) - 12,
+                blend=state.blend * (state.view == PICTURE),
+            )
         )
         look.append("".join(f" · {part}" for part in parts))
         self.query_one("#look", Static).update(look, layout=False)

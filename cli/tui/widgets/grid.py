@@ -5,35 +5,23 @@ Textual, because a widget a cell, or a DataTable, takes seconds on a map of 200 
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Region, Size, clamp
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from dlcc.cli.draw.labels import Piece, fit, has_wide, head_lines
+from dlcc.cli.draw.labels import Piece, fit, head_lines
 from dlcc.cli.tui.state import ShownMap, ViewState
+from dlcc.cli.tui.widgets.cells import ZOOMS, Cell, fitted, most_words, sizes
 from dlcc.cli.tui.widgets.ink import NUMBER_WIDTH, Ink
 from dlcc.core.trace.scales import Scale, scale_of
 
-
-class Cell(NamedTuple):
-    """How large a map's cell is drawn."""
-
-    lines: int
-    """0: two rows of the map share a line, one above the other in half blocks."""
-    width: int
-
-
-HALF = Cell(0, 1)
-ZOOMS = tuple(Cell(*size) for size in ((1, 2), (1, NUMBER_WIDTH), (1, 8), (3, 6), (5, 10), (8, 16)))
-"""What zooming goes through, after the smallest cells of the terminal."""
 _INNER = 3  # cells across that hold brackets beside what they show
 _FRAMED = 3  # lines from which the cursor's cell has a frame
 _LEAST_NOTE = 8
@@ -154,11 +142,11 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         if self.shown is _NOTHING or not self.size:
             return
         shown, size = self.shown, self.container_size
-        longest = max(map(cell_len, shown.row_labels))
-        self._label_width = min(longest, max(6, size.width // 4)) + 2
-        words = max(3, size.height // 4)
-        fitted = self._fitting(size, words)
-        self.cell, words = fitted if self.zoom is None else (self.zoom, words)
+        layout = fitted(shown, size, self._sizes())
+        self._label_width, words = layout.label_width, layout.words
+        self.cell = layout.cell
+        if self.zoom is not None:
+            self.cell, words = self.zoom, most_words(size)
         self._ink = Ink(*self._colors, self.cell.width, shown.signed)
         self._levels = self._ink.levels(self._scale.places(shown.values))
         self._head = head_lines(
@@ -174,34 +162,8 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def _sizes(self) -> list[Cell]:
-        """The sizes to zoom through; two rows share a line in colours only, and a wide character
-        does not stand over a single cell."""
-        wide = any(map(has_wide, self.shown.column_labels))
-        palette, system = self._colors
-        half = [HALF] if Ink(palette, system, 1).colored else [Cell(1, 1)]
-        return [size for size in (*half, *ZOOMS) if size.width > wide]
-
-    def _fitting(self, size: Size, words: int) -> tuple[Cell, int]:
-        """The largest cells, about as high as wide, that show the whole map, and the lines that
-        the labels may take: `words`, or 1 where only numbers have room. Else the smallest cells."""
-        rows, columns = self.shown.values.shape
-        width, height = size.width - self._label_width, size.height
-        flat = max(map(cell_len, self.shown.column_labels)) + 1
-        sizes = [
-            (most, lines, across)
-            for most in (words, 1)
-            for lines in range(max(1, height // rows), 0, -1)
-            for across in range(
-                min(width // columns, max(2 * lines, flat, NUMBER_WIDTH)), max(1, 2 * lines - 3), -1
-            )
-        ]
-        for most, lines, across in sizes:
-            head = head_lines(self.shown.column_labels, across, most)
-            end = max(piece.x + cell_len(piece.text) for piece in head[0])
-            if len(head) + 1 + rows * lines <= height and end <= width:
-                return Cell(lines, across), most
-        least = self._sizes()[0]
-        return least._replace(width=clamp(width // columns, least.width, 2)), 1
+        """The sizes to zoom through."""
+        return sizes(self.shown, Ink(*self._colors, 1).colored)
 
     def _row_at(self, line: int) -> int:
         """The (first) map row on a line below the head."""

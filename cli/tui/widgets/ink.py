@@ -8,6 +8,7 @@ from rich.text import Text
 from dlcc.cli.draw.bar import colour_bar
 from dlcc.cli.draw.labels import number
 from dlcc.cli.draw.palette import PALETTES, Palette
+from dlcc.cli.draw.pictures import FULL_COLOR, LIGHT, LIT
 from dlcc.cli.tui.state import GLYPHS, ViewState
 from dlcc.core.trace.scales import Scale
 
@@ -22,11 +23,14 @@ def palette_of(name: str, signed: bool) -> Palette:
     return PALETTES[_SIGNED if signed else "grey" if name == GLYPHS else name]
 
 
-def bar_of(scale: Scale, state: ViewState, width: int, named: bool = True) -> Text:
-    """The colour bar of a scale in the colours of a state, in at most `width` cells."""
+def bar_of(scale: Scale, state: ViewState, width: int, named: bool = True, blend: str = "") -> Text:
+    """The colour bar of a scale in the colours of a state, in at most `width` cells; of a picture
+    under a blend, in what that makes of weights."""
     seen = state.palette_seen
     system = None if seen == GLYPHS else state.system
-    return colour_bar(scale, palette_of(seen, scale.signed), system, width, named)
+    is_lit = blend == LIT and system in FULL_COLOR and not scale.signed
+    palette = LIGHT if is_lit else palette_of(seen, scale.signed)
+    return colour_bar(scale, palette, system, width, named)
 
 
 class Ink:

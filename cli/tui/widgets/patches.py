@@ -41,10 +41,26 @@ def weights_of(shown: ShownMap, trace: AttentionTrace, row: np.ndarray) -> np.nd
     return flat.reshape(trace.grid)
 
 
+def patch_of(trace: AttentionTrace, key: int) -> tuple[int, int] | None:
+    """The patch (row, column) at a key position, or None where that is no patch."""
+    place = key - first_key(trace)
+    return None if place < 0 or trace.grid is None else divmod(place, trace.grid[1])
+
+
+def names(trace: AttentionTrace, shown: ShownMap, row: int, column: int) -> str:
+    """What looks at what in a cell, patches by their place in the picture."""
+    asks, looked = shown.queries[row][0], shown.keys[column][0]
+    own = patch_of(trace, asks) if len(trace.query) == len(trace.key) else None
+    pair = ((own, shown.row_labels[row]), (patch_of(trace, looked), shown.column_labels[column]))
+    return " → ".join(
+        label if place is None else f"row {place[0] + 1}, column {place[1] + 1}"
+        for place, label in pair
+    )
+
+
 def under_cursor(state: ViewState) -> tuple[int, int] | None:
-    """The patch (row, column) in the cursor's column of the map."""
-    place = state.shown.keys[state.column][0] - first_key(state.trace)
-    return None if place < 0 or state.trace.grid is None else divmod(place, state.trace.grid[1])
+    """The patch in the cursor's column of the map."""
+    return patch_of(state.trace, state.shown.keys[state.column][0])
 
 
 def touch(state: ViewState, patch: tuple[int, int]) -> None:

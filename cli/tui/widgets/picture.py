@@ -72,9 +72,15 @@ class Picture(Widget):
         columns = clamp(round(width * factor), 1, max(1, self.size.width))
         return max(2, int(height * factor) // 2 * 2), columns
 
+    def _corner(self) -> tuple[int, int]:
+        """(line, column) of the upper left corner: it stands in the middle."""
+        rows, columns = self._shape()
+        return max(0, self.size.height - rows // 2) // 2, max(0, self.size.width - columns) // 2
+
     def render_lines(self, crop: Region) -> list[Strip]:
         """Compose the picture once, then draw its lines."""
         rows, columns = self._shape()
+        self._first, self._left = self._corner()
         self._colors, self._steps = resized(self._image, rows, columns), None
         if self._weights is not None:
             self._steps = self._ink.levels(enlarged(self._weights, (rows, columns)))
@@ -82,11 +88,14 @@ class Picture(Widget):
                 self._colors = blended(
                     self._colors, self._weights, self._blend, self._palette, self._system
                 )
+        if self.box is not None and self._full_color:
+            self._colors = self._framed(self._colors, self.box)
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         base = self.rich_style
-        if y >= len(self._colors) // 2:
+        y -= self._first
+        if not 0 <= y < len(self._colors) // 2:
             return Strip.blank(self.size.width, base)
         pixels = self._colors[2 * y : 2 * y + 2]
         if self._full_color:
@@ -96,7 +105,17 @@ class Picture(Widget):
             cells = self._shades(shades(*pixels), steps)
         self._draw_box(cells, y)
         self._draw_cursor(cells, y)
+        cells = [Segment(" " * self._left), *cells]
         return Strip(cells).crop_extend(0, self.size.width, base).apply_style(base)
+
+    def _framed(self, colors: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+        """The pixels [rows, columns, 3] with a white line along the inner edge of a box."""
+        found, (height, width) = colors.copy(), self._image.shape[:2]
+        top, bottom = (round(edge * len(found) / height) for edge in box[::2])
+        left, right = (round(edge * found.shape[1] / width) for edge in box[1::2])
+        inside = found[top:bottom, left:right]
+        inside[[0, -1]], inside[:, [0, -1]] = 255, 255
+        return found
 
     def _shades(self, glyphs: list[str], steps: list[int] | None) -> list[Segment]:
         """A line without full colour: glyphs are lightness, or weights where colour is lacking."""
@@ -120,7 +139,7 @@ class Picture(Widget):
         cells[right] = Segment("X" if left == right else "]", _MARK)
 
     def _draw_box(self, cells: list[Segment], y: int) -> None:
-        if self.box is None:
+        if self.box is None or self._full_color:
             return
         height, width = self._image.shape[:2]
         lines = len(self._colors) / 2
@@ -130,8 +149,8 @@ class Picture(Widget):
         frame(cells, y, range(top, max(top + 1, bottom)), range(left, max(left + 1, right)), _MARK)
 
     def on_click(self, event: events.Click) -> None:
-        rows, columns = self._shape()
-        if self._weights is not None and event.y < rows // 2 and event.x < columns:
+        (rows, columns), (first, left) = self._shape(), self._corner()
+        y, x = event.y - first, event.x - left
+        if self._weights is not None and 0 <= y < rows // 2 and 0 <= x < columns:
             grid = self._weights.shape
-            patch = (2 * event.y * grid[0] // rows, event.x * grid[1] // columns)
-            self.post_message(self.Touched(patch))
+            self.post_message(self.Touched((2 * y * grid[0] // rows, x * grid[1] // columns)))

@@ -6,7 +6,8 @@ from rich.cells import cell_len
 from viewing import Viewed, random_weights, state_of, text_trace, view
 
 from dlcc.cli.draw.labels import Piece, display, head_lines, number
-from dlcc.cli.tui.widgets.grid import HALF, ZOOMS, MapGrid
+from dlcc.cli.tui.widgets.cells import HALF, ZOOMS
+from dlcc.cli.tui.widgets.grid import MapGrid
 from dlcc.cli.tui.widgets.ink import PALETTE_NAMES, Ink
 from dlcc.core.trace.maps import join_pieces
 from dlcc.core.trace.trace import AttentionTrace

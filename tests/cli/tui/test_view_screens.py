@@ -26,6 +26,7 @@ from dlcc.cli.tui.screens.dialogs import Ask
 from dlcc.cli.tui.screens.explanations import collected
 from dlcc.cli.tui.screens.map import MapScreen
 from dlcc.cli.tui.screens.mixed import box_of, share_inside
+from dlcc.cli.tui.screens.overview import Thumbnails
 from dlcc.cli.tui.state import Choice
 from dlcc.cli.tui.widgets.picture import Picture
 from dlcc.core import sources
@@ -297,19 +298,19 @@ def test_a_picture_shows_where_the_class_token_or_a_patch_looks():
         assert picture.patch == (2, 2)
         await viewed.press("up", "right")
         assert picture.patch == (1, 3)
-        assert "[CLS] → 1,3" in viewed.text
+        assert "[CLS] → row 2, column 4" in viewed.text
         shares = state.shown.values[0, 1:].reshape(4, 4)
         assert np.allclose(picture._weights, shares / state.shown.values[0].max())
         await viewed.press("f", "left")
-        assert "1,2 → 1,2" in viewed.text
+        assert "row 2, column 3 → row 2, column 3" in viewed.text
         assert state.row == state.column == 7
         await viewed.press("f")
         assert state.row == 0
-        await viewed.pilot.click(Picture, offset=(0, 0))
+        await viewed.pilot.click("#picture", offset=picture._corner()[::-1])
         assert picture.patch == (0, 0)
         await viewed.press("i")
         assert viewed.map.body.grid.display
-        assert not picture.display
+        assert not viewed.map.body.query_one("#pictures").display
         await viewed.press("home", "i")  # from the column of [CLS], which is no patch
         assert picture.patch == (2, 2)
 
@@ -355,10 +356,117 @@ def test_cutmix():
         row = viewed.state.shown.values[0, 1:]
         share = row[6] / row.sum()  # the box is patch (1, 2)
         assert f"{share:.1%} of the attention of [CLS]" in viewed.text
-        assert "+--" in viewed.text
+        (mixed,) = viewed.app.screen.query("#mixed").results(Picture)
+        rows, columns, _ = mixed._colors.shape  # the box is an eighth from a quarter and a half on
+        white = (mixed._colors == 255).all(2)
+        frame = np.zeros_like(white)
+        top, bottom = round(rows / 4), round(rows / 2)
+        left, right = round(columns / 2), round(columns * 3 / 4)
+        frame[top:bottom, left:right] = True
+        frame[top + 1 : bottom - 1, left + 1 : right - 1] = False
+        assert (white & frame).sum() == frame.sum()
         await viewed.press("u", "escape")
 
     view(state_of(image_trace()), steps, size=(100, 40))
+
+
+def test_cutmix_without_colours_has_a_frame_of_letters():
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("X")
+        assert "+--" in viewed.text
+
+    view(state_of(image_trace()), steps, size=(100, 40), colors=None)
+
+
+def test_the_plain_picture_stands_beside_the_lit_one_where_there_is_room():
+    async def steps(viewed: Viewed) -> None:
+        body = viewed.map.body
+        await viewed.until(lambda: body.plain.display)
+        assert body.plain.size.width == pytest.approx(body.picture.size.width, abs=1)
+        await viewed.press("u", "u")  # plain itself
+        assert not body.plain.display
+        await viewed.pilot.resize_terminal(50, 40)
+        await viewed.press("u")
+        await viewed.until(lambda: not body.plain.display)
+
+    view(state_of(image_trace()), steps)
+
+
+def test_the_map_of_a_picture_has_a_small_one_that_says_where():
+    async def steps(viewed: Viewed) -> None:
+        body = viewed.map.body
+        assert not body.locator.display
+        await viewed.press("i")
+        await viewed.until(lambda: body.locator.display)
+        await viewed.press("home", "right")
+        assert body.locator.patch == (0, 0)
+        await viewed.press("right")
+        assert body.locator.patch == (0, 1)
+
+    view(state_of(image_trace()), steps, size=(120, 40))
+
+
+@pytest.mark.parametrize("key", ["b", "o"])
+def test_heads_of_a_picture_are_pictures(key):
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press(key)
+        screen = viewed.app.screen
+        text = "".join(segment.text for strip in viewed.strips for segment in strip)
+        assert text.count("▀") > 100
+        if key == "b":
+            first, *_ = screen._in_sight()
+            await viewed.press("right")
+            assert first.body.patch == (2, 3)
+            await viewed.pilot.click(first.body, offset=first.body._corner()[::-1])
+            assert first.body.patch == (0, 0)
+            assert "[CLS] → row 1, column 1" in viewed.text
+        assert screen.scale == viewed.state.scale
+
+    view(state_of(image_trace()), steps, size=(120, 40))
+
+
+def test_more_or_fewer_maps_stand_side_by_side_each_as_large_as_fits():
+    weights = np.random.default_rng(0).dirichlet(np.ones(20), (1, 6, 20)).astype(np.float32)
+    words = tuple(f"word{n}" for n in range(20))
+    trace = AttentionTrace(weights, words, words)
+
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("b")
+        screen = viewed.app.screen
+
+        def sizes() -> set[tuple[int, int]]:
+            return {(pane.body.cell.lines, pane.body.cell.width) for pane in screen._in_sight()}
+
+        begun = len(screen._in_sight())
+        await viewed.until(lambda: min(sizes()) >= (1, 2))
+        for _ in range(8):
+            await viewed.press("plus")
+        most = len(screen._in_sight())
+        assert begun < most <= 6
+        await viewed.press(*["minus"] * 8)
+        await viewed.until(lambda: len(screen._in_sight()) == 1)
+        await viewed.until(lambda: min(sizes()) > (1, 2))
+        assert viewed.text.count("0 of") <= 1
+        for word in words:
+            assert word in viewed.text
+
+    view(state_of(trace), steps, size=(120, 36))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 50)])
+def test_the_overview_fills_the_screen(size):
+    weights = np.random.default_rng(0).dirichlet(np.ones(30), (4, 4, 30)).astype(np.float32)
+    trace = AttentionTrace(weights, tuple(map(str, range(30))), tuple(map(str, range(30))))
+
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("o")
+        heads = viewed.app.screen.query_one(Thumbnails)
+        used = heads.virtual_size
+        assert used.height > 0.85 * heads.size.height - 4
+        assert used.width <= heads.size.width
+        assert used.width > 0.8 * heads.size.width or used.width > 3.5 * used.height
+
+    view(state_of(trace), steps, size=size)
 
 
 def test_attention_inside_a_box_counts_by_area():
