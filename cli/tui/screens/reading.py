@@ -16,13 +16,8 @@ from dlcc.cli.tui.export import Seen, seen_in
 from dlcc.cli.tui.keys import MAP_KEYS, WHEN, WHY, footer
 from dlcc.cli.tui.messages import Compute
 from dlcc.cli.tui.opening import reproducing
-from dlcc.cli.tui.screens.beside import BesideScreen
-from dlcc.cli.tui.screens.cell import cell_story
 from dlcc.cli.tui.screens.dialogs import Ask, Choose, Read
-from dlcc.cli.tui.screens.explanations import ExplanationsScreen
 from dlcc.cli.tui.screens.files import ask_and_export, ask_and_write
-from dlcc.cli.tui.screens.mixed import MixedScreen
-from dlcc.cli.tui.screens.overview import OverviewScreen
 from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import Choice, ViewState
 from dlcc.cli.tui.widgets.body import MapBody
@@ -95,21 +90,31 @@ class Reading(Screen[None]):
     # Other screens
 
     def action_overview(self) -> None:
+        from dlcc.cli.tui.screens.overview import OverviewScreen
+
         self._beside(OverviewScreen)
 
     def action_beside(self) -> None:
+        from dlcc.cli.tui.screens.beside import BesideScreen
+
         self._beside(BesideScreen)
 
     def action_explanations(self) -> None:
+        from dlcc.cli.tui.screens.explanations import ExplanationsScreen
+
         self._beside(ExplanationsScreen)
 
     def action_cutmix(self) -> None:
+        from dlcc.cli.tui.screens.mixed import MixedScreen
+
         self._beside(MixedScreen)
 
     def _beside(self, screen: type[PaneScreen]) -> None:
         self.app.push_screen(screen(self.state), self.choose)
 
     def action_explain(self) -> None:
+        from dlcc.cli.tui.screens.cell import cell_story
+
         self._read("How this cell came about", cell_story(self.state))
 
     def action_table(self) -> None:
