@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dlcc.core.translate.score import LengthScore as LengthBleu
     from dlcc.core.translate.score import TranslationScores
     from dlcc.core.translate.senses import SenseScore
-    from dlcc.core.vit.data import ImageSet
+    from dlcc.core.vit.images import ImageSet
 
 _CELL = 6  # columns of a confusion cell, at least
 _LABEL = 12  # of a class name

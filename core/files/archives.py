@@ -18,17 +18,13 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from dlcc.core.errors import DataError
+from dlcc.core.files import honest
+from dlcc.core.files.honest import Limit, Unpacked, cost
 from dlcc.core.files.paths import being_read
 from dlcc.core.files.walk import Passed, files_in, readable, unheard, unseen
 
-_MAX_FILE = 2**28  # 256 MiB: far above any picture or text
-_MAX_RATIO = 200  # pictures hardly shrink, texts to a tenth; beyond it an archive is a bomb
-_SLACK = 2**26
-_BARE = (".bmp", ".ppm", ".pgm", ".tif", ".tiff")
-_BARE_RATIO = 16  # drawings of one colour shrink to a thousandth
 _MOST_NESTED = 2  # archives in archives
 _DEFLATE64, _SAYS_UTF8 = 9, 0x800
-_MAX_HEADER = 2**20  # what a tar archive says of one file: its name, its owner
 _PACKERS: dict[bytes, Any] = {
     b"\x1f\x8b": gzip,
     b"BZh": bz2,
@@ -41,6 +37,7 @@ _LINK_COST = 2**9  # what a linked file counts at least
 
 Wanted = Callable[[str], bool]
 Files = Iterator[tuple[str, bytes]]
+Read = Callable[[], bytes]
 
 
 def is_archive(path: Path) -> bool:
@@ -78,34 +75,47 @@ def each_file(path: Path, wanted: Wanted, passed: Passed = unheard) -> Files:
         DataError: nothing there, damaged, encrypted, a path outside the archive's folder, or far
             more unpacked than packed.
     """
+    for name, read in each_unread(path, wanted, passed):
+        with being_read(path, "is damaged or no archive ({}): fetch it again"):
+            data = read()
+        yield name, data
+
+
+def each_unread(path: Path, wanted: Wanted, passed: Passed = unheard) -> Iterator[tuple[str, Read]]:
+    """As `each_file`, with what reads a file in place of its content; another process may.
+
+    Raises:
+        DataError: as of `each_file`, but for a folder's files that cannot be read.
+    """
     if not path.exists():
         raise DataError(f"no data in {path}: no such file or folder")
     with being_read(path, "is damaged or no archive ({}): fetch it again"):
         if path.is_dir():
             yield from _in_folder(path, wanted, passed)
         else:
-            yield from _in_file(path, wanted, passed)
+            yield from ((name, partial(bytes, d)) for name, d in _in_file(path, wanted, passed))
 
 
 def _in_file(path: Path, wanted: Wanted, passed: Passed) -> Files:
     with path.open("rb") as file:
-        yield from _in_archive(file, _Limit(path), wanted, passed)
+        yield from _in_archive(file, Limit(path), wanted, passed)
 
 
-def _in_folder(path: Path, wanted: Wanted, passed: Passed) -> Files:
+def _in_folder(path: Path, wanted: Wanted, passed: Passed) -> Iterator[tuple[str, Read]]:
     found, within = False, []
     for name, file in files_in(path, passed):
         if _is_archive(name):
             within.append((name, file))
         elif _is_read(name, wanted, passed):
             found = True
-            yield name, file.read_bytes()
+            yield name, file.read_bytes
     for name, file in within:
         if found:
             passed(name, "archives, since there are files beside them")
             continue
         with being_read(file, "is damaged or no archive ({}): fetch it again"):
-            yield from _below(name, _in_file(file, wanted, _passed_below(name, passed)))
+            inner = _below(name, _in_file(file, wanted, _passed_below(name, passed)))
+            yield from ((each, partial(bytes, data)) for each, data in inner)
 
 
 def _is_archive(name: str) -> bool:
@@ -114,7 +124,7 @@ def _is_archive(name: str) -> bool:
 
 
 def _in_archive(
-    file: IO[bytes], limit: "_Limit", wanted: Wanted, passed: Passed, depth: int = 0
+    file: IO[bytes], limit: "Limit", wanted: Wanted, passed: Passed, depth: int = 0
 ) -> Files:
     """The files of an archive; and those of the archives in it, and what links give."""
     read = _in_zip if zipfile.is_zipfile(file) else _in_tar
@@ -177,7 +187,7 @@ Member = tuple[str, str | None, Callable[[], bytes]]
 """Its name, with a / behind a folder's; where it leads where it is a link; and what reads it."""
 
 
-def _in_zip(file: IO[bytes], limit: "_Limit", wanted: Wanted) -> Iterator[Member]:
+def _in_zip(file: IO[bytes], limit: "Limit", wanted: Wanted) -> Iterator[Member]:
     with zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
             name = _zip_name(member)
@@ -220,25 +230,25 @@ def _is_read(name: str, wanted: Wanted, passed: Passed) -> bool:
     return False
 
 
-def _in_tar(file: IO[bytes], limit: "_Limit", wanted: Wanted) -> Iterator[Member]:
+def _in_tar(file: IO[bytes], limit: "Limit", wanted: Wanted) -> Iterator[Member]:
     file.seek(0)
     start = file.read(6)
     file.seek(0)
     packer = next((p for magic, p in _PACKERS.items() if start.startswith(magic)), None)
-    unpacked = _Unpacked(packer.open(file) if packer else file, limit.path, limit.left)
+    unpacked = Unpacked(packer.open(file) if packer else file, limit.path, limit.left)
     with tarfile.open(fileobj=cast("IO[bytes]", unpacked), mode="r:") as archive:
 
         def content(member: tarfile.TarInfo) -> bytes:
-            unpacked.most = _MAX_FILE
+            unpacked.most = honest.MAX_FILE
             opened = archive.extractfile(member)
             data = opened.read() if opened else b""
-            unpacked.most = _MAX_HEADER
+            unpacked.most = honest.MAX_HEADER
             return data
 
         while member := archive.next():
             name = readable(member.name)
             limit.check(name, member.size)
-            unpacked.left += member.size - _cost(name, member.size)
+            unpacked.left += member.size - cost(name, member.size)
             if member.isdir():
                 yield f"{name}/", None, bytes
             elif member.issym():
@@ -274,66 +284,3 @@ def _linked(name: str, targets: dict[str, list[str]]) -> Iterator[tuple[str, str
     for at in (whole, *_parents(whole)):
         for link in targets.get(at, ()):
             yield link, link + whole[len(at) :]
-
-
-class _Unpacked:
-    """What comes out of a packed file, as far as is honest: tarfile takes a header's word for its
-    size, and passes over files by reading them."""
-
-    def __init__(self, file: IO[bytes], path: Path, left: int) -> None:
-        self.file, self.path, self.left = file, path, left
-        self.most = _MAX_HEADER
-
-    def tell(self) -> int:
-        return self.file.tell()
-
-    def read(self, size: int) -> bytes:
-        if size > self.most:
-            raise DataError(f"{self.path}: a header of {size} bytes is far too large: not read")
-        try:
-            data = self.file.read(size)
-        except OSError as error:
-            if error.errno is None:  # gzip and bz2 call damage so
-                raise tarfile.ReadError(str(error)) from error
-            raise
-        self.left -= len(data)
-        if self.left < 0:
-            raise DataError(f"{self.path}: unpacked, it is far too large: not read")
-        return data
-
-    def seek(self, to: int) -> None:
-        while (ahead := to - self.file.tell()) > 0:
-            if not self.read(min(ahead, _MAX_HEADER)):
-                return
-        if ahead < 0:
-            self.file.seek(to)
-
-
-class _Limit:
-    """Refuses what no honest archive holds."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.left = _MAX_RATIO * path.stat().st_size + _SLACK
-
-    def again(self) -> "_Limit":
-        """For the same archive, read once more."""
-        return _Limit(self.path)
-
-    def counted(self, data: bytes) -> bytes:
-        """What was read once more."""
-        self.left -= len(data)
-        return data
-
-    def check(self, name: str, size: int) -> None:
-        below = name.replace("\\", "/")
-        if below.startswith("/") or ".." in below.split("/"):
-            raise DataError(f"{self.path} holds {name!r}, a path outside its folder: not read")
-        self.left -= _cost(name, size)
-        if size > _MAX_FILE or self.left < 0:
-            raise DataError(f"{self.path}: unpacked, {name} is far too large: not read")
-
-
-def _cost(name: str, size: int) -> int:
-    """What a file counts as unpacked: drawings shrink as much as bombs do."""
-    return size // _BARE_RATIO if name.lower().endswith(_BARE) else size

@@ -75,13 +75,19 @@ def check_part(asked: str | None) -> None:
         one_of(PARTS).ask(asked, "part")
 
 
-def train_hash(examples: Iterable[str | bytes]) -> str:
-    """By which a run that is gone on with knows again what it is trained on."""
+def train_hash(examples: Iterable[str | bytes | tuple[int, Iterable[memoryview]]]) -> str:
+    """By which a run that is gone on with knows again what it is trained on.
+
+    Args:
+        examples: texts or bytes; of many bytes how many, and these one piece after another.
+    """
     digest = hashlib.sha256()
     for each in examples:
         data = each.encode(errors="surrogatepass") if isinstance(each, str) else each
-        digest.update(len(data).to_bytes(8))
-        digest.update(data)
+        length, pieces = (len(data), (data,)) if isinstance(data, bytes) else data
+        digest.update(length.to_bytes(8))
+        for piece in pieces:
+            digest.update(piece)
     return digest.hexdigest()[:16]
 
 

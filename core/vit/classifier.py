@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from dlcc.core.vit.images import Pixels
     from dlcc.core.vit.model import ViT
 
 KIND = "vit"
@@ -128,7 +129,7 @@ class PictureClassifier(Calibrated):
         return images.clamp(0, 1)
 
     def logits(
-        self, pixels: "Tensor", tta: bool = False, progress: Progress | None = None
+        self, pixels: "Pixels", tta: bool = False, progress: Progress | None = None
     ) -> "Tensor":
         """Logits [N, C], float32 on the CPU, before the temperature; by torch.
 

@@ -101,6 +101,13 @@ def square(image: Image.Image, size: int) -> np.ndarray:
     return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
 
 
+def enlarged(picture: np.ndarray, size: int) -> np.ndarray:
+    """A picture [3, s, s] uint8 as [3, size, size] uint8."""
+    if picture.shape[1] == size:
+        return picture
+    return square(Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0))), size)
+
+
 def _too_large(name: str) -> DataError:
     return DataError(f"{name} has more than {_MAX_PIXELS // 10**6} million pixels: not read")
 

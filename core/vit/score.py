@@ -12,7 +12,7 @@ from dlcc.core.progress import Progress
 from dlcc.core.train.classify import Scores, score
 from dlcc.core.train.parts import Part, part_to_score
 from dlcc.core.vit.classifier import PictureClassifier
-from dlcc.core.vit.data import ImageData, ImageSet
+from dlcc.core.vit.images import ImageData, ImageSet
 
 
 def split_of(about: Mapping[str, Any]) -> tuple[float, int]:

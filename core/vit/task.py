@@ -27,7 +27,8 @@ from dlcc.core.vit.augment import LEVELS, augment, cutmix, mixed_labels, mixup
 from dlcc.core.vit.backbones import load_backbone
 from dlcc.core.vit.classifier import CLASSES, KIND, PictureClassifier
 from dlcc.core.vit.config import EITHER_MIX, PicturesConfig, VisionConfig, ViTConfig
-from dlcc.core.vit.data import ImageData, read_pictures
+from dlcc.core.vit.data import read_pictures
+from dlcc.core.vit.images import ImageData
 from dlcc.core.vit.model import ViT
 from dlcc.core.vit.source import cutmix_trace, trace_of
 
@@ -59,7 +60,9 @@ class VisionTask:
         self.config = json.loads(json.dumps(asdict(model.config)))  # tuples become lists
         self.files = {CLASSES: json.dumps(data.classes, ensure_ascii=False).encode()}
         self.about = {**about, "vision": asdict(config)}
-        self.pixels, self.labels = resident(self.device, data.train.pixels, data.train.labels)
+        self.pixels, self.labels = data.train.pixels, data.train.labels
+        if isinstance(self.pixels, Tensor):
+            self.pixels, self.labels = resident(self.device, self.pixels, self.labels)
         self._change, self._loss = self._changed, self._loss_of
         if compile:
             self._change, self._loss = compiled(self._changed), compiled(self._loss_of)
@@ -180,7 +183,7 @@ def build(chosen: Chosen, narrator: Narrator) -> VisionTask:
         "validation": len(data.validation),
         "test": len(data.test),
         "split_hash": data.split_hash,
-        "train_hash": train_hash([*data.train.names, bytes(data.train.pixels.numpy().data)]),
+        "train_hash": train_hash([*data.train.names, data.train.bytes_of_pixels()]),
     }
     return VisionTask(model.to(device), data, config, about, asked.compiled)
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from dlcc.core.train.checkpoint import save_checkpoint
 from dlcc.core.vit.classifier import PictureClassifier
 from dlcc.core.vit.config import ViTConfig
-from dlcc.core.vit.data import ImageData, ImageSet
+from dlcc.core.vit.images import ImageData, ImageSet
 from dlcc.core.vit.model import ViT
 
 COLOURS = {"blue": (30, 60, 220), "green": (20, 200, 60), "red": (220, 40, 30)}

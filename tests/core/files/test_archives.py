@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dlcc.core.errors import DataError
-from dlcc.core.files import archives
+from dlcc.core.files import honest
 from dlcc.core.files.archives import each_file
 
 FILES = {"a/1.txt": b"one", "a/2.bin": b"two", "b/3.txt": b"three", ".hidden/4.txt": b"no"}
@@ -84,21 +84,21 @@ def test_a_flipped_byte_in_a_zip_is_found(tmp_path: Path) -> None:
 def test_a_header_of_many_bytes_is_not_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, header: bytes
 ) -> None:
-    monkeypatch.setattr(archives, "_MAX_HEADER", 2**14)
+    monkeypatch.setattr(honest, "MAX_HEADER", 2**14)
     read: list[int] = []
     path = tmp_path / "data.tar"
     with tarfile.open(path, f"w:{kind}") as archive:
         member = tarfile.TarInfo("a/1.txt")
         member.type, member.size = header, 2**20
         archive.addfile(member, BytesIO(bytes(2**20)))
-    plain = archives._Unpacked.read
+    plain = honest.Unpacked.read
 
-    def counted(self: archives._Unpacked, size: int) -> bytes:
+    def counted(self: honest.Unpacked, size: int) -> bytes:
         data = plain(self, size)
         read.append(len(data))
         return data
 
-    monkeypatch.setattr(archives._Unpacked, "read", counted)
+    monkeypatch.setattr(honest.Unpacked, "read", counted)
     with pytest.raises(DataError, match=r"header of .* far too large"):
         texts(path)
     assert sum(read) < 2**14
@@ -108,14 +108,14 @@ def test_a_header_of_many_bytes_is_not_unpacked(
 def test_what_is_passed_over_counts_as_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(archives, "_SLACK", 2**14)
+    monkeypatch.setattr(honest, "_SLACK", 2**14)
     path = tmp_path / "data"
     with tarfile.open(path, f"w:{kind[4:]}") as archive:
         for number in range(4):  # a sparse file says less of its size than it has
             member = tarfile.TarInfo(f"a/{number}.bin")
             member.size = 2**20
             archive.addfile(member, BytesIO(bytes(2**20)))
-    monkeypatch.setattr(archives._Limit, "check", lambda *_: None)
+    monkeypatch.setattr(honest.Limit, "check", lambda *_: None)
     with pytest.raises(DataError, match="far too large"):
         texts(path)
 

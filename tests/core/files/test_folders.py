@@ -202,7 +202,7 @@ def test_archives_in_a_tar_and_empty_folders(tmp_path: Path) -> None:
 def test_drawings_shrink_like_bombs_and_are_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr("dlcc.core.files.archives._SLACK", 2**19)
+    monkeypatch.setattr("dlcc.core.files.honest._SLACK", 2**19)
     files = {f"a/{n}.bmp": bytes(2**20) for n in range(4)}
     path = tmp_path / f"a.{kind}"
     path.write_bytes(zipped(files))
