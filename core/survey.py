@@ -27,7 +27,9 @@ from dlcc.core.files.tables import (
 )
 from dlcc.core.files.vectors import layout_of
 from dlcc.core.sentiment.config import SplitConfig
-from dlcc.core.sentiment.data import Classes, read_parts, read_texts
+from dlcc.core.sentiment.data import read_parts
+from dlcc.core.sentiment.labels import Classes
+from dlcc.core.sentiment.texts import read_texts
 
 _EXAMPLES = 5
 _SHORT = 76  # letters of an example

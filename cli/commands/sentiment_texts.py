@@ -59,7 +59,7 @@ def given_texts(
     from dlcc.core.errors import UsageError
     from dlcc.core.files.encodings import decode, readable
     from dlcc.core.files.tables import is_table, open_table
-    from dlcc.core.sentiment.data import plain_lines, read_texts, table_texts, text_files
+    from dlcc.core.sentiment.texts import plain_lines, read_texts, table_texts, text_files
 
     if file is not None:
         if texts:

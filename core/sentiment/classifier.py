@@ -185,11 +185,12 @@ class Classifier(Calibrated):
         for number, ids in enumerate(texts):
             for places in self.stretches(len(ids)):
                 owners.append(number)
-                pieces.append([ids[place] for place in places])
+                pieces.append(places)
         logits = np.zeros((len(pieces), len(self.labels)), np.float32)
         done = 0
         for batch in batches_by_length([len(piece) for piece in pieces], _BATCH_TOKENS, _STEP):
-            logits[batch] = self.batch_logits([pieces[place] for place in batch])
+            rows = [(texts[owners[number]], pieces[number]) for number in batch]
+            logits[batch] = self.batch_logits([[ids[place] for place in has] for ids, has in rows])
             done += len(batch)
             if progress:
                 progress(round(done / len(pieces) * len(texts)), len(texts))

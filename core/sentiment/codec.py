@@ -7,8 +7,9 @@ as written.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ _ONE_CHARACTER = re.compile("-[lr][rcs]b-|-{2,}|[’‘`']{2}", re.IGNORECASE)
 # in a row are one token.
 _WORD = r"\w+(?=n't\b)|n't\b|'(s|m|d|ll|re|ve)\b|\w+|\.{2,}|!{2,}|\?{2,}|[^\w\s]"
 _UNKNOWN_SHARE = 0.4  # 1 English sentence in 100 is above, 1 Spanish passage in 100 below
-_AT_ONCE = 4096
+_AT_ONCE = 4096  # texts: what the tokenizer says of them takes 100 bytes a token
 _MOST_LETTERS = 200
 
 
@@ -119,15 +120,16 @@ class ReviewCodec:
             tuple(spans.values()),
         )
 
-    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token numbers alone, in parallel."""
-        return [
-            encoding.ids
-            for start in range(0, len(texts), _AT_ONCE)  # an Encoding takes 100 bytes a token
-            for encoding in self.tokenizer.encode_batch_fast(
-                [typed_letters(text) for text in texts[start : start + _AT_ONCE]]
-            )
-        ]
+    def encode_each(self, texts: Iterable[str]) -> Iterator[list[int]]:
+        """Token numbers alone, many texts in parallel."""
+        source = iter(texts)
+        while lot := [typed_letters(text) for text in islice(source, _AT_ONCE)]:
+            for encoding in self.tokenizer.encode_batch_fast(lot):
+                yield encoding.ids
+
+    def encode_many(self, texts: Iterable[str]) -> list[list[int]]:
+        """As `encode_each`, all at once."""
+        return list(self.encode_each(texts))
 
     def mostly_unknown(self, ids: Sequence[int]) -> bool:
         """Whether most words of a text are unknown or known by fragments alone: it is likely to be

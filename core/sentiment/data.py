@@ -6,33 +6,29 @@ Nothing is unpacked to disk: an archive is read in one pass.
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
 
-from dlcc.core.errors import DataError, UsageError
+from dlcc.core.errors import DataError
 from dlcc.core.files import hub
 from dlcc.core.files.archives import each_file
-from dlcc.core.files.delimited import looks_like_table
 from dlcc.core.files.download import RemoteFile, fetch
 from dlcc.core.files.encodings import decode
 from dlcc.core.files.folders import part_of, sort_files
-from dlcc.core.files.lines import lines_in
-from dlcc.core.files.paths import being_read, read_bytes
 from dlcc.core.files.tables import (
     Table,
-    TableConfig,
     is_table,
     label_column,
     open_table,
     read_rows,
     text_column,
 )
-from dlcc.core.files.walk import files_in
 from dlcc.core.progress import Progress
 from dlcc.core.sentiment.config import ColumnConfig, SplitConfig
+from dlcc.core.sentiment.labels import Classes
+from dlcc.core.sentiment.texts import Say, is_text, read_texts, table_texts, tell, unsaid
 
 OFFICIAL = RemoteFile(
     "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
@@ -116,13 +112,6 @@ def find_data(transferring: Callable[[str], AbstractContextManager[Progress]]) -
     """
     with transferring(f"downloading {OFFICIAL.url.rpartition('/')[2]}") as progress:
         return fetch(OFFICIAL, progress)
-
-
-def unsaid(message: str) -> None:
-    """For whom nobody listens: what reading would say of what it found."""
-
-
-Say = Callable[[str], None]
 
 
 def load_corpus(path: Path, config: SplitConfig, say: Say = unsaid) -> Corpus:
@@ -229,82 +218,6 @@ def _tables_by_part(folder: Path) -> dict[str, Path]:
     return found
 
 
-def text_files(folder: Path) -> list[Path]:
-    """All .txt files below a folder, in the order of `read_texts`."""
-    with being_read(folder):
-        return [file for name, file in files_in(folder) if _is_text(name)]
-
-
-def read_texts(
-    path: Path, column: str | None = None, how: TableConfig | None = None, say: Say = unsaid
-) -> Iterator[str]:
-    """Texts without labels, one after another in their order: a folder's .txt files by name, the
-    rows of a table, or a text a line.
-
-    Args:
-        path: a file or folder.
-        column: a table's column with the text.
-        how: what is known of a table or of lines.
-        say: is told what was found and what was left out.
-
-    Raises:
-        DataError: nothing there, a column that is missing, or a text in another encoding.
-    """
-    if path.is_dir():
-        files = text_files(path)
-        if not files:
-            raise DataError(f"{path} holds no .txt files")
-        yield from (decode(read_bytes(file), str(file)) for file in files)
-    elif is_table(path, how):
-        yield from table_texts(open_table(path, how=how), column, say)
-    elif column:
-        raise UsageError(f"{path.name} is no .csv, .tsv or .jsonl file", "column", column)
-    else:
-        yield from plain_lines(path, str(path), how)
-
-
-def plain_lines(
-    source: Path | IO[bytes], name: str, how: TableConfig | None = None
-) -> Iterator[str]:
-    """A text a line.
-
-    Raises:
-        DataError: another encoding, or what looks like a table.
-    """
-    lines = lines_in(source, name, how.encoding if how else None)
-    for first in lines:
-        if not (how and how.format) and looks_like_table(first):
-            raise UsageError(
-                f"{name} looks like a table, with {first[:60]!r} on top: name csv, tsv or lines",
-                "format",
-            )
-        yield first
-        break
-    yield from lines
-
-
-def table_texts(table: Table, column: str | None, say: Say) -> Iterator[str]:
-    """The texts of a table that was just opened.
-
-    Raises:
-        DataError: a column that is missing, a row that does not fit.
-    """
-    name = column or (text_column(table) if table.columns else "text")
-    count = 0
-    for _, text, _ in read_rows(table, name):
-        count += 1
-        yield text
-    _tell(say, table, count, name)
-
-
-def _tell(say: Say, table: Table, count: int, text: str, label: str = "") -> None:
-    """Say what a table was found to be."""
-    columns = f"text = {text}" + (f", label = {label}" if label else "")
-    say(f"{Path(table.name).name}: {count:,} rows; {columns}; {table.form}")
-    for line in table.left_out():
-        say(f"{Path(table.name).name}: {line}")
-
-
 def untested_texts(path: Path, config: ColumnConfig | None = None, say: Say = unsaid) -> list[str]:
     """All texts outside the test part, labelled or not: what masked words are learned from.
 
@@ -343,48 +256,10 @@ def _reviews_of(table: Table, called: str, config: SplitConfig, say: Say) -> lis
             table.leave_out(DataError(f"{where}: no label in the column {label}"))
             continue
         reviews.append(Review(value, name, f"{called}:{line}", value))
-    _tell(say, table, len(reviews), text, label)
+    tell(say, table, len(reviews), text, label)
     for message in classes.merged():
         say(f"{called}: {message}")
     return reviews
-
-
-class Classes:
-    """Labels as values: trimmed, numbers by what they are worth, and as they were asked to be read.
-
-    Args:
-        renamed: the class that a label is read as.
-    """
-
-    def __init__(self, renamed: Mapping[str, str]) -> None:
-        self._renamed = renamed
-        self._found: dict[str, Counter[str]] = {}
-
-    def of(self, given: str) -> str:
-        """The class of a label; nothing where there is none."""
-        name = given.strip()
-        if re.fullmatch(r"[+-]?\d+\.0*", name):
-            name = name.partition(".")[0]
-        name = self._renamed.get(name, name)
-        self._found.setdefault(name, Counter())[given] += 1
-        return name
-
-    def merged(self) -> list[str]:
-        """Lines that say which labels were read as another, and which differ in case alone."""
-        lines = [
-            f"{count:,} labels {given!r} read as {name!r}"
-            for name, spellings in sorted(self._found.items())
-            for given, count in sorted(spellings.items())
-            if given != name and name
-        ]
-        folded: dict[str, list[str]] = {}
-        for name in sorted(self._found):
-            folded.setdefault(name.casefold(), []).append(name)
-        return lines + [
-            f"the classes {' and '.join(names)} differ in case alone, and are kept apart"
-            for names in folded.values()
-            if len(names) > 1
-        ]
 
 
 def _from_files(
@@ -400,7 +275,7 @@ def _from_files(
 
     files = {
         PurePosixPath(name): decode(data, f"{path}: {name}")
-        for name, data in each_file(path, _is_text, note)
+        for name, data in each_file(path, is_text, note)
     }
     listed = [name for name in files if name.name.startswith("urls_") and part_of(name.parent.name)]
     films = {n.parent / n.stem.removeprefix("urls_"): files.pop(n).split() for n in listed}
@@ -421,10 +296,6 @@ def _from_files(
     if not parts["train"]:
         raise DataError(f"{path} holds no training texts: put them in CLASS/NAME.txt")
     return parts, _BY_FILM if films else _BY_NUMBER if official else _BY_TEXT
-
-
-def _is_text(name: str) -> bool:
-    return name.lower().endswith(".txt")
 
 
 def _group(

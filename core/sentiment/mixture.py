@@ -10,7 +10,8 @@ from typing import Any
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.sentiment.config import SplitConfig
-from dlcc.core.sentiment.data import Corpus, Say, Source, load_corpus, unsaid
+from dlcc.core.sentiment.data import Corpus, Source, load_corpus
+from dlcc.core.sentiment.texts import Say, unsaid
 
 
 def path_and_share(given: str) -> tuple[Path, float]:

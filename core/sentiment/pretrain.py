@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.files.rows import Rows
 from dlcc.core.nn.batches import EOS, SPECIAL
 from dlcc.core.progress import Progress
 from dlcc.core.sentiment.codec import MASK, ReviewCodec
@@ -151,8 +152,8 @@ class MaskedWordTask:
 
     def _join(self, texts: Sequence[str]) -> Tensor:
         """All texts as one int32 tensor, each ended by EOS."""
-        rows = self.codec.encode_many(texts)
-        return torch.tensor([token for ids in rows for token in (*ids, EOS)], dtype=torch.int32)
+        rows = Rows((*ids, EOS) for ids in self.codec.encode_each(texts))
+        return torch.from_numpy(rows.numbers)
 
 
 def build(chosen: Chosen, narrator: Narrator) -> MaskedWordTask:

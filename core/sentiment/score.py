@@ -21,13 +21,12 @@ from dlcc.core.sentiment.config import SplitConfig
 from dlcc.core.sentiment.data import (
     Corpus,
     Review,
-    Say,
     corpus_of,
     read_parts,
     split_hash,
-    unsaid,
 )
 from dlcc.core.sentiment.task import label_numbers
+from dlcc.core.sentiment.texts import Say, unsaid
 from dlcc.core.train.classify import Scores, score
 from dlcc.core.train.parts import Part, alike, part_to_score
 

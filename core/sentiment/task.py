@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlcc.core.errors import UsageError
+from dlcc.core.files.rows import Rows
 from dlcc.core.nn.batches import PAD, PAD_STEP, batches_by_length, pad
 from dlcc.core.progress import Progress
 from dlcc.core.sentiment.answers import with_answers
@@ -77,9 +78,9 @@ class ClassifyTask:
         self.pad_step = PAD_STEP if len(corpus.sources) < 2 else PAD_STEP // 4
         self.targets = target_shares(corpus.train, corpus.labels)
         length = model.encoder.config.max_length
-        texts = [review.text for review in corpus.train]
-        self.ids = [ends(ids, length) for ids in codec.encode_many(texts)]
-        self.validation = codec.encode_many([review.text for review in corpus.validation])
+        tokens = codec.encode_each(review.text for review in corpus.train)
+        self.ids = Rows(ends(ids, length) for ids in tokens)
+        self.validation = Rows(codec.encode_each(review.text for review in corpus.validation))
         self.validation_labels = label_numbers(corpus.validation, corpus.labels)
 
     def batches(self, epoch: int) -> Sequence[list[int]]:
@@ -87,7 +88,7 @@ class ClassifyTask:
         drawn = self._drawn(generator)
         order = drawn[torch.randperm(len(drawn), generator=generator)].tolist()
         # Sorting by length keeps the drawn order among equals, so batches differ each epoch.
-        lengths = [len(self.ids[number]) for number in order]
+        lengths = [self.ids.lengths[number] for number in order]
         batches = batches_by_length(lengths, self.settings.batch_tokens, self.pad_step)
         shuffled = torch.randperm(len(batches), generator=generator).tolist()
         return [[order[place] for place in batches[number]] for number in shuffled]
@@ -269,7 +270,7 @@ def _anew(
         codec = ReviewCodec.of_run(chosen.resumed, KIND)
     else:
         with narrator.working("learning the tokenizer"):
-            texts = [each.text for each in corpus.train]
+            texts = (each.text for each in corpus.train)
             codec = ReviewCodec.learn(texts, kind, words.vocab_size)
     sizes, classes = chosen.part(EncoderConfig), len(corpus.labels)
     if embeddings == NO_VECTORS:

@@ -8,8 +8,9 @@ import random
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -19,6 +20,7 @@ from dlcc.core.settings import one_of
 from dlcc.core.translate import copies
 from dlcc.core.translate.config import VOCABULARIES
 
+_AT_ONCE = 4096  # pairs
 _SPACE = "▁"  # stands for the space before a token, as in sentencepiece
 _TOKEN = rf"'\w+|{_SPACE}?\w+|{_SPACE}?[^\w{_SPACE}]"
 _WORD = re.compile(r"\w+")
@@ -186,16 +188,19 @@ class Codec:
         ]
 
     def encode_pairs(
-        self, pairs: Sequence[tuple[str, str]], seed: int
-    ) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+        self, pairs: Iterable[tuple[str, str]], seed: int
+    ) -> Iterator[tuple[list[int], list[int]]]:
         """Tokens of pairs to train on; words that both sides have may become placeholders."""
-        draw = random.Random(seed)
-        if self.marks:
-            known = self.source.keep & self.target.keep
-            pairs = [copies.marked_pair(*pair, self.names, known, draw) for pair in pairs]
-        sources = self._encode([self.source.restore(source) for source, _ in pairs], self.source)
-        targets = self._encode([target for _, target in pairs], self.target)
-        return [(a.ids, b.ids) for a, b in zip(sources, targets, strict=True)]
+        draw, known = random.Random(seed), self.source.keep & self.target.keep
+        waiting = iter(pairs)
+        while lot := list(islice(waiting, _AT_ONCE)):
+            if self.marks:
+                lot = [copies.marked_pair(*pair, self.names, known, draw) for pair in lot]
+            restored = [self.source.lower(self.source.restore(source)) for source, _ in lot]
+            sources = self.tokenizer.encode_batch_fast(restored)
+            targets = self.tokenizer.encode_batch_fast([self.target.lower(t) for _, t in lot])
+            for source, target in zip(sources, targets, strict=True):
+                yield source.ids, target.ids
 
     def _copied(self, text: str) -> list[tuple[int, int]]:
         """Where the words to copy stand in `text`; nowhere if it is all of another script."""

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.files.rows import Rows
 from dlcc.core.files.vectors import look_up
 from dlcc.core.nn.batches import BOS, EOS, PAD, batches_by_length, pad
 from dlcc.core.progress import Progress
@@ -54,10 +55,13 @@ class TranslationTask:
         self.progress: Progress | None = None
         self.validation: Sequence[Pair] = split.validation
         self.examples = _examples(split.train, codec, config.max_tokens, seed)
+        """Each source, and the target behind it."""
+        lengths = np.array(self.examples.lengths)
+        self.source_lengths, self.target_lengths = lengths[::2], lengths[1::2]
         self.device = next(model.parameters()).device
         if not self.examples:
             raise DataError(f"no pair to train on has at most {config.max_tokens} tokens")
-        longest = max(len(source) for source, _ in self.examples)
+        longest = int(self.source_lengths.max())
         self.config = {**asdict(model.config), "longest_source": longest}
         self.files = codec.files()
         self.about = {**about, "data": {**about.get("data", {}), **asdict(config)}}
@@ -66,8 +70,8 @@ class TranslationTask:
     def batches(self, epoch: int) -> list[list[int]]:
         """Numbers of examples of about the same length, in an order that depends on the epoch."""
         generator = seeded_generator(self.seed, epoch)
-        noise = torch.rand(len(self.examples), generator=generator).double().numpy()
-        sources, targets = np.array([(len(s), len(t)) for s, t in self.examples]).T
+        sources, targets = self.source_lengths, self.target_lengths
+        noise = torch.rand(len(sources), generator=generator).double().numpy()
         longer = np.maximum(sources, targets + 1).tolist()
         order = np.lexsort((targets + 2 * noise, sources)).tolist()
         batches = batches_by_length(longer, self.settings.batch_tokens, order=order)
@@ -76,14 +80,13 @@ class TranslationTask:
 
     def loss(self, batch: list[int], done: float) -> tuple[Tensor, int]:
         """Mean cross-entropy of the target tokens, and how many there are."""
-        examples = [self.examples[number] for number in batch]
         source, target = moved(
             self.device,
-            pad([source for source, _ in examples]),
-            pad([[BOS, *target, EOS] for _, target in examples]),
+            pad([self.examples[2 * number] for number in batch]),
+            pad([[BOS, *self.examples[2 * number + 1], EOS] for number in batch]),
         )
         given, wanted = target[:, :-1], target[:, 1:]
-        counts = [len(target) + 1 for _, target in examples]
+        counts = (self.target_lengths[batch] + 1).tolist()
         share, shape = self.settings.teacher_forcing, given[:, 1:].shape
         own = torch.zeros(shape, dtype=torch.bool) if share == 1 else torch.rand(shape) >= share
         rows, part = team().share(counts)
@@ -309,12 +312,8 @@ def start_from(model: Seq2Seq | Transformer, vectors: Tensor, freeze: bool) -> N
     table.requires_grad_(not freeze)
 
 
-def _examples(
-    pairs: Sequence[Pair], codec: Codec, max_tokens: int, seed: int
-) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    texts = [(pair.source, target) for pair in pairs for target in pair.targets]
-    return [
-        (source, target)
-        for source, target in codec.encode_pairs(texts, seed)
-        if max(len(source), len(target)) <= max_tokens
-    ]
+def _examples(pairs: Sequence[Pair], codec: Codec, max_tokens: int, seed: int) -> Rows:
+    """The tokens of pairs that are not too long: each source, and the target behind it."""
+    texts = ((pair.source, target) for pair in pairs for target in pair.targets)
+    tokens = codec.encode_pairs(texts, seed)
+    return Rows(side for pair in tokens if max(map(len, pair)) <= max_tokens for side in pair)

@@ -30,7 +30,8 @@ from transformers import AutoModel, AutoTokenizer
 from dlcc.core.nn.batches import batches_by_length
 from dlcc.core.sentiment.codec import cutter
 from dlcc.core.sentiment.config import SplitConfig
-from dlcc.core.sentiment.data import Corpus, Review, load_corpus, read_texts
+from dlcc.core.sentiment.data import Corpus, Review, load_corpus
+from dlcc.core.sentiment.texts import read_texts
 
 BATCH, LEARNING_RATE, WARMUP, DECAY = 64, 1e-4, 0.06, 0.995
 MOST_TOKENS = 128

@@ -141,7 +141,7 @@ def test_the_first_answers_are_printed_before_the_rest_is_read(  # type: ignore[
         yield from ["very lovely"] * 40
         raise DataError("line 41 is damaged")
 
-    monkeypatch.setattr("dlcc.core.sentiment.data.read_texts", texts)
+    monkeypatch.setattr("dlcc.core.sentiment.texts.read_texts", texts)
     result = ask("--file", "a.csv", "-q")
     assert result.exit_code == 3
     assert 1 < result.stdout.count("good") <= 40

@@ -13,8 +13,9 @@ from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.tables import TableConfig, open_table, read_rows
 from dlcc.core.sentiment.answers import with_answers
 from dlcc.core.sentiment.config import SplitConfig
-from dlcc.core.sentiment.data import load_corpus, read_texts, untested_texts
+from dlcc.core.sentiment.data import load_corpus, untested_texts
 from dlcc.core.sentiment.mixture import load_corpora, path_and_share
+from dlcc.core.sentiment.texts import read_texts
 
 SPLIT = SplitConfig(validation_share=0.3)
 

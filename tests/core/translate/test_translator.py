@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from dlcc.core.errors import DataError, UsageError
+from dlcc.core.files.rows import Rows
 from dlcc.core.trace.maps import by_word
 from dlcc.core.trace.trace import load_traces, save_traces
 from dlcc.core.train.checkpoint import save_checkpoint
@@ -89,15 +90,18 @@ def test_pairs_that_are_all_too_long_are_an_error() -> None:
 
 def test_batches_hold_each_example_once_and_keep_to_the_limit(task: TranslationTask) -> None:
     batches = task.batches(0)
-    assert sorted(n for batch in batches for n in batch) == list(range(len(task.examples)))
-    longest = [max(max(map(len, task.examples[n])) for n in batch) for batch in batches]
+    assert sorted(n for batch in batches for n in batch) == list(range(len(task.source_lengths)))
+    longer = [
+        max(map(len, task.examples[2 * n : 2 * n + 2])) for n in range(len(task.examples) // 2)
+    ]
+    longest = [max(longer[n] for n in batch) for batch in batches]
     assert all(len(b) * n <= 120 for b, n in zip(batches, longest, strict=True))
     assert task.batches(0) == batches != task.batches(1)
 
 
 def test_the_loss_of_a_batch_does_not_see_padding() -> None:
     task = _task(label_smoothing=0.0)
-    task.examples = [((5, 6), (7,)), ((5, 6), (8, 9, 10))]
+    task.examples, task.target_lengths = Rows([(5, 6), (7,), (5, 6), (8, 9, 10)]), np.array([1, 3])
     both, items = task.loss([0, 1], 0.0)
     one, other = (task.loss([n], 0.0)[0] for n in (0, 1))
     assert items == 2 + 4
