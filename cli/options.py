@@ -184,6 +184,14 @@ Limit = Annotated[
 Palette = Annotated[
     str, typer.Option("--palette", help="viridis, cividis or grey.", metavar="NAME")
 ]
+Words = Annotated[
+    bool | None,
+    typer.Option(
+        "--words/--tokens",
+        help="Pieces of words merged, or as the tokeniser cut them; left out, merged where seen.",
+        show_default=False,
+    ),
+]
 Numbers = Annotated[bool, typer.Option("--numbers", help="Print the weights.")]
 Worst = Annotated[int, typer.Option("--worst", help="Mistakes to show.", min=0, metavar="N")]
 Save = Annotated[

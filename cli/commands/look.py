@@ -15,6 +15,7 @@ from dlcc.cli.options import (
     Palette,
     Save,
     Theme,
+    Words,
     at_most_one,
     check_map,
 )
@@ -62,9 +63,7 @@ def look(
             "--hide-sinks", help="Leave out a first token that takes most of the attention."
         ),
     ] = False,
-    words: Annotated[
-        bool, typer.Option("--words", help="Merge a model's pieces to words.")
-    ] = False,
+    words: Words = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Download nothing; as HF_HUB_OFFLINE=1.")
     ] = False,
@@ -83,24 +82,26 @@ def look(
 ) -> None:
     """Look at attention from any source, one of a package of yours too.
 
-    A package offers a source by an entry point of the group dlcc.sources.
+    Of a model the mean of a layer's heads is printed and drawn, in words; --save, --json and an
+    export to .html, .csv or .json hold all heads and the model's own tokens. A package offers a
+    source by an entry point of the group dlcc.sources.
 
     Examples:
         dlcc look
         dlcc look translate "I bought a book." --export a.svg
         dlcc look FOLDER "The teacher praised a student"
         dlcc look FOLDER "The cat" --generate 8 --tui
-        dlcc look BASE TUNED "The cat sat" --words
+        dlcc look BASE TUNED "The cat sat" --tokens
         dlcc look --list hub-cache
     """
     from dlcc.cli.console import print_results
-    from dlcc.cli.draw.export import Files
+    from dlcc.cli.draw.export import FIGURES, Files
     from dlcc.cli.draw.grid import print_grids
     from dlcc.cli.draw.numbers import traces_as_json
     from dlcc.cli.draw.palette import PALETTES, chosen_palette
     from dlcc.core import sources
     from dlcc.core.errors import UsageError
-    from dlcc.core.trace.maps import by_word, mean_of_heads
+    from dlcc.core.trace.maps import by_word, has_pieces, mean_of_heads
 
     at_most_one(json=json_output, tui=tui)
     if list_in is not None:
@@ -113,7 +114,7 @@ def look(
     files = Files(save, export_to, theme, title, force)
     maker: Source | None = None
     if name in sources.names() or not _names_model(name):
-        if generate or chat or hide_sinks or words or offline:
+        if generate or chat or hide_sinks or offline or words is not None:
             raise UsageError(f"{name} is a source: only models are told how to read and write")
         traces = sources.traces_of(name, answers or [])
     else:
@@ -122,23 +123,32 @@ def look(
         maker = HuggingFaceSource(generate=generate, chat=chat, device=device, offline=offline)
         maker.options = {k: v for k, v in maker.options.items() if v and v != "auto"}
         traces = _looked_at(maker, name, answers or [], hide_sinks)
-        if words:
-            traces = [by_word(trace) for trace in traces]
     for trace in traces:
         check_map(trace.weights.shape, layer, head)
-    files.write(traces, colours, numbers)
+    numbered = traces
+    if maker is not None and words:
+        numbered = [by_word(trace) for trace in traces]
+    shown, place = numbered, (layer, head)
+    if maker is not None and words is None:
+        shown = [by_word(trace) if has_pieces(trace) else trace for trace in traces]
+    if maker is not None and head is None:
+        shown = [mean_of_heads(trace, layer or trace.num_layers) for trace in shown]
+        place = (1, 1)
+    if export_to is not None and export_to.suffix.lower() in (*FIGURES, ".txt"):
+        files.write(shown, colours, numbers, *place, to_save=numbered)
+    else:
+        files.write(numbered, colours, numbers, layer, head)
     if json_output:
-        print_results(traces_as_json(traces))
+        print_results(traces_as_json(numbered))
     elif tui:
         from dlcc.cli.tui.app import view_traces
 
-        view_traces(traces, maker, layer=layer or traces[0].num_layers, head=head or 1)
+        layer, head = layer or traces[0].num_layers, head or 1
+        view_traces(traces, maker, layer=layer, head=head, words=words)
     else:
-        if maker is not None and head is None:
-            traces = [mean_of_heads(trace, layer or trace.num_layers) for trace in traces]
-            layer, head = 1, 1
+        layer, head = place
         for signed in (False, True):
-            some = [trace for trace in traces if (trace.kind == "combined") is signed]
+            some = [trace for trace in shown if (trace.kind == "combined") is signed]
             chosen = PALETTES["signed"] if signed else colours
             if some:
                 heads = None if head is None else [head - 1]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dlcc.cli.options import Export, FigureTitle, Force, Theme
+from dlcc.cli.options import Export, FigureTitle, Force, Theme, Words
 from dlcc.core.errors import DataError
 
 
@@ -39,7 +39,7 @@ def view(
         int | None,
         typer.Option(help="Which saved epoch, from 1; a run's best when left out.", min=1),
     ] = None,
-    words: Annotated[bool, typer.Option("--words", help="Merge subwords into words.")] = False,
+    words: Words = None,
     hide_special: Annotated[
         bool, typer.Option("--hide-special", help="Hide special tokens, renormalise the rest.")
     ] = False,
@@ -58,8 +58,8 @@ def view(
         str | None,
         typer.Option(
             "--as",
-            help="map, text or picture; left out, a picture where there is one, and in the viewer "
-            "a text of more than 12 tokens as text.",
+            help="map, text or picture; left out, a picture where there is one, and a text of "
+            "more than 12 tokens as text.",
             metavar="NAME",
         ),
     ] = None,
@@ -97,7 +97,6 @@ def view(
     from dlcc.cli.tui import app as viewer
     from dlcc.cli.tui.export import seen_in
     from dlcc.cli.tui.opening import best_frame, choose_view, has_curves, state_of
-    from dlcc.cli.tui.state import MAP, TEXT
     from dlcc.cli.tui.widgets import patches
     from dlcc.core.errors import UsageError
 
@@ -123,10 +122,10 @@ def view(
         state = state_of(file, map_name, minus, frame, scale, palette)
     if file != traces[0]:  # nothing that could be named
         state.path = None
-    state.regroup(words, hide_special)
+    state.regroup(state.words if words is None else words, hide_special)
     if export_to is not None:
         patches.begin(state)
-        choose_view(state, as_what or (MAP if state.view == TEXT else None), word)
+        choose_view(state, as_what, word)
         seen_in(state, numbers).write(export_to, files.theme, files.title)
         note(f"wrote {export_to}")
         return

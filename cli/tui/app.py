@@ -324,7 +324,12 @@ def _keyboard(keep: bool = False) -> int | None:
 
 
 def view_traces(
-    traces: list[AttentionTrace], source: Source | None = None, *, layer: int = 1, head: int = 1
+    traces: list[AttentionTrace],
+    source: Source | None = None,
+    *,
+    layer: int = 1,
+    head: int = 1,
+    words: bool | None = None,
 ) -> None:
     """Open the viewer on traces; where there is no screen to draw on, print them as tables.
 
@@ -333,9 +338,10 @@ def view_traces(
         source: where they come from, in place of the installed source of that name.
         layer: of the first trace, from 1.
         head: of that layer, from 1.
+        words: whether pieces are merged to words; left out, they are.
     """
     choice = Choice(0, layer - 1, head - 1)
-    view(ViewState([Frame("", traces)], choice=choice, source=source))
+    view(ViewState([Frame("", traces)], choice=choice, source=source, words=words))
 
 
 def view(

@@ -34,7 +34,7 @@ def describe(state: ViewState) -> list[tuple[str, str]]:
         sections.append(_selection(state, shown))
     words = alternatives(state.trace, shown.queries[state.row][0])
     if words:
-        sections.append(("alternatives", _listed(words)))
+        sections.append(("alternatives", _listed(words, state)))
     return sections
 
 
@@ -59,8 +59,8 @@ def drawn_as(state: ViewState, palette: str) -> str:
     parts = [palette] if palette and state.minus is None else []
     if state.minus is not None:
         parts = [signs(None if palette == GLYPHS else state.system, "more", "less")]
-    if state.words:
-        parts.append("subwords merged into words")
+    if state.words and (merged := state.num_merged):
+        parts.append(f"{merged} word{'s' * (merged > 1)} merged from pieces")
     if state.hide_special:
         parts.append("special tokens hidden, rows renormalised")
     return " · ".join(parts)
@@ -80,7 +80,7 @@ def alternatives(trace: AttentionTrace, query: int) -> list[tuple[str, float]]:
 def row_notes(state: ViewState) -> tuple[str, ...]:
     """For each row its alternatives in a line, where the trace has them."""
     steps = [alternatives(state.trace, group[0]) for group in state.shown.queries]
-    return tuple(map(_listed, steps)) if any(steps) else ()
+    return tuple(_listed(step, state) for step in steps) if any(steps) else ()
 
 
 def table(shown: ShownMap) -> str:
@@ -144,6 +144,7 @@ def _selection(state: ViewState, shown: ShownMap) -> tuple[str, str]:
     return heading, f"sum {sums.sum():.3f}, most {_partners(sums, labels)}"
 
 
-def _listed(words: list[tuple[str, float]]) -> str:
+def _listed(words: list[tuple[str, float]], state: ViewState) -> str:
     likely = [pair for pair in words if pair[1] >= _LEAST] or words[:1]
-    return ", ".join(f"{display(word)} {probability:.2f}" for word, probability in likely)
+    named = ((maps.join_pieces([word]) if state.words else word, share) for word, share in likely)
+    return ", ".join(f"{display(word)} {share:.2f}" for word, share in named)

@@ -1,6 +1,5 @@
 """Every key in tables: bindings, footer and help are made from them, and when a key exists."""
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +13,6 @@ from dlcc.cli.tui import info
 from dlcc.cli.tui.state import MAP, PICTURE, ROLLOUT, TEXT, ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.core.trace import maps
-from dlcc.core.trace.maps import join_pieces
 
 
 @dataclass(frozen=True)
@@ -83,14 +81,6 @@ def _special(state: ViewState) -> bool:
     return any(side & special for side in sides) and all(side - special for side in sides)
 
 
-def _pieces(state: ViewState) -> bool:
-    """Words of more than one token, or tokens that bear the mark of a tokeniser."""
-    trace = state.trace
-    words = (trace.query_words, trace.key_words)
-    several = any(a == b for side in words for a, b in itertools.pairwise(side))
-    return several or any(join_pieces([token]) != token for token in (*trace.query, *trace.key))
-
-
 def _alternatives(state: ViewState) -> bool:
     step = state.shown.queries[state.row][0]
     return bool(info.alternatives(state.trace, step) and state.again)
@@ -116,7 +106,7 @@ WHEN: dict[str, Callable[[ViewState], bool]] = {
     "difference": lambda state: state.minus is not None or bool(state.comparable()),
     "palette": lambda state: state.uses_palette,
     "special": _special,
-    "words": _pieces,
+    "words": lambda state: maps.has_pieces(state.trace),
     "text": lambda state: state.trace.image is None,
     "picture": lambda state: state.trace.image is not None,
     "follow": lambda state: state.view == PICTURE and patches.can_follow(state.trace),
@@ -219,7 +209,7 @@ MAP_KEYS: Keys = {
         Key("c", "c", "highlight", "Point out the row, the column, both or the cell"),
         Key("x", "x", "special", "Hide special tokens and renormalise, and back"),
         Key("w", "w", "text", "Running text or map", footer="text"),
-        Key("W", "W", "words", "Merge subwords into words, and back"),
+        Key("W", "W", "words", "Whole words, or tokens as the model reads them"),
         Key("i", "i", "picture", "Picture or map", footer="picture"),
         Key("f", "f", "follow", "Picture: who asks, the patch under the cursor or the first token"),
         Key("u", "u", "blend", "Picture: lit or tinted by attention, plain, attention alone"),

@@ -180,7 +180,7 @@ def _view_options(state: ViewState) -> list[str]:
         (state.choice != Choice(), ["--map", _named(state.choice)]),
         (state.frame > 0, ["--epoch", str(state.frame + 1)]),
         (state.minus is not None, ["--minus", _named(state.minus or Choice())]),
-        (state.words, ["--words"]),
+        (state.words != state.has_pieces, ["--words" if state.words else "--tokens"]),
         (state.hide_special, ["--hide-special"]),
         (state.scale != "shared", ["--scale", state.scale]),
         (state.palette != "viridis", ["--palette", state.palette]),

@@ -59,7 +59,8 @@ class ViewState(Offers):
     choice: Choice = field(default_factory=Choice)
     minus: Choice | None = None
     """A map that is subtracted from the chosen one."""
-    words: bool = False
+    words: bool | None = None
+    """Whether pieces are merged to words; left out, where there are any."""
     hide_special: bool = False
     scale: str = "shared"
     """One of SCALES."""
@@ -88,6 +89,23 @@ class ViewState(Offers):
     """Where the traces come from, if not from the installed source of that name."""
     _cache: dict[tuple[object, ...], ShownMap] = field(default_factory=dict)
     _tops: dict[tuple[object, ...], float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.words is None:
+            self.words = self.has_pieces
+
+    @property
+    def has_pieces(self) -> bool:
+        """Whether the traces have words of more than one token, or tokens with a tokeniser's
+        marks."""
+        return any(map(maps.has_pieces, self.traces))
+
+    @property
+    def num_merged(self) -> int:
+        """The words of the map that stand for several tokens."""
+        alone = self.shown.queries if self.trace.query == self.trace.key else ()
+        groups = alone or (*self.shown.queries, *self.shown.keys)
+        return sum(len(group) > 1 for group in groups)
 
     @property
     def traces(self) -> list[AttentionTrace]:
@@ -189,15 +207,26 @@ class ViewState(Offers):
         single = isinstance(choice.head, int)
         key = (self.frame, "" if single else choice.head, self.words, self.hide_special)
         if key not in self._tops:
-            if single and not (self.words or self.hide_special):
-                tops = [trace.weights.max() for trace in self.traces]
+            if single:
+                tops = [self._top_of_heads(trace) for trace in self.traces]
             else:
                 alike = [c for c in self.choices() if c.head == choice.head]
-                if single:
-                    alike = [c for c in self.choices() if isinstance(c.head, int)]
                 tops = [self.map_of(c).values.max() for c in alike]
             self._tops[key] = float(max(tops))
         return self._tops[key]
+
+    def _top_of_heads(self, trace: AttentionTrace) -> float:
+        groups = self._groups(trace)
+        if all(map(_is_whole, groups, trace.weights.shape[2:])):
+            return float(trace.weights.max())
+        heads = (head for layer in trace.weights for head in layer)
+        return float(max(self._regrouped(head, *groups).max() for head in heads))
+
+    def _regrouped(self, head: np.ndarray, queries: maps.Groups, keys: maps.Groups) -> np.ndarray:
+        """A map with words merged and special tokens hidden, as asked."""
+        if not all(map(_is_whole, (queries, keys), head.shape)):
+            head = maps.merge(head, queries, keys)
+        return maps.renormalised(head) if self.hide_special else head
 
     def _make(self, trace: AttentionTrace, choice: Choice) -> ShownMap:
         queries, keys = self._groups(trace)
@@ -207,10 +236,7 @@ class ViewState(Offers):
             heads = [trace.map(choice.layer, choice.head)]
         else:
             heads = [trace.map(choice.layer, head) for head in range(trace.num_heads)]
-        if self.words or self.hide_special:
-            heads = [maps.merge(head, queries, keys) for head in heads]
-        if self.hide_special:
-            heads = list(map(maps.renormalised, heads))
+        heads = [self._regrouped(head, queries, keys) for head in heads]
         combined = choice.head in maps.REDUCTIONS
         values = maps.reduce_heads(np.stack(heads), str(choice.head)) if combined else heads[0]
         labels = self._labels(trace.query, queries), self._labels(trace.key, keys)
@@ -314,7 +340,7 @@ class ViewState(Offers):
         self.frame = frame
         self.choose(self.choice)
 
-    def regroup(self, words: bool, hide_special: bool) -> None:
+    def regroup(self, words: bool | None, hide_special: bool) -> None:
         """Merge or split, hide or show, and keep the cursor on the token it was on."""
         shown = self.shown
         query, key = shown.queries[self.row][0], shown.keys[self.column][0]
@@ -327,6 +353,11 @@ class ViewState(Offers):
 def trace_name(trace: AttentionTrace, number: int) -> str:
     """A trace's title, or its kind and number."""
     return display(trace.title) if trace.title else f"{display(trace.kind)} {number + 1}"
+
+
+def _is_whole(groups: maps.Groups, length: int) -> bool:
+    """Whether each of so many positions is a group of its own."""
+    return len(groups) == length
 
 
 def place_in(groups: maps.Groups, position: int) -> int:

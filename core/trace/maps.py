@@ -6,6 +6,7 @@ Shapes: L layers, H heads, Q query positions, K key positions. A map is float [Q
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -170,6 +171,13 @@ _PIECE_START = "##"
 _PIECE_END = "@@"
 CONTINUED = "⁺"
 """A token that is a further part of a character that another one began."""
+
+
+def has_pieces(trace: AttentionTrace) -> bool:
+    """Whether it has words of more than one token, or tokens that bear the mark of a tokeniser."""
+    words = (trace.query_words, trace.key_words)
+    several = any(a == b for side in words for a, b in pairwise(side))
+    return several or any(join_pieces([token]) != token for token in (*trace.query, *trace.key))
 
 
 def by_word(trace: AttentionTrace) -> AttentionTrace:

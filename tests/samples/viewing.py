@@ -73,7 +73,8 @@ def image_trace(**changes: Any) -> AttentionTrace:
 
 
 def state_of(*traces: AttentionTrace, **options: Any) -> ViewState:
-    return ViewState([Frame("", list(traces))], **options)
+    """A state, with tokens as they are unless words are asked for."""
+    return ViewState([Frame("", list(traces))], **({"words": False} | options))
 
 
 class FakeSource:

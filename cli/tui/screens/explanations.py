@@ -16,7 +16,7 @@ from dlcc.cli.draw.pictures import LIGHT, LIT
 from dlcc.cli.tui.export import Seen, panel_of
 from dlcc.cli.tui.keys import EXPORT, Key, Keys, arrows, bindings, footer
 from dlcc.cli.tui.screens.panes import PaneScreen
-from dlcc.cli.tui.state import GLYPHS, ROLLOUT, Choice, ShownMap, ViewState
+from dlcc.cli.tui.state import GLYPHS, ROLLOUT, Choice, ShownMap, ViewState, place_in
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.grid import MapGrid
 from dlcc.cli.tui.widgets.ink import bar_of, palette_of
@@ -29,15 +29,19 @@ if TYPE_CHECKING:
     from dlcc.cli.draw.figure.panels import Panel
 
 
-def collected(state: ViewState) -> dict[str, np.ndarray]:
-    """Each method's value [K] of every key, for the query under the cursor."""
-    trace, query = state.trace, state.shown.queries[state.row][0]
-    plain = ViewState(state.frames, state.frame)
-    found = {f"attention ({state.title_of(state.choice)})": plain.map_of(state.choice).values}
-    if maps.can_roll_out(trace.weights.shape) and "rollout" not in state.explanations:
-        found["rollout"] = plain.map_of(Choice(state.choice.trace, 0, ROLLOUT)).values
-    rows = {name: values[query] for name, values in found.items()}
-    return rows | {display(name): values for name, values in state.explanations.items()}
+def collected(state: ViewState) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+    """The labels of all K keys, special ones too, and each method's value [K] of them, for the
+    query under the cursor."""
+    whole = ViewState(state.frames, state.frame, words=state.words)
+    shown = whole.map_of(state.choice)
+    query = place_in(shown.queries, state.shown.queries[state.row][0])
+    rows = {f"attention ({state.title_of(state.choice)})": shown.values[query]}
+    if maps.can_roll_out(state.trace.weights.shape) and "rollout" not in state.explanations:
+        rolled = Choice(state.choice.trace, 0, ROLLOUT)
+        rows["rollout"] = whole.map_of(rolled).values[query]
+    for name, values in state.explanations.items():
+        rows[display(name)] = maps.merge(values[None], ((0,),), shown.keys)[0]
+    return shown.column_labels, rows
 
 
 def correlations(rows: dict[str, np.ndarray]) -> str:
@@ -75,7 +79,7 @@ class ExplanationsScreen(PaneScreen):
 
     def __init__(self, state: ViewState) -> None:
         super().__init__(state)
-        self._rows = collected(state)
+        self._labels, self._rows = collected(state)
         self._grid = state.trace.grid if state.trace.image is not None else None
         """(rows, columns) of patches, where there is a picture."""
         self._first = 0 if self._grid is None else patches.first_key(state.trace)
@@ -101,8 +105,8 @@ class ExplanationsScreen(PaneScreen):
         trace = self.state.trace
         if trace.image is None:
             values = np.stack(list(self._rows.values())).astype(np.float32)
-            labels = tuple(map(display, trace.key))
-            shown = ShownMap(values, tuple(self._rows), labels, (), (), "", bool(values.min() < 0))
+            names, signed = tuple(self._rows), bool(values.min() < 0)
+            shown = ShownMap(values, names, self._labels, (), (), "", signed)
             scale = scale_of("row", values)
             self.query_one(MapGrid).show(shown, self.state, scale)
             self.query_one("#bar", Static).update(self._bar(scale, self.app.size.width))
@@ -122,7 +126,7 @@ class ExplanationsScreen(PaneScreen):
 
         trace, names = self.state.trace, tuple(self._rows)
         values = np.stack(list(self._rows.values())).astype(np.float32)
-        labels, signed = tuple(map(display, trace.key)), bool(values.min() < 0)
+        labels, signed = self._labels, bool(values.min() < 0)
         found = np.array([[maps.rank_correlation(a, b) for b in values] for a in values])
         panels: list[Panel] = []
         if trace.image is None:
@@ -149,7 +153,7 @@ class ExplanationsScreen(PaneScreen):
         return bar_of(scale, self.state, width - len(legend) - 2, named).append(legend, "dim")
 
     def place(self) -> None:
-        key = display(self.state.trace.key[self.column])
+        key = self._labels[self.column]
         parts = (f"{name} {values[self.column]:.4f}" for name, values in self._rows.items())
         self.query_one("#here", Static).update(f" {key}: {', '.join(parts)}")
         if self._grid is None:
@@ -163,7 +167,7 @@ class ExplanationsScreen(PaneScreen):
             self.row = clamp(self.row + down, 0, len(self._rows) - 1)
         else:
             right += down * self._grid[1]
-        if self._first <= self.column + right < len(self.state.trace.key):
+        if self._first <= self.column + right < len(self._labels):
             self.column += right
         self.place()
 

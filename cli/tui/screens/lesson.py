@@ -9,7 +9,7 @@ from textual.geometry import clamp
 from textual.screen import Screen
 from textual.widgets import Static
 
-from dlcc.cli.tui.keys import WHEN, Key, Keys, arrows, bindings, footer
+from dlcc.cli.tui.keys import Key, Keys, arrows, bindings, footer
 from dlcc.cli.tui.state import MAP, PICTURE, Choice, Frame, ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.body import MapBody
@@ -35,8 +35,6 @@ def state_of(show: dict[str, Any], system: str | None = None) -> ViewState:
     state = ViewState([Frame("", [trace])], view=view, system=system)
     patches.begin(state)
     state.choose(Choice(0, show.get("layer", 1) - 1, show.get("head", 1) - 1))
-    if WHEN["words"](state):
-        state.regroup(True, False)
     if "row" in show:
         state.row = state.shown.row_labels.index(show["row"])
     return state

@@ -100,6 +100,7 @@ def test_two_epochs_are_subtracted_and_stand_side_by_side(run: Path) -> None:
         await viewed.press("home", "d")
         assert "Mark another epoch" in viewed.messages
         await viewed.press("m", "end", "d")
+        await viewed.press("W")
         state = viewed.state
         assert state.minus is not None
         assert "epoch 4 model 3" in state.traces[0].title

@@ -119,7 +119,7 @@ def test_a_view_is_written_as_text(run_dlcc, tmp_path):
         figure = tmp_path / f"{name}.svg"
         run_dlcc("view", trace, "--as", name, "--export", figure, *more)
         words = words_of(figure)
-        assert words.count("dent") == 2 - (name == "text")  # one sentence, or rows and columns
+        assert words.count("student") == 2 - (name == "text")  # one sentence, or rows and columns
         assert ("looks" in words) is (name == "text")
     for wrong, said in (
         (("--as", "song"), "choose one of map, text, picture"),

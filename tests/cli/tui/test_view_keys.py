@@ -173,7 +173,7 @@ def test_the_map_says_how_it_is_drawn():
         assert "logarithmic" in viewed.text
         assert "glyphs" in viewed.text
         await viewed.press("x", "W")
-        assert "subwords merged into words · special tokens hidden" in viewed.text
+        assert "1 word merged from pieces · special tokens hidden" in viewed.text
         labels = viewed.state.shown.row_labels
         assert labels == ("the", "student", "asked", "her")
         assert viewed.state.shown.values.sum(1) == pytest.approx(1, abs=1e-5)

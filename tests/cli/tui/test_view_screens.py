@@ -263,9 +263,21 @@ def test_a_fault_of_the_viewer_itself_is_one_line_too(monkeypatch, run_dlcc, tmp
     assert "Traceback" in log_file().read_text()
 
 
+def test_explanations_are_of_whole_words():
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("E")
+        labels, rows = collected(viewed.state)
+        assert labels == ("[CLS]", "the", "student", "asked", "her", "[SEP]")
+        occlusion = viewed.state.explanations["occlusion"]
+        assert rows["occlusion"][2] == pytest.approx(occlusion[2:4].sum())
+        assert "student" in viewed.text
+
+    view(state_of(text_trace(), words=None), steps)
+
+
 def test_explanations_of_text_and_their_rank_correlation():
     async def steps(viewed: Viewed) -> None:
-        rows = collected(viewed.state)
+        _, rows = collected(viewed.state)
         assert list(rows) == ["attention (layer 1, head 1 of 3)", "rollout", "occlusion"]
         await viewed.press("E")
         assert "Rank correlation (Spearman)" in viewed.text
