@@ -1,5 +1,7 @@
 """`dlcc vit predict`: what a picture shows, and where the model looked."""
 
+from collections import deque
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 _BAR = 30  # cells of a probability of 1
 _TOP = 5  # classes that are printed unasked
 _BATCH = 32  # pictures that are answered at a time where none is drawn
+_AHEAD = 2 * _BATCH  # pictures that are decoded before they are answered
 _FEW = 20  # pictures whose attention is looked at unasked
 
 
@@ -129,12 +132,12 @@ def predict(
     problems = 0
     with continued(resume_output) as before:
         most = 1 if asks else _BATCH
-        for part in in_windows(paths[before:], "pictures", len(paths) - before, most):
-            read = _read(classifier, part, alone=len(paths) == 1)
-            problems += sum(isinstance(each, DataError) for each in read)
-            whole_ones = [each for each in read if not isinstance(each, DataError)]
+        read = _read(classifier, paths[before:], alone=len(paths) == 1)
+        for part in in_windows(read, "pictures", len(paths) - before, most):
+            whole_ones = [each for _, each in part if not isinstance(each, DataError)]
+            problems += len(part) - len(whole_ones)
             answers = iter([] if asks else _answered(classifier, whole_ones, top))
-            for path, pixels in zip(part, read, strict=True):
+            for path, pixels in part:
                 if isinstance(pixels, DataError):
                     if json_output and many:
                         print_json({"file": str(path), "error": str(pixels)})
@@ -185,13 +188,13 @@ def _pictures_in(path: Path) -> list[Path]:
 
 def _read(
     classifier: "PictureClassifier", paths: list[Path], alone: bool
-) -> "list[np.ndarray | DataError]":
-    """Pictures, decoded side by side, or why one cannot be read.
+) -> "Iterator[tuple[Path, np.ndarray | DataError]]":
+    """Pictures, or why one cannot be read, in their order; decoded while others are answered.
 
     Raises:
         DataError: the only one cannot be read.
     """
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     from dlcc.cli.console import warn
 
@@ -203,15 +206,25 @@ def _read(
                 raise
             return error
 
-    if len(paths) == 1:
-        found = [one(paths[0])]
-    else:
-        with ThreadPoolExecutor() as pool:
-            found = list(pool.map(one, paths))
-    for each in found:
-        if isinstance(each, DataError):
-            warn(str(each))
-    return found
+    waiting: deque[tuple[Path, Future[np.ndarray | DataError]]] = deque()
+
+    def first() -> "tuple[Path, np.ndarray | DataError]":
+        path, reading = waiting.popleft()
+        found = reading.result()
+        if isinstance(found, DataError):
+            warn(str(found))
+        return path, found
+
+    with ThreadPoolExecutor() as pool:
+        try:
+            for path in paths:
+                waiting.append((path, pool.submit(one, path)))
+                if len(waiting) > _AHEAD:
+                    yield first()
+            while waiting:
+                yield first()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _answered(
