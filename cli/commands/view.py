@@ -126,8 +126,10 @@ def view(
     if export_to is not None:
         patches.begin(state)
         choose_view(state, as_what, word)
-        seen_in(state, numbers).write(export_to, files.theme, files.title)
+        said = seen_in(state, numbers).write(export_to, files.theme, files.title)
         note(f"wrote {export_to}")
+        if said:
+            note(said)
         return
     choose_view(state, as_what, None)
     viewer.view(state)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 160  # of plain text
 _MAX_CELLS = 400_000  # of a picture: a browser opens that, and it takes some seconds
+_MOST_SIGNS = 8  # that are named
 FIGURES = (".svg", ".pdf", ".png")
 PAGES = (*FIGURES, ".html")
 FORMATS = (*FIGURES, ".html", ".csv", ".json", ".txt")
@@ -102,8 +103,12 @@ class Files:
             note(f"saved {self.save}: dlcc view {self.save}")
         if self.export is not None:
             chosen = Chosen(layer, head)
-            export(self.export, traces, palette, numbers, chosen, self.theme, self.title, panels)
+            said = export(
+                self.export, traces, palette, numbers, chosen, self.theme, self.title, panels
+            )
             note(f"wrote {self.export}")
+            if said:
+                note(said)
 
 
 def export(
@@ -115,8 +120,11 @@ def export(
     theme: str = "paper",
     title: str = "",
     panels: "Callable[[], Sequence[Panel]] | None" = None,
-) -> None:
+) -> str:
     """Write traces into one file, in the format that its ending names; `Files.write` says more.
+
+    Returns:
+        What there is to say of it; mostly nothing.
 
     Raises:
         UsageError: another ending, or more than a picture can show.
@@ -134,6 +142,7 @@ def export(
             path,
         )
     data: bytes | str
+    lacking = ""
     if ending == ".json":
         data = json.dumps(json_of(traces_as_json(traces, chosen=chosen)), ensure_ascii=False) + "\n"
     elif ending == ".csv":
@@ -151,9 +160,13 @@ def export(
             data = page_of(traces, chosen, palette, numbers, THEMES[theme], title, shown or ())
         else:
             shown = shown or map_panels(traces, chosen, palette, numbers)
-            data = figure(ending, shown, THEMES[theme], title)
+            data, lacking = figure(ending, shown, THEMES[theme], title)
     written = data.encode(errors="replace") if isinstance(data, str) else data
     write_atomically(path, lambda temporary: temporary.write_bytes(written))
+    if not lacking or ending == ".svg":  # whose reader has fonts of its own
+        return ""
+    signs = " ".join(lacking[:_MOST_SIGNS]) + " …" * (len(lacking) > _MOST_SIGNS)
+    return f"no font here has {signs}: install one that does, such as Noto, or export to .svg"
 
 
 def check_place(path: Path, replace: bool = False, option: str = "") -> None:

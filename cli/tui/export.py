@@ -37,8 +37,11 @@ class Seen:
     palette: str = "viridis"
     formats: Sequence[str] = FORMATS
 
-    def write(self, path: Path, theme: str, title: str = "") -> None:
+    def write(self, path: Path, theme: str, title: str = "") -> str:
         """Write it in the format that the ending names, a figure with a title above it.
+
+        Returns:
+            What there is to say of it; mostly nothing.
 
         Raises:
             UsageError: an ending of no known format.
@@ -46,7 +49,12 @@ class Seen:
         """
         check_ending(path, formats=self.formats)
         palette = palette_of(self.palette, False)
-        export(path, [*self.traces], palette, theme=theme, title=title, panels=lambda: self.panels)
+        return export(
+            *(path, [*self.traces], palette),
+            theme=theme,
+            title=title,
+            panels=lambda: self.panels,
+        )
 
 
 def seen_in(state: ViewState, numbers: bool = False) -> Seen:

@@ -1,8 +1,12 @@
-"""Traces made at the same time, and those that were made from them by hand."""
+"""Traces made at the same time, those that were made from them by hand, and the maps of them."""
 
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
+from dlcc.core.trace import maps
 from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.trace.values import read_traces
 
@@ -58,3 +62,32 @@ class Frame:
         made from."""
         left = self.traces[: max(self.own, self.origin + 1)]
         return Frame(self.label, left, len(left) - self.own, self.origin), self.origin
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which map of a frame."""
+
+    trace: int = 0
+    layer: int = 0
+    head: int | str = 0
+    """A number, one of maps.REDUCTIONS over the heads, or ROLLOUT over layers and heads."""
+
+
+@dataclass(frozen=True)
+class ShownMap:
+    """One map as it is shown: after hiding, merging and subtracting."""
+
+    values: np.ndarray
+    """[rows, columns] float32; has negatives only when `signed`."""
+    row_labels: tuple[str, ...]
+    column_labels: tuple[str, ...]
+    queries: maps.Groups
+    """For each row the query positions of the trace that it stands for."""
+    keys: maps.Groups
+    title: str
+    signed: bool = False
+
+    def names(self, row: int, column: int) -> str:
+        """What looks at what in a cell."""
+        return f"{self.row_labels[row]} → {self.column_labels[column]}"

@@ -93,6 +93,11 @@ def _marked(state: ViewState) -> bool:
 _ON_MAP = ("zoom", "fit", "highlight", "select_row", "select_column")
 WHEN: dict[str, Callable[[ViewState], bool]] = {
     **dict.fromkeys(_ON_MAP, lambda state: state.view == MAP),
+    "row": lambda state: state.view != TEXT,
+    "next_head": lambda state: state.view == TEXT and state.trace.num_heads > 1,
+    "line": lambda state: (
+        state.view == TEXT and state.trace.num_heads == 1 and state.views[0] == TEXT
+    ),
     "overview": lambda state: state.trace.num_heads > 1 or state.trace.num_layers > 1,
     "head": lambda state: state.trace.num_heads > 1,
     "layer": lambda state: state.trace.num_layers > 1,
@@ -128,6 +133,7 @@ EXPORT = Key("e", "e", "export", "Export what is seen: figure, page or numbers",
 _NO_MAP = "that belongs to the map: i leaves the picture"
 WHY: dict[str, str] = {
     **dict.fromkeys(_ON_MAP, _NO_MAP),
+    "next_head": "this layer has one head, and this text is short: ← → choose a word",
     "overview": "there is one head only",
     "head": "this layer has one head",
     "layer": "there is one layer only",
@@ -157,12 +163,14 @@ WHY: dict[str, str] = {
 
 MAP_KEYS: Keys = {
     "Move": (
-        *arrows(
-            "One cell to the left; the word before in a text",
-            "One cell to the right; the next word in a text",
-            "One cell up; the previous head over a text",
-            "One cell down; the next head over a text",
-        ),
+        Key("left,h", "← h", "move(0,-1)", "One cell to the left; the word before in a text"),
+        Key("right,l", "→ l", "move(0,1)", "One cell to the right; the next word in a text"),
+        Key("up,k", "↑ k", "next_head(-1)", "The previous head over the text", footer="head"),
+        Key("down,j", "↓ j", "next_head(1)", "The next head over the text"),
+        Key("up,k", "↑ k", "line(-1)", "The word above in the text", footer="line"),
+        Key("down,j", "↓ j", "line(1)", "The word below in the text"),
+        Key("up,k", "↑ k", "row(-1)", "One cell up"),
+        Key("down,j", "↓ j", "row(1)", "One cell down"),
         Key("pageup,ctrl+u", "PgUp ^u", "page(-1,0)", "One screen up"),
         Key("pagedown,ctrl+d", "PgDn ^d", "page(1,0)", "One screen down"),
         Key("left_parenthesis", "(", "page(0,-1)", "One screen to the left"),

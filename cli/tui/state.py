@@ -7,7 +7,7 @@ import numpy as np
 
 from dlcc.cli.draw.labels import display
 from dlcc.cli.draw.pictures import FULL_COLOR, LIT, PLAIN
-from dlcc.cli.tui.frames import Frame
+from dlcc.cli.tui.frames import Choice, Frame, ShownMap
 from dlcc.cli.tui.offers import Offers
 from dlcc.core.sources import Source
 from dlcc.core.trace import maps
@@ -19,35 +19,6 @@ _MOST_ON_A_MAP = 12  # tokens; more are read better as a text
 HIGHLIGHTS = ("row", "column", "cross", "cell")
 VIEWS = MAP, TEXT, PICTURE = ("map", "text", "picture")
 GLYPHS = "glyphs"  # no colour; stands beside the names of the palettes
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which map of a frame."""
-
-    trace: int = 0
-    layer: int = 0
-    head: int | str = 0
-    """A number, one of maps.REDUCTIONS over the heads, or ROLLOUT over layers and heads."""
-
-
-@dataclass(frozen=True)
-class ShownMap:
-    """One map as it is shown: after hiding, merging and subtracting."""
-
-    values: np.ndarray
-    """[rows, columns] float32; has negatives only when `signed`."""
-    row_labels: tuple[str, ...]
-    column_labels: tuple[str, ...]
-    queries: maps.Groups
-    """For each row the query positions of the trace that it stands for."""
-    keys: maps.Groups
-    title: str
-    signed: bool = False
-
-    def names(self, row: int, column: int) -> str:
-        """What looks at what in a cell."""
-        return f"{self.row_labels[row]} → {self.column_labels[column]}"
 
 
 @dataclass
@@ -162,8 +133,11 @@ class ViewState(Offers):
 
     @property
     def matches(self) -> list[tuple[str, int]]:
-        """Where the word searched for stands: ("row" or "column", number)."""
+        """Where the word searched for stands: ("row" or "column", number); in a text that asks
+        itself once."""
         sides = {"row": self.shown.row_labels, "column": self.shown.column_labels}
+        if self.view == TEXT and self.trace.query == self.trace.key:
+            del sides["column"]
         return [
             (side, place)
             for side, labels in sides.items()

@@ -45,7 +45,7 @@ def page_of(
         if isinstance(panel, TextPanel):
             parts.append(_text(panel, theme))
         else:
-            svg = figure(".svg", [panel], theme).decode()
+            svg = figure(".svg", [panel], theme)[0].decode()
             parts.append(f"<div>{svg.partition('?>')[2]}</div>")
     scales = scales_of(traces, chosen)
     for trace in traces:

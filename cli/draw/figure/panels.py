@@ -98,7 +98,9 @@ class Panel(Protocol):
 
 
 @own_settings()
-def figure(ending: str, panels: Sequence[Panel], theme: Theme, title: str = "") -> bytes:
+def figure(
+    ending: str, panels: Sequence[Panel], theme: Theme, title: str = ""
+) -> tuple[bytes, str]:
     """Panels side by side as the theme's width allows, lettered (a), (b) where there are several.
 
     Args:
@@ -106,6 +108,9 @@ def figure(ending: str, panels: Sequence[Panel], theme: Theme, title: str = "") 
         panels: at least one.
         theme: colours and sizes.
         title: above all of them.
+
+    Returns:
+        The file, and the characters in it that no font has.
 
     Raises:
         UsageError: too large to be opened.
@@ -141,7 +146,7 @@ def figure(ending: str, panels: Sequence[Panel], theme: Theme, title: str = "") 
             panels[number].draw(sheet, x, y + down)
             x += columns[number % across] + gap
         y += high + gap
-    return sheet.written(ending)
+    return sheet.written(ending), sheet.lacking
 
 
 def _named(title: str, number: int, count: int) -> str:

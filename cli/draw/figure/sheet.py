@@ -47,6 +47,8 @@ class Sheet:
                 "choose a layer and a head, or end the file in .csv or .json"
             )
         self.width, self.height, self.theme = width, height, theme
+        self.lacking = ""
+        """The characters that no font has: in PDF and PNG they are boxes."""
         self._figure = Figure((width / 72, height / 72), facecolor=theme.background)
         self._axes = self._figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
         self._axes.axis("off")
@@ -64,6 +66,9 @@ class Sheet:
     ) -> None:
         """One piece of text whose base line is at `y`, turned by degrees around its beginning."""
         text = _XML_CANNOT.sub("�", text)
+        self.lacking += "".join(
+            sign for sign in text if sign not in self.lacking and _family_of(sign) is None
+        )
         self._axes.text(
             *(x, y, text),
             fontproperties=_font(text, size or self.theme.size, bold),

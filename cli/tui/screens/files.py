@@ -13,8 +13,8 @@ from dlcc.cli.tui.messages import Failed
 from dlcc.cli.tui.screens.dialogs import Ask, Choose
 from dlcc.core.errors import DlccError
 
-Write = Callable[[Path, str], object]
-"""Writes a file, in a theme where it is a figure."""
+Write = Callable[[Path, str], str | None]
+"""Writes a file, in a theme where it is a figure; what there is to say of it."""
 
 
 def ask_and_export(screen: Screen[Any], seen: Callable[[], Seen], name: str) -> None:
@@ -60,12 +60,12 @@ def ask_and_write(
             return
         try:
             check_place(path, replace=True)
-            write(path, theme)
+            said = write(path, theme)
         except DlccError as error:
             screen.post_message(Failed(error))
             ask(str(path))
         else:
-            screen.notify(f"Written: {path}", markup=False)
+            screen.notify(f"Written: {path}" + f"; {said}" * bool(said), markup=False)
 
     ask(str(free(Path(name))))
 

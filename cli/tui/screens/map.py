@@ -19,7 +19,6 @@ from dlcc.core.trace.scales import SCALES
 
 _FAR = 10**6  # further than any map reaches
 _PATCH_PAGE = 5
-_WORD_PAGE = 50
 
 
 class MapScreen(WhatIf):
@@ -53,22 +52,31 @@ class MapScreen(WhatIf):
         if state.view == PICTURE:
             patches.move(state, down, right)
             self.body.place_cursor()
-        elif state.view == TEXT and down and abs(down) < _FAR:
-            if state.trace.num_heads > 1:
-                self.action_head(down)
         elif state.view == TEXT:
-            state.row = clamp(state.row + down + right, 0, len(state.shown.values) - 1)
-            self.action_strongest()
+            self._ask(state.row + down + right)
         else:
             self.go(state.row + down, state.column + right)
+
+    def action_row(self, step: int) -> None:
+        self.action_move(step, 0)
 
     def action_page(self, down: int, right: int) -> None:
         _, _, height, width = self.body.grid.sight
         if self.state.view == PICTURE:
             height = width = _PATCH_PAGE
         elif self.state.view == TEXT:
-            down, right, width = 0, down + right, _WORD_PAGE
+            self.action_line((down + right) * max(1, self.body.text.size.height - 1))
+            return
         self.action_move(down * height, right * width)
+
+    def action_line(self, lines: int) -> None:
+        """In a text, go to the word so many lines below."""
+        self._ask(self.body.text.step(self.state.row, lines))
+
+    def _ask(self, row: int) -> None:
+        """Have a word of the text ask, and put the cursor on what it looks at most."""
+        self.state.row = clamp(row, 0, len(self.state.shown.values) - 1)
+        self.action_strongest()
 
     def action_edge(self, down: int, right: int) -> None:
         self.action_move(down * _FAR, right * _FAR)
@@ -96,6 +104,9 @@ class MapScreen(WhatIf):
         choice, count = self.state.choice, self.state.trace.num_heads
         before = choice.head if isinstance(choice.head, int) else min(-step, 0)
         self.choose(Choice(choice.trace, choice.layer, (before + step) % count))
+
+    def action_next_head(self, step: int) -> None:
+        self.action_head(step)
 
     def action_layer(self, step: int) -> None:
         choice = self.state.choice

@@ -20,6 +20,7 @@ from dlcc.cli.draw.bar import signs
 from dlcc.cli.draw.labels import display, fit, spaced
 from dlcc.cli.tui.state import ViewState
 from dlcc.cli.tui.widgets.ink import Ink
+from dlcc.cli.tui.widgets.rays import LEAST, MOST, rays, segments
 from dlcc.core.trace.scales import scale_of
 
 _DIM = Style(dim=True)
@@ -45,6 +46,8 @@ class Line:
     block: int
     words: tuple[tuple[int, int, str], ...] = ()
     """Place, first cell and text of each word."""
+    ray: int = -1
+    """Which line of those between two texts it is."""
 
 
 class TextView(ScrollView, can_focus=True, inherit_bindings=False):
@@ -75,6 +78,8 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         self._scale = scale_of("own", np.zeros((1, 1)))
         self.one_text = True
         """Whether the text asks itself."""
+        self._rays: tuple[np.ndarray, np.ndarray] | None = None
+        """The lines between two texts, where there is room for them."""
 
     # What is shown
 
@@ -116,7 +121,9 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
             return
         values = state.shown.values[state.row : state.row + 1]
         asked = 0 if self.one_text else 1
-        self._steps[asked] = self._inks[asked].levels(self._scale.places(values))[0].tolist()
+        places = self._scale.places(values)
+        self._steps[asked] = self._inks[asked].levels(places)[0].tolist()
+        self._draw_rays(np.abs(places[0]))
         self._mix()
         y = self._line_of(state.row)
         top, height = round(self.scroll_y), max(1, self.size.height)
@@ -152,8 +159,39 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
                     line.append((place, x, fit(text, room - (not self._inks[0].colored))))
                     x += room
             self._lines.append(Line(number, tuple(line)))
+        self._make_room_for_rays()
         self.virtual_size = Size(width, len(self._lines))
         self.place()
+
+    def _make_room_for_rays(self) -> None:
+        """Part two texts of a line each, where the screen has room, by lines from one to the other;
+        the heading of the second then stands below it."""
+        free = self.container_size.height - len(self._lines) + 1
+        if self.one_text or [line.block for line in self._lines[:5]] != [0, 0, -1, 1, 1]:
+            return
+        if (len(self._lines) > 5 and self._lines[5].block == 1) or free < LEAST:
+            return
+        heading, words = self._lines[3:5]
+        between = [Line(-1, ray=number) for number in range(min(MOST, free))]
+        self._lines[2:5] = [*between, words, heading]
+
+    def _draw_rays(self, places: np.ndarray) -> None:
+        """Lines from the word that asks to all others, as strong as `places`."""
+        count = sum(line.ray >= 0 for line in self._lines)
+        self._rays = None
+        if count and self._state is not None:
+            asking, asked = self._lines[1].words, self._lines[2 + count].words
+            start = _middle(asking[self._state.row])
+            ends = [_middle(word) for word in asked]
+            self._rays = rays(start, ends, places.tolist(), (count, self.size.width))
+
+    def step(self, place: int, lines: int) -> int:
+        """The word of the first text so many lines below (above, where negative) a word."""
+        text = [line.words for line in self._lines if line.block == 0 and line.words]
+        line = next((n for n, words in enumerate(text) if words[-1][0] >= place), 0)
+        middle = next((_middle(word) for word in text[line] if word[0] == place), 0.0)
+        there = text[min(max(line + lines, 0), len(text) - 1)]
+        return min(there, key=lambda word: abs(_middle(word) - middle))[0]
 
     def _room(self, text: str) -> int:
         """Cells of a word; without colours a shade is behind it."""
@@ -183,6 +221,9 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         base, width, y = self._base, self.size.width, y + round(self.scroll_y)
         line = self._lines[y] if y < len(self._lines) else Line(-1)
+        if line.ray >= 0 and self._rays is not None:
+            drawn, strengths = (each[line.ray] for each in self._rays)
+            return Strip(segments(drawn, strengths, base)).crop_extend(0, width, base)
         if line.block < 0:
             return Strip.blank(width, base)
         if not line.words:
@@ -223,6 +264,12 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         before = [place for place, start, _ in line.words if start <= event.x]
         if before:
             self.post_message(self.Touched(before[-1], line.block == 0))
+
+
+def _middle(word: tuple[int, int, str]) -> float:
+    """The cell in the middle of a word of a line."""
+    _, start, text = word
+    return start + (cell_len(text) - 1) / 2
 
 
 def _unbroken(words: Sequence[tuple[str, bool]]) -> list[tuple[int, int]]:

@@ -4,8 +4,12 @@ import re
 from html import unescape
 from pathlib import Path
 
+import numpy as np
+import pytest
 from textual.widgets import Input
 from viewing import Viewed, image_trace, state_of, text_trace, view
+
+from dlcc.core.trace.trace import AttentionTrace
 
 
 async def export_as(viewed: Viewed, name: str) -> None:
@@ -141,3 +145,12 @@ def test_a_view_is_written_without_opening(run_dlcc, tmp_path):
     assert (again.exit_code, "a.svg: exists" in again.stderr) == (2, True)
     nothing = run_dlcc("view", "--export", tmp_path / "b.svg")
     assert (nothing.exit_code, "name a trace" in nothing.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_characters_that_no_font_has_are_named(run_dlcc, tmp_path, ending):
+    trace, figure = tmp_path / "a.trace", tmp_path / f"a.{ending}"
+    words = ("the", "\U00012000\ufdd0", "cat")
+    AttentionTrace(np.full((1, 1, 3, 3), 1 / 3, np.float32), words, words).save(trace)
+    said = run_dlcc("view", trace, "--export", figure).stderr
+    assert ("no font here has" in said) is (ending == "png"), said

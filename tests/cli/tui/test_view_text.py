@@ -7,7 +7,8 @@ import pytest
 from viewing import Viewed, image_trace, state_of, text_trace, view
 
 from dlcc.cli.tui.opening import reproducing
-from dlcc.cli.tui.state import MAP, PICTURE, TEXT
+from dlcc.cli.tui.state import MAP, PICTURE, TEXT, Choice
+from dlcc.cli.tui.widgets.rays import rays
 from dlcc.cli.tui.widgets.text import TextView, spaced
 from dlcc.core.files.paths import asset
 from dlcc.core.trace.trace import AttentionTrace, load_traces
@@ -104,3 +105,114 @@ def test_the_demo_review_is_read_whole():
         assert "but the story is slow and the ending is a waste of time." in viewed.text
 
     view(state_of(*load_traces(asset("demos/review-and-its-heads.trace"))), steps)
+
+
+def two_texts(keys: int = 8) -> AttentionTrace:
+    """Each word looks at the one below it, the last at nothing."""
+    query, key = tuple("abcdefgh"), tuple(f"key{number}" for number in range(keys))
+    weights = np.eye(8, keys, dtype=np.float32)
+    weights[7] = 0
+    return AttentionTrace(weights[None, None], query, key)
+
+
+def braille(viewed: Viewed) -> list[str]:
+    lines = ("".join(c for c in line if "\u2800" < c < "\u28ff") for line in viewed.lines)
+    return [line for line in lines if line]
+
+
+@pytest.mark.parametrize("colors", ["truecolor", "standard", None])
+def test_lines_lead_from_the_word_to_what_it_looks_at(colors):
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("right", "right", "right")
+        assert len(braille(viewed)) == 8
+        lines = viewed.lines
+        first = next(y for y, line in enumerate(lines) if "[d" in line)
+        last = next(y for y, line in enumerate(lines) if "key7" in line)
+        assert last - first == 9
+        lowest = [place for place, c in enumerate(lines[last - 1]) if "\u2800" < c < "\u28ff"]
+        assert lines[last].find("key3") <= lowest[0] <= lowest[-1] < lines[last].find("key4")
+        await viewed.press("G")
+        assert not braille(viewed)  # it looks at nothing
+
+    view(state_of(two_texts(), view=TEXT), steps, colors=colors)
+
+
+def test_lines_need_short_texts():
+    async def steps(viewed: Viewed) -> None:
+        assert not braille(viewed)
+        assert "is asked" in viewed.text
+
+    view(state_of(two_texts(40), view=TEXT), steps)
+
+
+def test_lines_are_stronger_for_more_weight():
+    characters, strengths = rays(10, (1, 10, 20), (0.1, 1.0, 0.01), (4, 24))
+    dots = [bin(int(code) - 0x2800).count("1") for code in characters[:, 10] if code != 32]
+    assert strengths.max() == 1.0
+    assert len(dots) == 4
+    assert sum(dots) == 2 * 16  # two dots thick
+    assert not (strengths[:, 12:] > 0).any()  # too weak to be drawn
+    assert strengths[3, 1] == 0.1
+
+
+def test_with_one_head_arrows_and_pages_go_by_lines():
+    words = tuple(f"word{number:03}" for number in range(400))
+    trace = AttentionTrace(np.eye(400, dtype=np.float32)[None, None], words, words)
+
+    async def steps(viewed: Viewed) -> None:
+        assert "↑ line" in viewed.text
+        await viewed.press("right", "right", "down")
+        a_line = viewed.state.row - 2
+        assert 5 < a_line < 12  # words in a line: the word straight below
+        await viewed.press("up")
+        assert viewed.state.row == 2
+        await viewed.press("pagedown")
+        height = viewed.app.screen.query_one(TextView).size.height - 1
+        assert viewed.state.row == 2 + height * a_line
+        await viewed.press("pageup", "up", "up")
+        assert viewed.state.row == 2
+        assert viewed.state.column == 2
+
+    view(state_of(trace), steps)
+
+
+def test_a_text_is_searched_explained_and_copied():
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("slash")
+        await viewed.type("word7")
+        await viewed.press("enter")
+        assert "1 found" in viewed.messages
+        assert "[word7]" in viewed.text
+        await viewed.press("greater_than_sign", "y")
+        label, other, number = viewed.app.clipboard.split("\t")
+        assert (label, other, float(number)) == ("word7", "word12", 1.0)
+        await viewed.press("Y")
+        assert viewed.app.clipboard.splitlines()[1].startswith("word7\t0\t")
+        await viewed.press("enter")
+        assert "How this cell came about" in viewed.text
+        assert "word12" in viewed.text
+
+    state = state_of(long_trace(20))
+    state.choose(Choice(0, 0, 1))
+    view(state, steps)
+
+
+def test_a_long_text_is_exported_as_text(run_dlcc, tmp_path):
+    trace, figure = tmp_path / "a.trace", tmp_path / "a.svg"
+    long_trace(20).save(trace)
+    run_dlcc("view", trace, "--export", figure)
+    assert "looks" in figure.read_text("utf-8")
+
+
+def test_pieces_are_words_unless_asked_otherwise():
+    trace = text_trace()
+
+    async def steps(viewed: Viewed) -> None:
+        assert "student" in viewed.text
+        assert "1 word merged from pieces" in viewed.text
+        await viewed.press("W")
+        assert "student" not in viewed.text
+        assert "merged" not in viewed.text
+
+    view(state_of(trace, words=None, view=MAP), steps, size=(120, 36))
+    assert not state_of(long_trace(3), words=None).words

@@ -28,7 +28,7 @@ ODD = ("she", "<script>", "[/b]", "$x_1$ & y", "▁the", "中文", "a\x01\x1b[2J
 
 
 def svg(*panels, theme="paper", title=""):
-    return ElementTree.fromstring(figure(".svg", panels, THEMES[theme], title))
+    return ElementTree.fromstring(figure(".svg", panels, THEMES[theme], title)[0])
 
 
 def texts(root):
@@ -95,17 +95,17 @@ def test_nothing_is_clipped(theme):
 
 
 def test_files_name_no_address_and_hold_words_as_text():
-    data = figure(".svg", [map_of()], PAPER)
+    data, _ = figure(".svg", [map_of()], PAPER)
     names = set(re.findall(rb"https?://[^\"' )<]+", data))
     assert names <= {b"http://www.w3.org/2000/svg", b"http://www.w3.org/1999/xlink"}
     assert b"<!DOCTYPE" not in data
     assert not re.search(rb'<svg[^>]*pt"', data)
     assert b"sans-serif" in data
-    pdf = figure(".pdf", [map_of()], PAPER)
+    pdf, _ = figure(".pdf", [map_of()], PAPER)
     assert pdf.startswith(b"%PDF")
     assert b"/ToUnicode" in pdf  # words can be searched and copied
-    assert figure(".pdf", [map_of()], PAPER) == pdf  # the same again
-    image = Image.open(io.BytesIO(figure(".png", [map_of()], PAPER))).convert("RGB")
+    assert figure(".pdf", [map_of()], PAPER)[0] == pdf  # the same again
+    image = Image.open(io.BytesIO(figure(".png", [map_of()], PAPER)[0])).convert("RGB")
     assert {image.getpixel(at) for at in ((0, 0), (image.width - 1, image.height - 1))} == {
         (255, 255, 255)
     }
