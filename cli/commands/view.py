@@ -47,13 +47,13 @@ def view(
         str, typer.Option(help="Colour scale: shared, own, row, log or rank.", metavar="NAME")
     ] = "shared",
     palette: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="viridis, cividis, grey or glyphs.",
+            help="viridis, cividis, grey or glyphs; left out, the viewer's last one.",
             metavar="NAME",
             autocompletion=lambda: ["viridis", "cividis", "grey", "glyphs"],
         ),
-    ] = "viridis",
+    ] = None,
     as_what: Annotated[
         str | None,
         typer.Option(

@@ -297,6 +297,12 @@ def _print(result: dict[str, Any], trace: "AttentionTrace | None" = None) -> Non
 
     console = stdout()
     console.print(Text(result["file"], style="bold"))
+    if trace:  # first: it may be as high as the screen, and the answer is to be seen
+        assert trace.image is not None
+        weights = np.array(result["patches"])
+        console.print(Text(f"  what counted ({result['method']}):", style="dim"))
+        colours = color_system(console)
+        print_lines(attention_pictures(trace.image, weights, drawing_width(), colours))
     names = [answer["label"] for answer in result["answers"]]
     wide = max(map(cell_len, names))
     for name, answer in zip(names, result["answers"], strict=True):
@@ -304,9 +310,3 @@ def _print(result: dict[str, Any], trace: "AttentionTrace | None" = None) -> Non
         bar = "█" * round(share * _BAR)
         line = Text(f"  {fit(name, wide)} {share:6.1%} ")
         console.print(line.append(bar, "cyan"))
-    if trace:
-        assert trace.image is not None
-        weights = np.array(result["patches"])
-        console.print(Text(f"  what counted ({result['method']}):", style="dim"))
-        colours = color_system(console)
-        print_lines(attention_pictures(trace.image, weights, drawing_width(), colours))

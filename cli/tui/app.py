@@ -27,11 +27,12 @@ from dlcc.cli.tui.export import print_state
 from dlcc.cli.tui.finding import Finder, Found, words_of
 from dlcc.cli.tui.keys import APP_KEYS, Key, Keys, bindings
 from dlcc.cli.tui.messages import Compute, Failed, Opened
-from dlcc.cli.tui.opening import frames_of, has_curves
+from dlcc.cli.tui.opening import frames_of, has_curves, remember_opened
 from dlcc.cli.tui.screens.dialogs import Choose, Read, help_text
 from dlcc.cli.tui.screens.map import MapScreen
 from dlcc.cli.tui.screens.start import StartScreen
 from dlcc.cli.tui.state import Choice, Frame, ViewState
+from dlcc.cli.tui.widgets.ink import PALETTE_NAMES
 from dlcc.core.errors import DlccError
 from dlcc.core.files.paths import log_file
 from dlcc.core.files.remembered import damage, recall, remember
@@ -113,6 +114,11 @@ class ViewerApp(App[None]):
 
     def _map(self, state: ViewState) -> MapScreen:
         state.system, state.source = self.color_system, self._source
+        left = recall("palette", str)
+        if left in PALETTE_NAMES and not state.palette_asked:
+            state.palette = left
+        if state.path is not None:
+            remember_opened(state.path)
         return MapScreen(state)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -140,18 +146,18 @@ class ViewerApp(App[None]):
         """Show traces in place of whatever is shown."""
         self._show(self._map(ViewState([Frame("", traces)])))
 
-    def open_path(self, path: Path) -> None:
+    def on_opened(self, message: Opened) -> None:
         """Show a trace file, the curves of a run or a folder of traces, or say why not."""
+        path = message.path
         try:
             if has_curves(path):
                 self._show(_curves([path]))
+                remember_opened(path)
             else:
                 self._show(self._map(ViewState(frames_of(path), path=path)))
         except DlccError as error:
             self.post_message(Failed(error))
-
-    def on_opened(self, message: Opened) -> None:
-        self.open_path(message.path)
+            message.otherwise()
 
     def _show(self, screen: Screen[Any]) -> None:
         self._supersede()  # what is still computed belongs to what was shown

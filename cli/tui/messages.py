@@ -20,6 +20,8 @@ class Opened(Message):
     """A trace file or a run folder to show in place of everything."""
 
     path: Path
+    otherwise: Callable[[], None] = lambda: None
+    """What to do after a failure."""
 
 
 @dataclass

@@ -7,10 +7,19 @@ from pathlib import Path
 
 from dlcc.cli.draw.labels import display
 from dlcc.cli.options import command_of
-from dlcc.cli.tui.state import PICTURE, ROLLOUT, VIEWS, Choice, Frame, ViewState
+from dlcc.cli.tui.state import (
+    PICTURE,
+    ROLLOUT,
+    USUAL_PALETTE,
+    VIEWS,
+    Choice,
+    Frame,
+    ViewState,
+)
 from dlcc.cli.tui.widgets.ink import PALETTE_NAMES
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.paths import asset
+from dlcc.core.files.remembered import recall, remember
 from dlcc.core.trace import maps
 from dlcc.core.trace.scales import SCALES
 from dlcc.core.train.metrics import METRICS, read_metrics
@@ -52,6 +61,20 @@ def demos() -> list[Path]:
         return []
 
 
+def recent() -> list[Path]:
+    """What was opened lately and is still there, the latest first."""
+    paths = [Path(each) for each in recall("recent", list) if isinstance(each, str)]
+    return [path for path in paths if path.exists()]
+
+
+def remember_opened(path: Path) -> None:
+    """Keep a trace or a run among what was opened lately; demos are offered anyway."""
+    whole = path.absolute()
+    if whole not in demos():
+        others = [each for each in recall("recent", list) if each != str(whole)]
+        remember(recent=[str(whole), *others][:_NEAR])
+
+
 def near() -> list[Path]:
     """Traces in the current folder."""
     try:
@@ -88,7 +111,7 @@ def runs_near() -> list[Path]:
 
 
 def state_of(
-    path: Path, map_name: str, minus: str | None, epoch: int, scale: str, palette: str
+    path: Path, map_name: str, minus: str | None, epoch: int, scale: str, palette: str | None
 ) -> ViewState:
     """The state that the options of `dlcc view` ask for.
 
@@ -96,14 +119,16 @@ def state_of(
         DataError: the file or folder cannot be shown.
         UsageError: an option names something that is not there.
     """
-    named = {"--scale": (scale, SCALES), "--palette": (palette, PALETTE_NAMES)}
+    drawn = palette or USUAL_PALETTE
+    named = {"--scale": (scale, SCALES), "--palette": (drawn, PALETTE_NAMES)}
     for option, (value, known) in named.items():
         if value not in known:
             raise UsageError(f"{option} {value}: choose one of {', '.join(known)}")
     frames = frames_of(path)
     if epoch > len(frames):
         raise UsageError(f"--epoch {epoch}: {path} holds {len(frames)}")
-    state = ViewState(frames, epoch - 1, path=path, scale=scale, palette=palette)
+    state = ViewState(frames, epoch - 1, path=path, scale=scale, palette=drawn)
+    state.palette_asked = palette is not None
     state.choice = _choice(state, "--map", map_name)
     if minus is not None:
         state.minus = _choice(state, "--minus", minus)
@@ -183,7 +208,7 @@ def _view_options(state: ViewState) -> list[str]:
         (state.words != state.has_pieces, ["--words" if state.words else "--tokens"]),
         (state.hide_special, ["--hide-special"]),
         (state.scale != "shared", ["--scale", state.scale]),
-        (state.palette != "viridis", ["--palette", state.palette]),
+        (state.palette != USUAL_PALETTE, ["--palette", state.palette]),
         (state.view not in ("", state.views[0]), ["--as", state.view]),
     ]
     return [word for differs, option in differing if differs for word in option]

@@ -19,6 +19,7 @@ _MOST_ON_A_MAP = 12  # tokens; more are read better as a text
 HIGHLIGHTS = ("row", "column", "cross", "cell")
 VIEWS = MAP, TEXT, PICTURE = ("map", "text", "picture")
 GLYPHS = "glyphs"  # no colour; stands beside the names of the palettes
+USUAL_PALETTE = "viridis"
 
 
 @dataclass
@@ -35,7 +36,9 @@ class ViewState(Offers):
     hide_special: bool = False
     scale: str = "shared"
     """One of SCALES."""
-    palette: str = "viridis"
+    palette: str = USUAL_PALETTE
+    palette_asked: bool = False
+    """Whether somebody named it; else the viewer takes the one that it was left with."""
     highlight: str = "row"
     row: int = 0
     column: int = 0

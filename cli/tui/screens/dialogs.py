@@ -12,9 +12,11 @@ from textual.widgets import Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from dlcc.cli.tui.keys import Key, Keys, bindings, footer
+from dlcc.cli.tui.paths import completed, hint_of
 
 _CLOSE = Key("escape", "Esc", "dismiss", "Close without a choice", footer="close")
 
+_COMPLETE = Key("tab", "Tab", "complete", "Complete the path, as a shell does", footer="complete")
 _TURN = Key("ctrl+t", "^t", "turn", "The next of the words below the line", footer="next")
 
 
@@ -46,19 +48,23 @@ class Ask(ModalScreen[list[str] | None]):
             _CLOSE,
             Key("enter", "Enter", "submit", "Done; with several lines, on to the next", "done"),
             _TURN,
+            _COMPLETE,
         )
     }
-    BINDINGS = bindings({"Here": (_CLOSE, _TURN)}, modal=True)
+    BINDINGS = bindings({"Here": (_CLOSE, _TURN, _COMPLETE)}, modal=True)
 
     def __init__(
         self,
         title: str,
         fields: list[tuple[str, str]],
         choice: tuple[str, list[str]] | None = None,
+        paths: bool = False,
     ) -> None:
         """Ask for `fields`, each a label and what stands there already; and for one of few words,
-        where a `choice` gives a label and them, which comes last in the answer."""
+        where a `choice` gives a label and them, which comes last in the answer. Where what is typed
+        are `paths`, they can be completed."""
         super().__init__()
+        self._paths = paths
         self._title, self._fields = title, fields
         self._label, self._words = choice or ("", [])
 
@@ -70,7 +76,8 @@ class Ask(ModalScreen[list[str] | None]):
                 yield Input(value)  # selected: typing replaces it
             if self._words:
                 yield Label(self._choice(), id="choice")
-            yield Label("Enter goes on, Esc closes.", classes="hint")
+            also = "Tab completes, " if self._paths else ""
+            yield Label(f"{also}Enter goes on, Esc closes.", classes="hint", id="hint")
         yield footer()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -81,7 +88,14 @@ class Ask(ModalScreen[list[str] | None]):
             lines[lines.index(event.input) + 1].focus()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return action != "turn" or bool(self._words)
+        return {"turn": bool(self._words), "complete": self._paths}.get(action, True)
+
+    def action_complete(self) -> None:
+        """Write as much of the path as is sure, and show what there is to choose from."""
+        line = self.query_one(Input)
+        line.value, names = completed(line.value)
+        line.cursor_position = len(line.value)
+        self.query_one("#hint", Label).update(Text(hint_of(names), overflow="ellipsis"))
 
     def action_turn(self) -> None:
         self._words = [*self._words[1:], self._words[0]]

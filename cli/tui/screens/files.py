@@ -40,7 +40,7 @@ def ask_and_write(
 
     def ask(name: str) -> None:
         choice = ("Theme", [theme, *(each for each in THEMES if each != theme)]) if themed else None
-        screen.app.push_screen(Ask(title, [("File", name)], choice), chosen)
+        screen.app.push_screen(Ask(title, [("File", name)], choice, paths=True), chosen)
 
     def chosen(answer: list[str] | None) -> None:
         nonlocal theme

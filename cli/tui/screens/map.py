@@ -11,9 +11,12 @@ from dlcc.cli.tui.state import HIGHLIGHTS, MAP, PICTURE, ROLLOUT, TEXT, Choice, 
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.grid import MapGrid
 from dlcc.cli.tui.widgets.ink import PALETTE_NAMES
+from dlcc.cli.tui.widgets.minimap import Minimap
 from dlcc.cli.tui.widgets.picture import Picture
 from dlcc.cli.tui.widgets.text import TextView
+from dlcc.cli.tui.widgets.traces import TraceNames
 from dlcc.core.errors import DataError
+from dlcc.core.files.remembered import remember
 from dlcc.core.trace import maps
 from dlcc.core.trace.scales import SCALES
 
@@ -89,6 +92,13 @@ class MapScreen(WhatIf):
         self.go(event.row, event.column)
         if event.again and self.check_action("explain", ()):
             self.action_explain()
+
+    def on_minimap_touched(self, event: Minimap.Touched) -> None:
+        self.go(event.row, event.column)
+
+    def on_trace_names_touched(self, event: TraceNames.Touched) -> None:
+        choice = self.state.choice
+        self.choose(Choice(event.number, choice.layer, choice.head))
 
     def on_picture_touched(self, event: Picture.Touched) -> None:
         patches.touch(self.state, event.patch)
@@ -167,6 +177,7 @@ class MapScreen(WhatIf):
 
     def action_palette(self) -> None:
         self.state.palette = _next(PALETTE_NAMES, self.state.palette)
+        remember(palette=self.state.palette)
         self.redraw()
 
     def action_highlight(self) -> None:

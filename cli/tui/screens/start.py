@@ -63,6 +63,8 @@ class StartScreen(Screen[None]):
             "Learn: the chapter in ten lessons ...",
             partial(self.call_later, self.app.run_action, "lessons"),
         )
+        for path in opening.recent():
+            yield f"Lately: {display(path.name)}", path
         for path in opening.demos():
             yield f"Demo: {display(path.stem.replace('-', ' '))}", path
         for path in opening.runs_near():
@@ -85,12 +87,13 @@ class StartScreen(Screen[None]):
         else:
             way()
 
-    def _open(self) -> None:
+    def _open(self, typed: str = "") -> None:
         def asked(answer: list[str] | None) -> None:
             if answer and answer[0].strip():
-                self.post_message(Opened(Path(answer[0].strip()).expanduser()))
+                text = answer[0].strip()
+                self.post_message(Opened(Path(text).expanduser(), partial(self._open, text)))
 
-        self.app.push_screen(Ask("Open", [("Trace file or run folder", "")]), asked)
+        self.app.push_screen(Ask("Open", [("Trace file or run folder", typed)], paths=True), asked)
 
     def _ask(self, name: str, filled: Sequence[str] = ()) -> None:
         """Ask what a source asks, and show the traces that it makes of the answers.

@@ -16,6 +16,7 @@ from dlcc.cli.tui.widgets.ink import Ink, bar_of
 from dlcc.cli.tui.widgets.minimap import Minimap
 from dlcc.cli.tui.widgets.picture import Picture
 from dlcc.cli.tui.widgets.text import TextView
+from dlcc.cli.tui.widgets.traces import TraceNames
 
 _INFO_LINES = 5
 _NEARLY = 0.6  # of a picture's size, from which the plain one stands beside it
@@ -43,7 +44,7 @@ class MapBody(Container):
         self.state: ViewState = state
 
     def compose(self) -> ComposeResult:
-        yield Static(id="title")
+        yield TraceNames(id="title")
         yield Static(id="look", classes="under")
         yield Static(id="epochs", classes="under")
         with Container(id="main"):
@@ -148,22 +149,18 @@ class MapBody(Container):
             self.locator.place(patches.under_cursor(state))
 
     def _draw_headings(self) -> None:
-        state = self.state
-        title = Text(" dlcc view  ", "bold")
+        state, names = self.state, self.query_one(TraceNames)
+        place, called = state.place_of(state.choice), " dlcc view  "
         if state.projector:
-            title = Text(state.shown.title, "bold")
-        elif state.minus is None:
-            chosen, count = state.choice.trace, len(state.traces)
-            name = trace_name(state.trace, chosen)
-            title.append(f"[{name}]" if count > 1 else f" {name} ", "bold")
-            if place := state.place_of(state.choice):
-                title.append(f" {place}")
-            for step in range(1, count):  # as Tab goes through them
-                number = (chosen + step) % count
-                title.append(f"  {trace_name(state.traces[number], number)}")
+            names.write(Text(state.shown.title, "bold"))
+        elif state.minus is not None:
+            names.write(Text.assemble((called, "bold"), state.shown.title))
+        elif len(state.traces) > 1:
+            each = [trace_name(trace, number) for number, trace in enumerate(state.traces)]
+            names.show(called + f"{place}  " * bool(place), each, state.choice.trace)
         else:
-            title.append(state.shown.title)
-        self.query_one("#title", Static).update(title, layout=False)
+            name = f" {trace_name(state.trace, state.choice.trace)} "
+            names.write(Text.assemble((called + name, "bold"), f" {place}" * bool(place)))
         palette = state.palette_seen if state.uses_palette or state.system is None else ""
         more = info.drawn_as(state, palette)
         parts = [part for part in (more, state.blend * (state.view == PICTURE)) if part]

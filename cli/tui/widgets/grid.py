@@ -345,8 +345,17 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         rows, columns = self.shown.values.shape
         return (row, column) if row < rows and column < columns else None
 
+    def _beside(self, x: int, y: int) -> tuple[int, int] | None:
+        """The cursor's cell moved to the column whose label is at a place, or to the row."""
+        inside = self.cell_at(max(x, self._label_width), max(y, self._head_height))
+        if inside is None or (x < self._label_width and y < self._head_height):
+            return None
+        return (inside[0], self.column) if x < self._label_width else (self.row, inside[1])
+
     def on_click(self, event: events.Click) -> None:
         cell = self.cell_at(event.x, event.y)
-        if cell is not None:
+        if cell is None and (beside := self._beside(event.x, event.y)):
+            self.post_message(self.Touched(*beside, again=False))
+        elif cell is not None:
             again = event.chain > 1 and cell == (self.row, self.column)
             self.post_message(self.Touched(*cell, again))

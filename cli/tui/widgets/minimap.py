@@ -1,7 +1,11 @@
 """A small picture of a large map, with a frame around the part in sight."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from rich.segment import Segment
+from textual import events
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -11,6 +15,13 @@ from dlcc.core.trace.small import shrink
 
 class Minimap(Widget):
     """The whole map in few cells, each the strongest of what it stands for."""
+
+    @dataclass
+    class Touched(Message):
+        """The mouse chose a place of the map."""
+
+        row: int
+        column: int
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -29,6 +40,13 @@ class Minimap(Widget):
         if sight != self._sight:
             self._sight = sight
             self.refresh()
+
+    def on_click(self, event: events.Click) -> None:
+        (rows, columns), (high, wide) = self._small.shape, self._values.shape
+        if event.y < rows and event.x < columns:
+            row = (2 * event.y + 1) * high // (2 * rows)  # the middle of what the cell stands for
+            column = (2 * event.x + 1) * wide // (2 * columns)
+            self.post_message(self.Touched(row, column))
 
     def on_resize(self) -> None:
         self._shrink()

@@ -217,8 +217,9 @@ def test_predict_prints_answers_and_draws_when_asked(
     assert "what counted" not in plain.stdout
     drawn = run_dlcc("vit", "predict", photo, "--checkpoint", model, "--attention", "--top", 1)
     lines = drawn.stdout.splitlines()
-    assert lines[2].strip() == "what counted (gradient):"
+    assert lines[1].strip() == "what counted (gradient):"
     assert len(lines) == 3 + 4  # 8 pixels are 4 lines
+    assert lines[-1].split()[0] == "red"  # where it is seen, however high the picture is
     chosen = run_dlcc(
         "vit", "predict", photo, "--checkpoint", model, "--layer", 1, "--head", 2, "--json"
     )

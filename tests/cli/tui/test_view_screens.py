@@ -22,6 +22,7 @@ from viewing import (
 
 from dlcc.cli.tui import app as app_module
 from dlcc.cli.tui.app import SmallScreen, ViewerApp
+from dlcc.cli.tui.messages import Opened
 from dlcc.cli.tui.screens.dialogs import Ask
 from dlcc.cli.tui.screens.explanations import collected
 from dlcc.cli.tui.screens.map import MapScreen
@@ -175,7 +176,7 @@ def test_what_comes_too_late_changes_nothing(tmp_path, monkeypatch):
         assert viewed.state.trace.title == "with uno"  # asked for last
         may_go_on.clear()
         await ask(viewed, "a", "down", "enter")
-        viewed.app.open_path(tmp_path / "other.trace")
+        viewed.app.on_opened(Opened(tmp_path / "other.trace"))
         may_go_on.set()
         await viewed.settle()
         assert viewed.state.trace.title == "model 4"
@@ -205,7 +206,7 @@ def test_a_notice_goes_with_what_it_speaks_of(tmp_path, monkeypatch):
 
     async def steps(viewed: Viewed) -> None:
         for instead in (
-            lambda: viewed.app.open_path(tmp_path / "other.trace"),
+            lambda: viewed.app.on_opened(Opened(tmp_path / "other.trace")),
             lambda: ask(viewed, "a", "enter"),
         ):
             viewed.app.open_traces([text_trace()])
