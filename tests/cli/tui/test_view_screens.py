@@ -558,7 +558,8 @@ def test_the_start_screen_leads_everywhere(tmp_path, monkeypatch):
         await viewed.type("absent")
         await viewed.press("enter")
         assert "absent" in viewed.messages
-        await viewed.press("k", "k", "k", "enter")  # wraps to the last
+        await viewed.until(lambda: isinstance(viewed.app.screen, Ask))  # what was typed is there
+        await viewed.press("escape", "k", "k", "k", "enter")  # wraps to the last
         await viewed.until(lambda: viewed.state.trace.title == "model 3")
         assert viewed.state.trace.title == "model 3"
 
@@ -646,7 +647,7 @@ def test_saving_twice_offers_another_name_and_a_wrong_ending_asks_again(tmp_path
 def test_sums_go_back_to_the_head_that_they_came_from():
     async def steps(viewed: Viewed) -> None:
         await viewed.press("L", "L")
-        assert "[model 1] layer 1, head 3 of 3  model 0" in viewed.lines[0]
+        assert "layer 1, head 3 of 3   model 0 [model 1]" in viewed.lines[0]
         await viewed.press("m", "m", "m")
         assert isinstance(viewed.state.choice.head, str)
         await viewed.press("m")
