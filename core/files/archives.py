@@ -21,7 +21,7 @@ from dlcc.core.errors import DataError
 from dlcc.core.files import honest
 from dlcc.core.files.honest import Limit, Unpacked, cost
 from dlcc.core.files.paths import being_read
-from dlcc.core.files.walk import Passed, files_in, readable, unheard, unseen
+from dlcc.core.files.walk import Passed, paths_in, readable, unheard, unseen
 
 _MOST_NESTED = 2  # archives in archives
 _DEFLATE64, _SAYS_UTF8 = 9, 0x800
@@ -103,12 +103,12 @@ def _in_file(path: Path, wanted: Wanted, passed: Passed) -> Files:
 
 def _in_folder(path: Path, wanted: Wanted, passed: Passed) -> Iterator[tuple[str, Read]]:
     found, within = False, []
-    for name, file in files_in(path, passed):
+    for name, where in paths_in(path, passed):
         if _is_archive(name):
-            within.append((name, file))
+            within.append((name, Path(where)))
         elif _is_read(name, wanted, passed):
             found = True
-            yield name, file.read_bytes
+            yield name, partial(_read, where)
     for name, file in within:
         if found:
             passed(name, "archives, since there are files beside them")
@@ -116,6 +116,11 @@ def _in_folder(path: Path, wanted: Wanted, passed: Passed) -> Iterator[tuple[str
         with being_read(file, "is damaged or no archive ({}): fetch it again"):
             inner = _below(name, _in_file(file, wanted, _passed_below(name, passed)))
             yield from ((each, partial(bytes, data)) for each, data in inner)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def _is_archive(name: str) -> bool:

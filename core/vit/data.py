@@ -14,7 +14,7 @@ from dlcc.core.errors import DataError, UsageError, reason_of
 from dlcc.core.files.download import RemoteFile, fetch
 from dlcc.core.files.memory import room_in_memory
 from dlcc.core.files.paths import being_read, cache_dir
-from dlcc.core.files.walk import files_in
+from dlcc.core.files.walk import paths_in
 from dlcc.core.progress import Progress
 from dlcc.core.settings import PART
 from dlcc.core.train.recipe import Narrator
@@ -172,9 +172,9 @@ def _place(path: Path, size: int, level: int | None) -> tuple[Path, str, int | N
     place = f"{_CACHE_VERSION} {size} {level} {reads_heif()} {path.resolve()}"
     digest, passed = hashlib.sha256(), []
     with being_read(path):
-        files = files_in(path, lambda *each: passed.append(" ".join(each))) if path.is_dir() else []
-        for name, file in files or [("", path)] * path.exists():
-            state = file.stat()
+        files = paths_in(path, lambda *each: passed.append(" ".join(each))) if path.is_dir() else []
+        for name, file in files or [("", str(path))] * path.exists():
+            state = os.stat(file)
             digest.update(os.fsencode(f"{name} {state.st_size} {state.st_mtime_ns}\n"))
     digest.update(os.fsencode("\n".join(sorted(passed))))
     name = hashlib.sha256(os.fsencode(place)).hexdigest()[:32]

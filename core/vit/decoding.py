@@ -1,6 +1,7 @@
 """The pictures of a source, decoded into a `Store` in as many processes as there are cores."""
 
 import os
+import shutil
 import signal
 import threading
 from collections import Counter, deque
@@ -82,8 +83,10 @@ def decode(
             else:
                 yield name, read
 
-    for lot in _decoded(islice(pictures(), store.taken, None), store.size):
+    for number, lot in enumerate(_decoded(islice(pictures(), store.taken, None), store.size)):
         store.add(*lot)
+        if not number:
+            _check_room(store, total or 0)
         if progress:
             progress(store.taken, total)
     if batches:
@@ -105,6 +108,19 @@ def decode(
         "passed": [f"{n:,} {why}" for why, n in sorted((passed + found.passed).items())],
     }
     store.finish(rows, values)
+
+
+def _check_room(store: Store, total: int) -> None:
+    """Raise DataError where the disk has no room for as many files as there are."""
+    takes = (total - store.taken) * 3 * store.side**2
+    free = shutil.disk_usage(store.folder).free
+    if takes > free:
+        raise DataError(
+            f"{total:,} pictures so large take {takes / 1e9:,.1f} GB more, {free / 1e9:,.1f} GB "
+            f"are free in {store.folder}: choose a smaller one, or another disk by DLCC_HOME",
+            "size",
+            store.size,
+        )
 
 
 def _unread(path: Path, is_wanted: Wanted, note: Passed) -> Iterator[Unread]:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -146,6 +147,16 @@ def test_damage_is_noticed_when_it_is_read_and_mended_at_the_next_start(
     before = len(decoded)
     assert torch.equal(load_images(tmp_path, 8).train.pixels[:], wanted)
     assert 0 < len(decoded) - before < 20
+
+
+def test_a_disk_without_room_is_said_before_the_long_work(
+    tmp_path: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = SimpleNamespace(free=5000)
+    monkeypatch.setattr(decoding.shutil, "disk_usage", lambda folder: free)
+    with pytest.raises(DataError, match=r"size 8: 40 pictures .* DLCC_HOME"):
+        load_images(write_folder(tmp_path, 40), 8)
+    assert len(decoded) == 4
 
 
 def test_many_are_decoded_by_several_processes_in_their_order(
