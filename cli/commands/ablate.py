@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 _NAME = 60  # columns of a text, at most
 
 
-def check_ablate(what: str, model: str | None) -> None:
-    """Raise UsageError unless it can be switched off."""
+def check_ablate(what: str, model: str | None = None) -> None:
+    """Raise UsageError unless it can be switched off; of a `model` from elsewhere it cannot."""
     from dlcc.core.errors import UsageError
     from dlcc.core.settings import one_of
 
@@ -25,6 +25,7 @@ def ablated(
     asked: "Iterable[tuple[str, Callable[[], list[AttentionTrace]]]]",
     as_json: bool,
     changed: str = "probability",
+    model_name: str = "",
 ) -> None:
     """Print the effects of all heads on each answer, the largest change first.
 
@@ -33,6 +34,7 @@ def ablated(
         asked: what is answered, and what makes the trace of it.
         as_json: in which form.
         changed: what changes.
+        model_name: of a model from elsewhere.
     """
     from rich.cells import cell_len
     from rich.text import Text
@@ -62,7 +64,7 @@ def ablated(
             console.print(rows)
     if as_json:
         model = source.classifier if hasattr(source, "classifier") else source
-        print_results(results, by_model(model))
+        print_results(results, {"model": model_name} if model_name else by_model(model))
 
 
 def _as_json(

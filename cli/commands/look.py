@@ -1,11 +1,13 @@
 """`dlcc look`: attention from any source or model, one of the program's own or a stranger's."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dlcc.cli.options import (
+    Ablate,
     Device,
     Export,
     FigureTitle,
@@ -64,6 +66,7 @@ def look(
         ),
     ] = False,
     words: Words = None,
+    ablate: Ablate = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Download nothing; as HF_HUB_OFFLINE=1.")
     ] = False,
@@ -92,6 +95,7 @@ def look(
         dlcc look FOLDER "The teacher praised a student"
         dlcc look FOLDER "The cat" --generate 8 --tui
         dlcc look BASE TUNED "The cat sat" --tokens
+        dlcc look FOLDER "The cat sat on the" --ablate heads
         dlcc look --list hub-cache
     """
     from dlcc.cli.console import print_results
@@ -114,7 +118,7 @@ def look(
     files = Files(save, export_to, theme, title, force)
     maker: Source | None = None
     if name in sources.names() or not _names_model(name):
-        if generate or chat or hide_sinks or offline or words is not None:
+        if generate or chat or hide_sinks or offline or ablate or words is not None:
             raise UsageError(f"{name} is a source: only models are told how to read and write")
         traces = sources.traces_of(name, answers or [])
     else:
@@ -122,7 +126,10 @@ def look(
 
         maker = HuggingFaceSource(generate=generate, chat=chat, device=device, offline=offline)
         maker.options = {k: v for k, v in maker.options.items() if v and v != "auto"}
-        traces = _looked_at(maker, name, answers or [], hide_sinks)
+        traces = _looked_at(maker, name, answers or [], hide_sinks, json_output)
+    if maker is not None and ablate is not None:
+        _ablate(ablate, maker, traces, json_output)
+        return
     for trace in traces:
         check_map(trace.weights.shape, layer, head)
     numbered = traces
@@ -162,7 +169,7 @@ def _names_model(name: str) -> bool:
 
 
 def _looked_at(
-    maker: Any, name: str, answers: list[str], hide_sinks: bool
+    maker: Any, name: str, answers: list[str], hide_sinks: bool, as_json: bool
 ) -> "list[AttentionTrace]":
     """The traces of a model on a text, or of two models with their difference."""
     from dlcc.cli.console import note, put
@@ -187,7 +194,7 @@ def _looked_at(
         made = [[without_sink(t) if sink_of(t) else t for t in traces] for traces in made]
     if "written" in made[0][0].details:
         note(f"written: {made[0][0].details['written']}")
-    _say_guesses(made[0][0], put)
+    _say_guesses(made[0][0], note if as_json else put)
     both = [trace for traces in made for trace in traces]
     if len(made) > 1:
         found = differences(*made)
@@ -195,6 +202,20 @@ def _looked_at(
             note("no difference: the models cut the text otherwise, or have other layers or heads")
         both += found
     return both
+
+
+def _ablate(what: str, maker: Any, traces: "list[AttentionTrace]", as_json: bool) -> None:
+    """Print what becomes of each model's answer without each of its heads."""
+    from dlcc.cli.commands.ablate import ablated, check_ablate
+    from dlcc.core.trace.trace import AttentionTrace
+
+    check_ablate(what)
+    asked = [
+        (str(trace.made_by["asked"][1]), partial(list[AttentionTrace], [trace]))
+        for trace in traces
+        if trace.made_by  # a difference of two models was made by none
+    ]
+    ablated(maker, asked, as_json, model_name=str(traces[0].made_by["asked"][0]))
 
 
 def _say_guesses(trace: "AttentionTrace", put: Any) -> None:

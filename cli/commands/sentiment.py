@@ -151,9 +151,9 @@ def sentiment(
     if ablate is not None:
         from dlcc.cli.commands.ablate import ablated, check_ablate
 
-        check_ablate(ablate, model)
+        check_ablate(ablate)
         asked = ((each.text, partial(source.attention, each.text)) for each in given.texts)
-        ablated(source, asked, json_output)
+        ablated(source, asked, json_output, model_name=model or "")
         return
     if faithful:
         _measure(classifier, [each.text for each in given.texts], json_output)

@@ -3,7 +3,7 @@
 Shapes: C classes, T tokens, W words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from dlcc.core.ablation import Effect, Head
 from dlcc.core.capture import capture
 from dlcc.core.errors import UsageError
+from dlcc.core.huggingface.ablation import Asked
 from dlcc.core.huggingface.loading import load
-from dlcc.core.huggingface.source import NAME, TextModel
+from dlcc.core.huggingface.model import TextModel
+from dlcc.core.huggingface.source import NAME
 from dlcc.core.nn.batches import batches_by_length
 from dlcc.core.progress import Progress
 from dlcc.core.sentiment.classifier import Answer
@@ -166,6 +169,17 @@ class ClassifierSource(SentimentSource):
     def __init__(self, name: str, device: str = "auto") -> None:
         super().__init__(None, device)
         self.classifier = TextClassifier(name, device)  # type: ignore[assignment]
+
+    def without(
+        self, trace: AttentionTrace, heads: Collection[Head] = (), tokens: Collection[int] = ()
+    ) -> list[AttentionTrace]:
+        model: Any = self.classifier
+        asked = Asked(model.text, trace)
+        return [replace(asked.without(heads, tokens), made_by=trace.made_by)]
+
+    def ablated(self, trace: AttentionTrace, progress: Progress | None = None) -> list[Effect]:
+        model: Any = self.classifier
+        return Asked(model.text, trace).effects(progress)
 
     def explainer(self, answer: Answer) -> Any:
         if answer.label is None:

@@ -110,6 +110,75 @@ def test_a_classifier_labels_and_explains(run_dlcc: Any, tmp_path: Path) -> None
     assert len(json.loads(trust.stdout)["results"]) == 4
 
 
+LABELS = {"id2label": {0: "sad", 1: "glad"}, "label2id": {"sad": 0, "glad": 1}}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "settings"),
+    [
+        ("BertForSequenceClassification", "the good cat", LABELS),
+        ("BertForMaskedLM", "the [MASK] sat", {}),
+        ("LlamaForCausalLM", "the cat sat", {}),
+    ],
+)
+def test_an_answer_without_a_head_or_a_token(
+    run_dlcc: Any, tmp_path: Path, name: str, text: str, settings: dict[str, Any]
+) -> None:
+    from dlcc.core.huggingface.source import HuggingFaceSource
+
+    model = folder(tmp_path / "m", name, **TEXT, **settings)
+    source = HuggingFaceSource()
+    (trace,) = source.traces(str(model), text)
+    (less,) = source.without(trace, {(0, 1)})
+    assert less.title.startswith("without head 1.2: ")
+    assert "→" in less.details["change"]
+    assert not less.weights[0, 1].any()
+    assert less.weights[0, 0] == pytest.approx(trace.weights[0, 0], abs=1e-6)
+    assert less.weights[1] != pytest.approx(trace.weights[1], abs=1e-6)  # it reads what is left
+    (layer,) = source.without(trace, {(1, head) for head in range(4)})
+    assert layer.title.startswith("without layer 2: ")
+    (fewer,) = source.without(trace, (), {1})
+    assert fewer.weights[..., 2:, 1].max() < 1e-6
+    assert fewer.weights[..., 2:, :].sum(-1) == pytest.approx(1, abs=1e-5)
+
+    effects = source.ablated(trace)
+    assert len(effects) == 8
+    changes = [abs(each.change) for each in effects]
+    assert changes == sorted(changes, reverse=True)
+    said = run_dlcc("look", model, text, "--ablate", "heads", "--offline").stdout
+    assert said.count("head ") == 8
+    first = effects[0]
+    assert f"head {first.layer + 1}.{first.head + 1}" in next(
+        line for line in said.splitlines() if "head " in line
+    )
+    results = json.loads(
+        run_dlcc("look", model, text, "--ablate", "heads", "--offline", "--json").stdout
+    )
+    assert str(model) in json.dumps(results)
+
+
+def test_a_head_that_is_off_is_what_its_projection_would_be_without_it(tmp_path: Path) -> None:
+    from dlcc.core.huggingface.ablation import HeadsOff
+
+    folder(tmp_path / "m", "BertForSequenceClassification", **TEXT, **LABELS)
+    model = transformers.BertForSequenceClassification.from_pretrained(tmp_path / "m").eval()
+    ids = torch.tensor([[1, 5, 6, 2]])
+    kept = np.ones((1, 2, 4), bool)
+    kept[0, 1, 2] = False
+    with torch.inference_mode(), HeadsOff(kept):
+        off = model(ids).logits
+    with torch.no_grad():
+        model.bert.encoder.layer[1].attention.output.dense.weight[:, 8:12] = 0
+        assert model(ids).logits.numpy() == pytest.approx(off.numpy(), abs=1e-6)
+
+
+def test_a_model_that_answers_nothing_is_not_asked_again(run_dlcc: Any, tmp_path: Path) -> None:
+    model = folder(tmp_path / "m", "BertModel")
+    result = run_dlcc("look", model, "the cat", "--ablate", "heads", "--offline")
+    assert result.exit_code == 2
+    assert "answers nothing without a mask" in result.stderr
+
+
 def test_a_translator_writes_and_aligns(run_dlcc: Any, tmp_path: Path) -> None:
     settings = {
         **{"vocab_size": len(WORDS), "d_model": 16, "d_kv": 4, "d_ff": 16, "num_heads": 4},
