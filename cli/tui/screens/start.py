@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import OptionList, Static
 
@@ -15,12 +16,53 @@ from dlcc.cli.tui import opening
 from dlcc.cli.tui.keys import Key, Keys, bindings, footer
 from dlcc.cli.tui.messages import Compute, Failed, Opened
 from dlcc.cli.tui.screens.dialogs import Ask, Menu
+from dlcc.cli.tui.state import PICTURE, ViewState
+from dlcc.cli.tui.widgets import patches
+from dlcc.cli.tui.widgets.grid import MapGrid
+from dlcc.cli.tui.widgets.picture import Picture
 from dlcc.core import sources
 from dlcc.core.errors import DlccError
 from dlcc.core.sources import Source
 from dlcc.core.train.runs import name_of_run
 
 _BACK = Key("escape", "Esc", "back", "Back to the map", footer="back")
+
+
+class Preview(Vertical):
+    """The first map, or the picture, of the trace under the cursor."""
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="previewed", markup=False)
+        yield MapGrid()
+        yield Picture()
+
+    def show(self, path: Path | None) -> None:
+        """Draw what a file holds; nothing where it is none, or cannot be read."""
+        grid, picture = self.query_one(MapGrid), self.query_one(Picture)
+        grid.can_focus = False
+        state = self._state_of(path) if path is not None and self.display else None
+        seen = bool(state) and path is not None
+        grid.display = seen and state is not None and state.view != PICTURE
+        picture.display = seen and not grid.display
+        title = "" if state is None else state.shown.title
+        self.query_one("#previewed", Static).update(title)
+        if state is None:
+            return
+        if grid.display:
+            grid.highlight = ""
+            grid.show(state.shown, state)
+        elif state.trace.image is not None:
+            picture.show(state.trace.image, patches.weights(state), state)
+
+    def _state_of(self, path: Path) -> ViewState | None:
+        try:
+            state = ViewState(opening.frames_of(path)) if path.is_file() else None
+        except DlccError:  # opening it will say why
+            return None
+        if state is not None:
+            state.system = self.app.color_system  # type: ignore[attr-defined]  # our own app
+            patches.begin(state)
+        return state
 
 
 class StartScreen(Screen[None]):
@@ -30,8 +72,11 @@ class StartScreen(Screen[None]):
     BINDINGS = bindings({"Start": (_BACK,)})
     DEFAULT_CSS = """
     StartScreen #welcome { height: 4; padding: 1 2; }
-    StartScreen OptionList { height: 1fr; }
+    StartScreen OptionList { height: 1fr; width: 1fr; }
+    StartScreen Preview { display: none; width: 1fr; border-left: solid $primary; padding: 0 1; }
+    StartScreen.-wide Preview { display: block; }
     """
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - as Textual has it
 
     def __init__(self, source: Source | None, over_map: bool) -> None:
         """Offer what there is, `source` in place of the installed one of its class.
@@ -47,7 +92,9 @@ class StartScreen(Screen[None]):
         welcome = "  attention in the terminal\nWhat do you want to look at?"
         yield Static(Text.assemble(("dlcc view", "bold"), welcome), id="welcome")
         self._ways = list(self._offers())
-        yield Menu([line for line, _ in self._ways])
+        with Horizontal():
+            yield Menu([line for line, _ in self._ways])
+            yield Preview()
         yield footer()
 
     def _offers(self) -> Iterator[tuple[str, Path | Callable[[], Any]]]:
@@ -77,6 +124,10 @@ class StartScreen(Screen[None]):
 
     def action_back(self) -> None:
         self.app.pop_screen()
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        way = self._ways[event.option_index][1]
+        self.query_one(Preview).show(way if isinstance(way, Path) else None)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         if not self.is_current:  # it was chosen twice, quickly

@@ -8,6 +8,9 @@ from dlcc.cli.tui.keys import WHEN, WHY
 from dlcc.cli.tui.opening import demos, recent, remember_opened
 from dlcc.cli.tui.screens.dialogs import Ask, Read
 from dlcc.cli.tui.screens.map import MapScreen
+from dlcc.cli.tui.screens.start import Preview
+from dlcc.cli.tui.widgets.grid import MapGrid
+from dlcc.cli.tui.widgets.picture import Picture
 from dlcc.core.files.paths import remembered_file
 from dlcc.core.trace.trace import AttentionTrace, save_traces
 
@@ -223,3 +226,24 @@ def test_the_small_map_is_clicked():
         assert max(viewed.state.row, viewed.state.column) < 10
 
     view(state_of(trace), steps, size=(120, 30))
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_start_screen_shows_what_is_under_the_cursor_where_there_is_room(width, tmp_path):
+    (tmp_path / "damaged.trace").write_text("no trace")
+    remember_opened(tmp_path / "damaged.trace")
+
+    async def steps(viewed: Viewed) -> None:
+        preview = viewed.app.screen.query_one(Preview)
+        grid, picture = preview.query_one(MapGrid), preview.query_one(Picture)
+        shown = []
+        for _ in viewed.app.screen._ways:
+            shown.append("map" * grid.display or "picture" * picture.display)
+            await viewed.press("down")
+        if width < 110:
+            assert not preview.display
+        else:
+            assert shown.count("map") == len(demos()) - 1
+            assert shown.count("picture") == 1
+
+    view(None, steps, size=(width, 36))
