@@ -7,6 +7,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from itertools import chain, islice
 from multiprocessing import connection, get_context, parent_process
@@ -154,14 +155,20 @@ def _decoded(pictures: Iterator[Unread], size: int) -> Iterator[Lot]:
     if not (lot := next(lots, [])):
         return
     count = _cores()
-    with ProcessPoolExecutor(count, get_context("spawn"), _end_with_parent) as pool:
-        waiting: deque[Future[Lot]] = deque()
-        for each in chain([lot], lots):
-            waiting.append(pool.submit(decode_lot, each, size))
-            if len(waiting) > 2 * count:
+    waiting: deque[Future[Lot]] = deque()
+    try:
+        with ProcessPoolExecutor(count, get_context("spawn"), _end_with_parent) as pool:
+            for each in chain([lot], lots):
+                waiting.append(pool.submit(decode_lot, each, size))
+                if len(waiting) > 2 * count:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise DataError(
+            "a process that decodes pictures was ended, perhaps for want of memory: start again, "
+            "what is decoded stays"
+        ) from error
 
 
 def decode_lot(lot: list[Unread], size: int) -> Lot:

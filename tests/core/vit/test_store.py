@@ -1,5 +1,6 @@
 """Pictures kept in the cache: more than memory holds, after a kill, by several processes."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -172,6 +173,14 @@ def test_many_are_decoded_by_several_processes_in_their_order(
     assert hash_of(together) == hash_of(alone)
     assert together.skipped == alone.skipped
     assert counts[-1] == (60, 60)
+
+
+def test_a_process_that_is_ended_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "_LOT", 4)
+    monkeypatch.setattr(decoding, "_ALONE", 0)
+    monkeypatch.setattr(decoding, "_end_with_parent", os.abort)
+    with pytest.raises(DataError, match="start again, what is decoded stays"):
+        load_images(write_folder(tmp_path, 20), 8)
 
 
 _LOAD = """
