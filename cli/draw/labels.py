@@ -38,11 +38,6 @@ def number(value: float, width: int) -> str:
     return f"{value:.0f}"[:width]
 
 
-def graphemes(text: str) -> list[str]:
-    """Characters as a reader counts them: accents and joined emoji stay with their base."""
-    return [text[start:end] for start, end, _ in split_graphemes(text)[0]]
-
-
 @lru_cache(maxsize=65536)
 def display(token: str) -> str:
     """`token` composed (NFC), with control and direction characters made visible."""

@@ -14,7 +14,7 @@ from dlcc.cli.draw.grid import (
     grid_lines,
     row_looks,
 )
-from dlcc.cli.draw.labels import fit, graphemes, number, side_by_side
+from dlcc.cli.draw.labels import fit, number, side_by_side
 from dlcc.cli.draw.palette import PALETTES
 from dlcc.core.trace.scales import scale_of
 from dlcc.core.trace.trace import AttentionTrace
@@ -197,10 +197,6 @@ def test_fit_counts_cells():
     assert fit("我爱北京", 5) == "我爱…"
     assert fit("我爱北京", 4) == "我… "
     assert cell_len(fit("👩‍🔬👩‍🔬👩‍🔬", 4)) == 4
-
-
-def test_graphemes_keep_accents_and_joined_emoji_whole():
-    assert graphemes("ae\u0301👩‍🔬b👍🏽") == ["a", "e\u0301", "👩‍🔬", "b", "👍🏽"]
 
 
 def test_a_large_grid_is_drawn_in_good_time():
