@@ -7,7 +7,7 @@ import typer
 if TYPE_CHECKING:
     from dlcc.core.lessons import Lesson
 
-_ROWS = 20  # of a map that are printed
+_ROWS, _WIDTH = 20, 80  # of a map that are printed; of all lines
 
 
 def learn(
@@ -55,28 +55,39 @@ def _list() -> None:
 
 
 def _print(chosen: "Lesson") -> None:
-    """Text, maps in words, question and answer."""
-    from textwrap import fill
-
+    """Text, maps in words, what there is to do in the viewer, question and answer."""
     from dlcc.cli.tui import info
     from dlcc.cli.tui.screens.lesson import state_of
 
     lines = [f"Lesson {chosen.number}: {chosen.title}"]
     told: list[dict[str, Any]] = []
     for page in chosen.pages:
-        lines += ["", fill(page.text, 80)]
+        lines += ["", _fill(page.text)]
         for place, show in enumerate(page.shows, 1):
             if show in told:
                 continue
             told.append(show)
             heading = f"Map {place} of {len(page.shows)} ({page.turns})" if page.turns else "Map"
             table = info.table(state_of(show).shown).splitlines()
-            lines += ["", f"{heading}: {table[0]}", *table[2 : 2 + _ROWS]]
+            lines += [
+                "",
+                _fill(f"{heading}: {table[0]}"),
+                *(_fill(row, "    ") for row in table[2 : 2 + _ROWS]),
+            ]
             if len(table) > 2 + _ROWS:
                 lines.append(f"and {len(table) - 2 - _ROWS} more rows")
+        if page.do:
+            lines += ["", _fill(f"To do in the viewer: {page.do}")]
     question, right = chosen.question, chosen.right()
-    lines += ["", f"Question: {question.ask}"]
+    lines += ["", _fill(f"Question: {question.ask}")]
     lines += [f"  {place}  {option}" for place, option in enumerate(question.options, 1)]
     answer = f"Answer: {right + 1}, {question.options[right]}. {question.because}"
-    lines += ["", fill(answer, 80)]
+    lines += ["", _fill(answer)]
     print("\n".join(lines))
+
+
+def _fill(text: str, indent: str = "") -> str:
+    """Lines of at most `_WIDTH` characters, those after the first with an indent."""
+    from textwrap import fill
+
+    return fill(text, _WIDTH, subsequent_indent=indent)

@@ -32,9 +32,13 @@ def test_a_lesson_is_printed_as_plain_text(run_dlcc, number):
     assert printed.exit_code == 0
     assert "\x1b" not in printed.stdout
     assert chosen.title in printed.stdout
-    assert chosen.question.ask in printed.stdout
+    words = " ".join(printed.stdout.split())
+    assert chosen.question.ask in words
     answer = chosen.question.options[chosen.right()]
-    assert f"Answer: {chosen.right() + 1}, {answer}." in printed.stdout
+    assert f"Answer: {chosen.right() + 1}, {answer}." in words
+    for page in chosen.pages:
+        assert f"To do in the viewer: {page.do}" in words or not page.do
+    assert max(map(len, printed.stdout.splitlines())) <= 80
     assert run_dlcc("learn", number).stdout == printed.stdout  # no terminal: the same
 
 
