@@ -44,6 +44,7 @@ def time_opening(path: Path) -> tuple[float, float]:
     process, screen = pty.fork()
     if process == 0:
         os.environ.update(TERM="xterm-256color", COLUMNS="80", LINES="24")
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program is compiled
         os.execv(sys.executable, [sys.executable, "-m", "dlcc.cli", "view", str(path)])
     fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     seen = b""
