@@ -38,17 +38,17 @@ def random_trace(size: int) -> AttentionTrace:
     return AttentionTrace(raw / raw.sum(-1, keepdims=True), tokens, tokens)
 
 
-def time_opening(path: Path) -> tuple[float, float]:
-    """Seconds, and seconds of processor time, until the first label of the map is written."""
+def time_opening(command: list[str], mark: bytes) -> tuple[float, float]:
+    """Seconds, and seconds of processor time, from a command to a mark on its screen."""
     started = time.perf_counter()
     process, screen = pty.fork()
     if process == 0:
         os.environ.update(TERM="xterm-256color", COLUMNS="80", LINES="24")
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program is compiled
-        os.execv(sys.executable, [sys.executable, "-m", "dlcc.cli", "view", str(path)])
+        os.execv(command[0], command)
     fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     seen = b""
-    while b"token0" not in seen:
+    while mark not in seen:
         seen += os.read(screen, 65536)
     seconds = time.perf_counter() - started
     os.kill(process, signal.SIGKILL)
@@ -120,7 +120,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "map.trace"
         save_traces(path, [trace])
-        opened = [time_opening(path) for _ in range(RUNS)]
+        opened = [
+            time_opening([sys.executable, "-m", "dlcc.cli", "view", str(path)], b"token0")
+            for _ in range(RUNS)
+        ]
     paints, downs, alongs = asyncio.run(time_drawing(trace, "map"))
     print(f"{RUNS} runs each, a map of {SIZE} by {SIZE}")
     report("open a saved trace, to the first paint", [wall for wall, _ in opened], 600)
