@@ -101,6 +101,18 @@ def half_blocks(image: np.ndarray, color_system: str | None) -> list[Text]:
     return lines
 
 
+def palette_under(blend: str, palette: Palette, signed: bool) -> Palette:
+    """What the colours of a picture's weights mean: how bright it is where it is lit."""
+    return LIGHT if blend == LIT and not signed else palette
+
+
+def screen_cells(pixels: np.ndarray) -> list[Segment]:
+    """A line of cells from two rows of pixels [2, columns, 3], in fewer colours: where styles
+    repeat, a screen is painted sooner."""
+    upper, lower = pixels.astype(np.uint8) & 0xFC
+    return half_block_cells(upper, lower)
+
+
 def half_block_cells(upper: np.ndarray, lower: np.ndarray) -> list[Segment]:
     """A line of cells from two rows of pixels, each [columns, 3] uint8."""
     pairs = np.concatenate([upper, lower], -1).tolist()

@@ -12,7 +12,7 @@ from dlcc.cli.draw.export import FORMATS, check_ending, export
 from dlcc.cli.draw.grid import GridStyle, attention_grid
 from dlcc.cli.draw.labels import display
 from dlcc.cli.draw.palette import color_system
-from dlcc.cli.draw.pictures import LIGHT, LIT, PLAIN
+from dlcc.cli.draw.pictures import PLAIN, palette_under
 from dlcc.cli.tui.opening import reproducing
 from dlcc.cli.tui.state import GLYPHS, PICTURE, TEXT, Choice, ShownMap, ViewState, trace_name
 from dlcc.cli.tui.widgets import patches
@@ -142,10 +142,10 @@ def picture_panel(
     weights = patches.weights_of(shown, trace, scale.places(shown.values)[row])
     assert trace.image is not None
     palette = palette_of(state.palette, scale.signed)
-    lit = state.blend == LIT and not scale.signed
     asks = f"{shown.row_labels[row]} asks"
     pictures = [Picture(trace.image, "picture"), Picture(trace.image, asks, weights, state.blend)]
-    bar = bar_of(scale, LIGHT if lit else palette, f"weight, {scale.meaning}")
+    shade = palette_under(state.blend, palette, scale.signed)
+    bar = bar_of(scale, shade, f"weight, {scale.meaning}")
     if choice is not None:  # beside others, where the plain one would stand again and again
         pictures = pictures[1:]
     if state.blend == PLAIN:

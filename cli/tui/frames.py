@@ -87,7 +87,3 @@ class ShownMap:
     keys: maps.Groups
     title: str
     signed: bool = False
-
-    def names(self, row: int, column: int) -> str:
-        """What looks at what in a cell."""
-        return f"{self.row_labels[row]} → {self.column_labels[column]}"

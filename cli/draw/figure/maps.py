@@ -9,7 +9,7 @@ from dlcc.cli.draw.figure.sheet import Sheet, measured
 from dlcc.cli.draw.figure.themes import Theme
 from dlcc.cli.draw.labels import display, number
 from dlcc.cli.draw.palette import PALETTES, Palette
-from dlcc.cli.draw.pictures import LIGHT, LIT, blended
+from dlcc.cli.draw.pictures import LIT, blended, palette_under
 from dlcc.core.trace.html import ink_on
 from dlcc.core.trace.scales import Scale
 from dlcc.core.trace.small import shrink
@@ -148,8 +148,10 @@ class HeadsPanel:
 
     @property
     def bar(self) -> Bar:
-        lit = self.image is not None and self.blend == LIT and not self.scale.signed
-        return bar_of(self.scale, LIGHT if lit else self.palette, self.label)
+        palette = self.palette
+        if self.image is not None:
+            palette = palette_under(self.blend, palette, self.scale.signed)
+        return bar_of(self.scale, palette, self.label)
 
     def least(self, theme: Theme) -> float:
         return theme.width

@@ -113,9 +113,9 @@ class BesideScreen(PaneScreen):
         ways = {count: self._largest(count) for count in range(1, most + 1)}
         possible = [count for count in ways if ways[count][0] > (0, 0)] or [1]
         if self._count is None:
-            clear = [count for count in possible if ways[count][0] >= self._clear]
-            best = max(possible, key=lambda count: (ways[count][0], count))
-            count = max(clear, default=best)
+            several = possible[1:] or possible
+            clear = [count for count in several if ways[count][0] >= self._clear]
+            count = max(clear, default=max(several, key=lambda count: (ways[count][0], count)))
         else:
             count = max(each for each in possible if each <= max(self._count, possible[0]))
         self._count = self._count and count

@@ -9,6 +9,7 @@ from dlcc.cli.draw.cell import explanation
 from dlcc.cli.draw.labels import display
 from dlcc.cli.tui.info import single_cell
 from dlcc.cli.tui.state import ROLLOUT, ViewState
+from dlcc.cli.tui.widgets import patches
 
 _BAR = 20
 _MOST = 200  # cells listed of a rollout or a sum of many heads
@@ -19,7 +20,7 @@ def cell_story(state: ViewState) -> Group:
     shown, trace = state.shown, state.trace
     place = single_cell(state, shown)
     if place is None:
-        names = shown.names(state.row, state.column)
+        names = patches.names(state.trace, shown, state.row, state.column)
         value = float(shown.values[state.row, state.column])
         lines = [Text(f"{names}: {shown.title}", "bold"), Text(f"  {value:.4f}, combined from")]
         return Group(*lines, *_parts(state))

@@ -14,7 +14,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from dlcc.cli.draw.labels import display
-from dlcc.cli.draw.pictures import BLENDS, LIGHT, LIT, enlarged
+from dlcc.cli.draw.pictures import BLENDS, LIT, enlarged, palette_under
 from dlcc.cli.tui.export import Seen, shown_trace
 from dlcc.cli.tui.keys import EXPORT, Key, Keys, bindings, footer
 from dlcc.cli.tui.screens.panes import PaneScreen
@@ -103,8 +103,8 @@ class MixedScreen(PaneScreen):
             if source is not None:
                 pictures.insert(place, Pictured(np.clip(source, 0, 255).astype(np.uint8), name))
         palette = palette_of(state.palette, scale.signed)
-        lit = self._blend == LIT and not scale.signed
-        bar = bar_of(scale, LIGHT if lit else palette, f"weight, {scale.meaning}")
+        shade = palette_under(self._blend, palette, scale.signed)
+        bar = bar_of(scale, shade, f"weight, {scale.meaning}")
         note = " ".join(self._text(box).split())
         panel = PicturePanel(pictures, state.trace.title, (), note, bar, palette)
         return Seen([panel], [shown_trace(state)], state.palette)

@@ -17,14 +17,14 @@ from textual.strip import Strip
 from textual.widgets import Static
 
 from dlcc.cli.draw.labels import display, fit
-from dlcc.cli.draw.pictures import FULL_COLOR, blended, enlarged, half_block_cells, resized
+from dlcc.cli.draw.pictures import FULL_COLOR, blended, enlarged, resized, screen_cells
 from dlcc.cli.tui.export import Seen, seen_heads
 from dlcc.cli.tui.keys import EXPORT, SCALE, Key, Keys, arrows, bindings, footer
 from dlcc.cli.tui.messages import Compute
 from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import PICTURE, Choice, ViewState
 from dlcc.cli.tui.widgets import patches
-from dlcc.cli.tui.widgets.ink import Ink, bar_of
+from dlcc.cli.tui.widgets.ink import Ink, bar_of, palette_of
 from dlcc.core.trace import maps
 from dlcc.core.trace.heads import measured, rank
 from dlcc.core.trace.small import shrink
@@ -145,9 +145,10 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
             values = patches.weights_of(shown, state.trace, values[state.row])
             if ink.colored and state.system in FULL_COLOR:
                 rows = 2 * lines
-                lit = blended(resized(self._image, rows, width), values, state.blend)
-                pixels = lit.astype(np.uint8) & 0xFC  # so that styles repeat
-                return [half_block_cells(*pixels[y : y + 2]) for y in range(0, rows, 2)]
+                palette = palette_of(state.palette_seen, False)
+                image = resized(self._image, rows, width)
+                pixels = blended(image, values, state.blend, palette, state.system or "")
+                return [screen_cells(pixels[y : y + 2]) for y in range(0, rows, 2)]
         rows = 2 * lines if ink.colored else lines
         levels = ink.levels(enlarged(shrink(values, rows, width), (rows, width)))
         if not ink.colored:

@@ -16,7 +16,7 @@ from dlcc.cli.tui import opening
 from dlcc.cli.tui.keys import Key, Keys, bindings, footer
 from dlcc.cli.tui.messages import Compute, Failed, Opened
 from dlcc.cli.tui.screens.dialogs import Ask, Menu
-from dlcc.cli.tui.state import PICTURE, ViewState
+from dlcc.cli.tui.state import ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.grid import MapGrid
 from dlcc.cli.tui.widgets.picture import Picture
@@ -41,18 +41,15 @@ class Preview(Vertical):
         grid, picture = self.query_one(MapGrid), self.query_one(Picture)
         grid.can_focus = False
         state = self._state_of(path) if path is not None and self.display else None
-        seen = bool(state) and path is not None
-        grid.display = seen and state is not None and state.view != PICTURE
-        picture.display = seen and not grid.display
-        title = "" if state is None else state.shown.title
-        self.query_one("#previewed", Static).update(title)
-        if state is None:
-            return
-        if grid.display:
+        image = state.trace.image if state is not None else None
+        grid.display = state is not None and image is None
+        picture.display = image is not None
+        self.query_one("#previewed", Static).update(state.shown.title if state else "")
+        if state is not None and image is not None:
+            picture.show(image, patches.weights(state), state)
+        elif state is not None:
             grid.highlight = ""
             grid.show(state.shown, state)
-        elif state.trace.image is not None:
-            picture.show(state.trace.image, patches.weights(state), state)
 
     def _state_of(self, path: Path) -> ViewState | None:
         try:

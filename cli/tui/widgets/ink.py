@@ -8,7 +8,7 @@ from rich.text import Text
 from dlcc.cli.draw.bar import colour_bar
 from dlcc.cli.draw.labels import number
 from dlcc.cli.draw.palette import PALETTES, Palette
-from dlcc.cli.draw.pictures import FULL_COLOR, LIGHT, LIT
+from dlcc.cli.draw.pictures import FULL_COLOR, palette_under
 from dlcc.cli.tui.state import GLYPHS, ViewState
 from dlcc.core.trace.scales import Scale
 
@@ -28,8 +28,9 @@ def bar_of(scale: Scale, state: ViewState, width: int, named: bool = True, blend
     under a blend, in what that makes of weights."""
     seen = state.palette_seen
     system = None if seen == GLYPHS else state.system
-    is_lit = blend == LIT and system in FULL_COLOR and not scale.signed
-    palette = LIGHT if is_lit else palette_of(seen, scale.signed)
+    palette = palette_of(seen, scale.signed)
+    if system in FULL_COLOR:
+        palette = palette_under(blend, palette, scale.signed)
     return colour_bar(scale, palette, system, width, named)
 
 

@@ -18,8 +18,8 @@ from dlcc.cli.draw.pictures import (
     PLAIN,
     blended,
     enlarged,
-    half_block_cells,
     resized,
+    screen_cells,
     shades,
 )
 from dlcc.cli.tui.state import ViewState
@@ -99,7 +99,7 @@ class Picture(Widget):
             return Strip.blank(self.size.width, base)
         pixels = self._colors[2 * y : 2 * y + 2]
         if self._full_color:
-            cells = half_block_cells(*(pixels.astype(np.uint8) & 0xFC))  # so that styles repeat
+            cells = screen_cells(pixels)
         else:
             steps = None if self._steps is None else self._steps[2 * y].tolist()
             cells = self._shades(shades(*pixels), steps)
