@@ -49,7 +49,7 @@ def view(
     palette: Annotated[
         str | None,
         typer.Option(
-            help="viridis, cividis, grey or glyphs; left out, the viewer's last one.",
+            help="viridis, cividis, grey or glyphs; left out, the last one, in a file viridis.",
             metavar="NAME",
             autocompletion=lambda: ["viridis", "cividis", "grey", "glyphs"],
         ),

@@ -22,6 +22,7 @@ from dlcc.cli.tui.widgets.picture import Picture
 _MOST = 9  # maps at once
 _LEAST = Size(24, 11)  # of a map with its lines
 _LINES = 4  # of a map's name, scale and value
+_CUT = (0, 0)  # the size of cells where not all of a map is in sight
 _CLEAR = 24  # pixels across a picture that is still one
 
 
@@ -111,11 +112,13 @@ class BesideScreen(PaneScreen):
         large; how many stand in a row."""
         most = len(self._panes)
         ways = {count: self._largest(count) for count in range(1, most + 1)}
-        possible = [count for count in ways if ways[count][0] > (0, 0)] or [1]
+        possible = [count for count in ways if ways[count][0] >= _CUT] or [1]
         if self._count is None:
             several = possible[1:] or possible
             clear = [count for count in several if ways[count][0] >= self._clear]
-            count = max(clear, default=max(several, key=lambda count: (ways[count][0], count)))
+            whole = [count for count in several if ways[count][0] > _CUT]
+            largest = max(whole, key=lambda count: (ways[count][0], count), default=several[0])
+            count = max(clear, default=largest)
         else:
             count = max(each for each in possible if each <= max(self._count, possible[0]))
         self._count = self._count and count
@@ -132,8 +135,8 @@ class BesideScreen(PaneScreen):
         return (_CLEAR, _CLEAR) if self._as_picture else (1, 2)
 
     def _largest(self, count: int) -> tuple[tuple[int, int], int]:
-        """The largest cells, or pixels across, of so many panes, and how many stand in a row; zeros
-        where there is no room."""
+        """The largest cells, or pixels across, of so many panes, and how many stand in a row; less
+        than `_CUT` where there is no room."""
         ways = ((self._size_of(count, across), across) for across in range(1, count + 1))
         return max(ways, key=lambda way: (way[0], -(-count % way[1]), way[1]))
 
@@ -142,14 +145,14 @@ class BesideScreen(PaneScreen):
             self.app.size.width // across - 1, (self.app.size.height - 1) // -(-count // across)
         )
         if room.width < _LEAST.width - 1 or room.height < _LEAST.height:
-            return (0, 0) if count > 1 else (0, 1)
+            return (-1, 0) if count > 1 else _CUT
         room = Size(room.width, room.height - _LINES)
         if self._as_picture:
             pixels = min(room.width, 2 * room.height)
             return pixels, pixels
         layouts = [fitted(each, room, sizes(each, self._is_colored)) for each in self._first_maps()]
         if not all(each.whole for each in layouts):
-            return 0, 1
+            return _CUT
         return min((each.cell.lines, each.cell.width) for each in layouts)
 
     @property
