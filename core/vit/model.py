@@ -100,7 +100,7 @@ class ViT(nn.Module):
             positions = interpolate_positions(
                 positions, self.config.grid, grid, self.config.class_token
             )
-        return x + positions
+        return x + positions.to(x.dtype)
 
     def pooling_shares(self, tokens: Tensor) -> Tensor:
         """How much of each token [B, T, D] is in the pooled vector: [B, T], rows sum to 1."""
