@@ -84,7 +84,7 @@ class OnnxRunner:
         self, graphs: Mapping[str, str], contents: Mapping[str, bytes | Path], called: object
     ) -> None:
         self.graphs, self.contents, self.called = graphs, contents, called
-        self._sessions: dict[str, Any] = {}
+        self._sessions: dict[str, Callable[[], Any]] = {}  # by file; asking waits for it
 
     def run(self, name: str, **inputs: Any) -> dict[str, Any]:
         session = self._session(name)
@@ -92,13 +92,29 @@ class OnnxRunner:
         names = [each.name for each in session.get_outputs()]
         return dict(zip(names, session.run(names, feed), strict=True))
 
+    def ahead(self, *names: str) -> None:
+        """Begin to load what these functions need in the background; calling them waits for it."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        import onnxruntime  # noqa: F401  # here, so that no two threads import at once
+
+        background = ThreadPoolExecutor(1)
+        for file in {self._file(name) for name in names} - self._sessions.keys():
+            loading = background.submit(session_of, self.contents[file], self.called)
+            self._sessions[file] = loading.result
+        background.shutdown(wait=False)
+
     def _session(self, name: str) -> Any:
+        file = self._file(name)
+        if file not in self._sessions:
+            session = session_of(self.contents[file], self.called)
+            self._sessions[file] = lambda: session
+        return self._sessions[file]()
+
+    def _file(self, name: str) -> str:
         if name not in self.graphs:
             raise DataError(f"{self.called} has no graph {name}: export it anew")
-        file = self.graphs[name]
-        if file not in self._sessions:
-            self._sessions[file] = session_of(self.contents[file], self.called)
-        return self._sessions[file]
+        return self.graphs[name]
 
 
 def session_of(graph: bytes | Path, called: object) -> Any:

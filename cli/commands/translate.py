@@ -132,6 +132,10 @@ def translate(
     source = TranslateSource(checkpoint, device, options, runner)
     with loading("torch and the model"):
         translator, console = source.translator, stdout()
+    if tui:
+        from dlcc.cli.commands.view import import_viewer
+
+        import_viewer(translator.runner, "encode", "traced")
     if ablate is not None:
         from dlcc.cli.commands.ablate import ablated
 

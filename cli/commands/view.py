@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dlcc.cli.options import Export, FigureTitle, Force, Theme, Words
 from dlcc.core.errors import DataError
+
+if TYPE_CHECKING:
+    from dlcc.core.runner import Runner
 
 
 def view(
@@ -152,3 +155,12 @@ def _on_disk(path: Path) -> Iterator[Path]:
             yield file
         except DataError as error:
             raise DataError(str(error).replace(str(file), "stdin")) from error
+
+
+def import_viewer(runner: "Runner", *functions: str) -> None:
+    """Import the viewer while the functions that its first screen needs load in the background."""
+    from dlcc.core.runner import OnnxRunner
+
+    if isinstance(runner, OnnxRunner):
+        runner.ahead(*functions)
+    import dlcc.cli.tui.app  # noqa: F401

@@ -111,6 +111,10 @@ def predict(
         raise UsageError(f"attention of {len(paths):,} pictures: choose at most {_FEW}")
     with loading("torch and the model"):
         classifier = source.classifier
+    if tui and model is None:
+        from dlcc.cli.commands.view import import_viewer
+
+        import_viewer(classifier.runner, "attend")
     if ablate is not None:
         from dlcc.cli.commands.ablate import ablated, check_ablate
 

@@ -236,3 +236,17 @@ def test_threads_are_those_that_torch_takes(monkeypatch: pytest.MonkeyPatch) -> 
     assert threads() == 3
     monkeypatch.setenv("OMP_NUM_THREADS", "many")
     assert threads() >= 1
+
+
+def test_what_was_loaded_ahead_answers_alike_and_fails_when_it_is_called(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 3, 32, 32), dtype=np.uint8)
+    plain, ahead = (opened(ASSETS / "vit", "vit", "onnx").runner for _ in range(2))
+    ahead.ahead("attend", "answer")
+    found = ahead.run("answer", pixels=pixels)["logits"]
+    np.testing.assert_array_equal(found, plain.run("answer", pixels=pixels)["logits"])
+    with pytest.raises(DataError, match="no graph nothing"):
+        ahead.ahead("nothing")
+    damaged = OnnxRunner({"answer": "x"}, {"x": b"no graph"}, "a model")
+    damaged.ahead("answer")
+    with pytest.raises(DataError, match="a model is damaged"):
+        damaged.run("answer", pixels=pixels)
