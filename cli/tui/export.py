@@ -22,7 +22,7 @@ from dlcc.core.trace.scales import Scale, scale_of
 from dlcc.core.trace.trace import AttentionTrace
 
 if TYPE_CHECKING:
-    from dlcc.cli.draw.figure.maps import MapPanel
+    from dlcc.cli.draw.figure.maps import Captions, MapPanel
     from dlcc.cli.draw.figure.panels import Panel
 
 
@@ -153,8 +153,15 @@ def picture_panel(
     return PicturePanel(pictures, shown.title, bar=bar, palette=palette)
 
 
-def seen_heads(state: ViewState, scale_name: str) -> Seen:
-    """All layers and heads of the trace small, of a picture as pictures."""
+def seen_heads(
+    state: ViewState,
+    scale_name: str,
+    order: list[tuple[int, int]],
+    sorted_by: str = "",
+    captions: "Captions | None" = None,
+) -> Seen:
+    """All layers and heads of the trace small, of a picture as pictures, in the order of a measure
+    if they are sorted by one."""
     from dlcc.cli.draw.figure.maps import HeadsPanel
 
     trace, number = state.trace, state.choice.trace
@@ -169,17 +176,20 @@ def seen_heads(state: ViewState, scale_name: str) -> Seen:
             return places
         return patches.weights_of(shown, trace, places[min(state.row, len(places) - 1)])
 
-    heads = range(trace.num_heads)
+    count = trace.num_heads
+    rows = [order[start : start + count] for start in range(0, len(order), count)]
+    title = trace_name(trace, number)
     heads_panel = HeadsPanel(
-        [[shades(layer, head) for head in heads] for layer in range(trace.num_layers)],
-        trace.layer_names,
-        tuple(f"head {head + 1}" for head in heads),
+        [[shades(*place) for place in row] for row in rows],
+        ("",) * len(rows) if sorted_by else trace.layer_names,
+        tuple("" if sorted_by else f"head {head + 1}" for head in range(count)),
         scale,
-        trace_name(trace, number),
+        f"{title}, by {sorted_by}" if sorted_by else title,
         palette,
         f"weight, {scale.meaning}",
         trace.image,
         state.blend,
+        captions,
     )
     return Seen([heads_panel], [trace], state.palette)
 

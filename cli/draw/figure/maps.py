@@ -129,8 +129,19 @@ class _Layout:
 
 
 @dataclass(frozen=True)
+class Captions:
+    """What stands above each small map, in a colour."""
+
+    texts: list[list[str]]
+    places: np.ndarray
+    """[rows, columns]: from 0 to 1, or of a signed palette from -1 to 1."""
+    palette: Palette
+
+
+@dataclass(frozen=True)
 class HeadsPanel:
-    """Maps as small multiples on one scale: a row a layer, a column a head."""
+    """Maps as small multiples on one scale: a row a layer, a column a head; or, with captions, in
+    any order."""
 
     shades: list[list[np.ndarray]]
     """By layer and head [Q, K], or [rows, columns] of a picture's patches: places on the scale."""
@@ -145,6 +156,7 @@ class HeadsPanel:
     image: np.ndarray | None = None
     """[rows, columns, 3] uint8: the picture that all of them look at."""
     blend: str = LIT
+    captions: Captions | None = None
 
     @property
     def bar(self) -> Bar:
@@ -158,7 +170,7 @@ class HeadsPanel:
 
     def size(self, theme: Theme) -> tuple[float, float]:
         left, side, gap = self._layout(theme)
-        wide, high = len(self.heads) * (side + gap), len(self.layers) * (side + gap)
+        wide, high = len(self.heads) * (side + gap), len(self.layers) * self._step(theme)
         width = left + max(wide - gap, self.bar.width(theme))
         return width, 1.5 * theme.size + high + theme.size + self.bar.height(theme)
 
@@ -166,12 +178,13 @@ class HeadsPanel:
         theme = sheet.theme
         left, side, gap = self._layout(theme)
         palette, top = theme.palette(self.palette), y + 1.5 * theme.size
+        step = self._step(theme)
         for column, name in enumerate(self.heads):
             short = name if measured(name, theme.size) <= side + gap / 2 else name.split()[-1]
             middle = x + left + column * (side + gap) + side / 2
             sheet.word(middle, y + theme.size, short, colour=theme.dim, align="center")
         for row, (layer, name) in enumerate(zip(self.shades, self.layers, strict=True)):
-            down = top + row * (side + gap)
+            down = top + (row + 1) * step - side - gap
             place = x + left - theme.size / 2
             sheet.word(place, down + side / 2 + 0.36 * theme.size, name, None, theme.dim, "right")
             for column, shades in enumerate(layer):
@@ -182,7 +195,26 @@ class HeadsPanel:
                     pixels = blended(self.image, shades, self.blend, palette)
                 sheet.picture(across, down, side, side, pixels.round().astype(np.uint8))
                 sheet.box(across, down, side, side, None, theme.dim)
-        self.bar.draw(sheet, x + left, top + len(self.layers) * (side + gap) + theme.size)
+                if self.captions:
+                    self._caption(sheet, across, down - 1.4 * theme.size, side, (row, column))
+        self.bar.draw(sheet, x + left, top + len(self.layers) * step + theme.size)
+
+    def _caption(
+        self, sheet: Sheet, x: float, y: float, side: float, place: tuple[int, int]
+    ) -> None:
+        theme, captions = sheet.theme, self.captions
+        assert captions is not None
+        palette, size = theme.palette(captions.palette), theme.size
+        fill = palette.colours(captions.places[place], "truecolor")
+        sheet.box(x, y, side, 1.4 * size, "#" + bytes(fill.round().astype(np.uint8)).hex())
+        text = captions.texts[place[0]][place[1]]
+        size *= min(1.0, 0.95 * side / measured(text, size))
+        sheet.word(x + side / 2, y + theme.size, text, size, ink_on(fill), "center")
+
+    def _step(self, theme: Theme) -> float:
+        """From one row to the next."""
+        _, side, gap = self._layout(theme)
+        return side + gap + (1.4 * theme.size if self.captions else 0.0)
 
     def _layout(self, theme: Theme) -> tuple[float, float, float]:
         left = max(measured(name, theme.size) for name in self.layers) + theme.size

@@ -17,6 +17,7 @@ from textual.strip import Strip
 from textual.widgets import Static
 
 from dlcc.cli.draw.labels import display, fit
+from dlcc.cli.draw.palette import Palette
 from dlcc.cli.draw.pictures import FULL_COLOR, blended, enlarged, resized, screen_cells
 from dlcc.cli.tui.export import Seen, seen_heads
 from dlcc.cli.tui.keys import EXPORT, SCALE, Key, Keys, arrows, bindings, footer
@@ -59,7 +60,8 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
         head = state.choice.head
         self.chosen = state.choice.layer, head if isinstance(head, int) else 0
         """(layer, head)."""
-        self._order = list(np.ndindex(state.trace.num_layers, state.trace.num_heads))
+        self.order = list(np.ndindex(state.trace.num_layers, state.trace.num_heads))
+        """Of (layer, head), line by line."""
         self._values: np.ndarray | None = None
 
     def on_resize(self, _: events.Resize) -> None:
@@ -88,23 +90,23 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
 
     def sort(self, values: np.ndarray | None, order: list[tuple[int, int]]) -> None:
         """Draw the heads in another order, line by line, each with its value of [L, H] if any."""
-        self._values, self._order = values, order
+        self._values, self.order = values, order
         self._lines.clear()
         self.choose(*self.chosen)
 
     def beside(self, down: int, right: int) -> tuple[int, int]:
         """The head that is drawn so far from the chosen one."""
         trace = self._state.trace
-        row, column = divmod(self._order.index(self.chosen), trace.num_heads)
+        row, column = divmod(self.order.index(self.chosen), trace.num_heads)
         row = clamp(row + down, 0, trace.num_layers - 1)
         column = clamp(column + right, 0, trace.num_heads - 1)
-        return self._order[row * trace.num_heads + column]
+        return self.order[row * trace.num_heads + column]
 
     def choose(self, layer: int, head: int) -> None:
         """Put the frame on a head and bring it into sight."""
         self.chosen = layer, head
         wide, high = self._thumb.width + 1, self._thumb.height + 1
-        row, column = divmod(self._order.index(self.chosen), self._state.trace.num_heads)
+        row, column = divmod(self.order.index(self.chosen), self._state.trace.num_heads)
         region = Region(column * wide, row * high, wide, high)
         self.scroll_to_region(region, animate=False, immediate=True, force=True)
         self.refresh()
@@ -118,7 +120,7 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
         left = round(self.scroll_x)
         first = left // wide
         last = min(trace.num_heads, (left + self.size.width) // wide + 1)
-        order = self._order[row * trace.num_heads :]
+        order = self.order[row * trace.num_heads :]
         heads = (self._thumbnail(*order[column]) for column in range(first, last))
         parts = (lines[line] if line < len(lines) else Strip([]) for lines in heads)
         strip = Strip.join([part.adjust_cell_length(wide) for part in parts])
@@ -133,7 +135,12 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
         place = f"{'>' if here else ''}{layer + 1}.{head + 1}"
         value = np.nan if self._values is None else float(self._values[layer, head])
         text = fit(_fitting(place, value, self._thumb.width), self._thumb.width)
-        return [Strip([Segment(text, _STRONG if here else None)]), *self._lines[layer, head]]
+        style = _STRONG if here else None
+        if self._values is not None and self._ink.colored:
+            palette, places = tints(self._values, self._state.palette_seen)
+            style = palette.style(float(places[layer, head]), self._state.system)
+            style += Style(bold=here, underline=here)
+        return [Strip([Segment(text, style)]), *self._lines[layer, head]]
 
     def _drawn(self, layer: int, head: int) -> list[list[Segment]]:
         """The lines of a map, or of the picture that it lights; in colours two rows share one."""
@@ -160,7 +167,7 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
         row = (event.y + round(self.scroll_y)) // (self._thumb.height + 1)
         column = (event.x + round(self.scroll_x)) // (self._thumb.width + 1)
         if row < trace.num_layers and column < trace.num_heads:
-            place = self._order[row * trace.num_heads + column]
+            place = self.order[row * trace.num_heads + column]
             self.post_message(self.Touched(place, event.chain > 1))
 
 
@@ -243,7 +250,21 @@ class OverviewScreen(PaneScreen):
             self.action_take()
 
     def seen(self) -> Seen:
-        return seen_heads(self.state, self.scale)
+        order, values = self._thumbnails.order, self._values.get(self._measure)
+        if values is None:
+            return seen_heads(self.state, self.scale, order)
+        from dlcc.cli.draw.figure.maps import Captions
+
+        palette, places = tints(values, self.state.palette)
+        count = self.state.trace.num_heads
+        texts = [f"{layer + 1}.{head + 1} {values[layer, head]:.3f}" for layer, head in order]
+        captions = Captions(
+            [texts[start : start + count] for start in range(0, len(texts), count)],
+            np.array([places[place] for place in order]).reshape(-1, count),
+            palette,
+        )
+        said = f"{self._measure}, {_legend(values)}"
+        return seen_heads(self.state, self.scale, order, said, captions)
 
     def action_scale(self) -> None:
         super().action_scale()
@@ -256,7 +277,13 @@ class OverviewScreen(PaneScreen):
         shown = state.map_of(choice)
         blend = state.blend if state.view == PICTURE else ""
         scale = state.scale_for(choice, self.scale)
-        bar = bar_of(scale, state, self.app.size.width - 9, blend=blend)
+        values = self._values.get(self._measure)
+        legend = "" if values is None or not state.system else f"  names: {_legend(values)}"
+        room = self.app.size.width - 9
+        bar = bar_of(scale, state, room, blend=blend)
+        if len(bar) + len(legend) > room:
+            bar = bar_of(scale, state, room - len(legend), named=False, blend=blend)
+        bar.append(legend)
         self.query_one("#bar", Static).update(Text(" weight ").append_text(bar), layout=False)
         entropy = sum(map(maps.row_entropy, shown.values)) / len(shown.values)
         row, column = divmod(int(shown.values.argmax()), shown.values.shape[1])
@@ -271,6 +298,20 @@ class OverviewScreen(PaneScreen):
             f" {name}, head {head + 1}: {said}, strongest "
             f"{patches.names(state.trace, shown, row, column)} {shown.values.max():.3f}"
         )
+
+
+def tints(values: np.ndarray, palette_name: str) -> tuple[Palette, np.ndarray]:
+    """The palette for values of heads, and their places in it: the largest at its end."""
+    palette = palette_of(palette_name, bool(np.nanmin(values) < 0))
+    return palette, np.nan_to_num(values) / max(float(np.nanmax(np.abs(values))), 1e-9)
+
+
+def _legend(values: np.ndarray) -> str:
+    """What the colours of `tints` mean."""
+    most = float(np.nanmax(np.abs(values)))
+    if np.nanmin(values) < 0:
+        return f"orange +{most:.3f}, blue -{most:.3f}"
+    return f"colours to {most:.3f}"
 
 
 def _fitting(place: str, value: float, width: int) -> str:

@@ -3,8 +3,11 @@
 import re
 
 import numpy as np
+from textual.strip import Strip
+from textual.widgets import Input
 from viewing import FakeSource, Viewed, install, state_of, text_trace, view
 
+from dlcc.cli.tui.screens.overview import Thumbnails
 from dlcc.cli.tui.state import Choice
 from dlcc.core.ablation import Effect
 from dlcc.core.trace.heads import measured
@@ -41,7 +44,14 @@ def test_heads_are_sorted_by_each_measure_and_opened_from_there():
     view(state_of(trace), steps)
 
 
-def test_heads_are_sorted_by_what_they_do_to_the_answer(monkeypatch):
+def hue(strip: Strip) -> str:
+    """Whether the background of a name is orange or blue, or neither."""
+    (segment,) = strip
+    red, _, blue = segment.style.bgcolor.get_truecolor()
+    return "blue" if blue - red > 60 else "orange" if red - blue > 60 else ""
+
+
+def test_heads_are_sorted_and_coloured_by_what_they_do_to_the_answer(monkeypatch, tmp_path):
     changes = dict(zip(np.ndindex(2, 3), (0.1, -0.5, 0.0, 0.3, 0.02, -0.2), strict=True))
 
     def ablated(trace):
@@ -51,6 +61,17 @@ def test_heads_are_sorted_by_what_they_do_to_the_answer(monkeypatch):
         await viewed.press("o", "x")
         assert places(viewed) == ["1.2", "2.1", "2.3", "1.1", "2.2", "1.3"]
         assert "change of the answer +0.100" in viewed.text
+        assert "names: orange +0.500, blue -0.500" in viewed.text
+        heads = viewed.app.screen.query_one(Thumbnails)
+        against, in_favour, nearly = (heads._thumbnail(*at)[0] for at in [(0, 1), (1, 0), (1, 1)])
+        assert [hue(against), hue(in_favour), hue(nearly)] == ["blue", "orange", ""]
+        monkeypatch.chdir(tmp_path)
+        await viewed.press("e")
+        viewed.app.screen.query_one(Input).value = "heads.svg"
+        await viewed.press("enter")
+        words = re.findall(r">([^<>]+)</text>", (tmp_path / "heads.svg").read_text())
+        drawn = [word for word in words if re.fullmatch(r"\d\.\d -?\d\.\d+", word)]
+        assert drawn[:3] == ["1.2 -0.500", "2.1 0.300", "2.3 -0.200"]
         await viewed.press("m")
         assert ": entropy " in viewed.text
         await viewed.press("x")

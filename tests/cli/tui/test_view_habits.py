@@ -11,8 +11,9 @@ from dlcc.cli.tui.screens.map import MapScreen
 from dlcc.cli.tui.screens.start import Preview
 from dlcc.cli.tui.widgets.grid import MapGrid
 from dlcc.cli.tui.widgets.picture import Picture
-from dlcc.core.files.paths import remembered_file
-from dlcc.core.trace.trace import AttentionTrace, save_traces
+from dlcc.core.files.paths import asset, remembered_file
+from dlcc.core.trace.trace import AttentionTrace, load_traces, save_traces
+from dlcc.core.train.folders import read_about
 
 
 @pytest.mark.parametrize(
@@ -247,3 +248,14 @@ def test_the_start_screen_shows_what_is_under_the_cursor_where_there_is_room(wid
             assert shown.count("picture") == 1
 
     view(None, steps, size=(width, 36))
+
+
+@pytest.mark.parametrize("path", demos(), ids=lambda path: path.stem)
+def test_demos_were_made_by_what_is_bundled(path):
+    """Else no head of theirs can be switched off."""
+    for trace in load_traces(path):
+        kind = trace.made_by.get("source") or trace.made_by["command"].split()[1]
+        if kind == "attend":
+            continue
+        about = read_about(asset(kind))
+        assert trace.made_by["model"] == about["command"]
