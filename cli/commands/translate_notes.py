@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dlcc.core.translate.translator import Translation
 
-_NAMED = 5  # lines with unknown words, at most
+_NAMED = 5  # lines of a kind, at most
 _ALIKE = str.maketrans("’‘´`ʼ′“”„", "''''''\"\"\"")  # not worth a word
 
 
@@ -26,6 +26,7 @@ class Said:
         self._strange: list[str] = []
         self._changed: list[str] = []
         self._more = Counter[str]()
+        self._problems = 0
 
     def take(self, line: str, translation: "Translation") -> None:
         """Learn of the next line, and say what is wrong with it."""
@@ -36,7 +37,9 @@ class Said:
         if not translation.source and where:
             self._empty += 1
         elif translation.problem:
-            warn(where + translation.problem)
+            self._problems += 1
+            if self._problems <= _NAMED:
+                warn(where + translation.problem)
         if said := _strange(translation):
             self._keep(self._strange, where + said, "have words that were copied or are unknown")
         typed = " ".join(line.translate(_ALIKE).split())
@@ -53,8 +56,11 @@ class Said:
 
     def finish(self) -> None:
         """Say the rest."""
-        from dlcc.cli.console import note
+        from dlcc.cli.console import note, warn
 
+        if self._problems > _NAMED:
+            more = self._problems - _NAMED
+            warn(f"{more:,} further lines have a problem: --json says which")
         if not self._alone:
             seconds = time.monotonic() - self._begun
             lines = self._number - self._before

@@ -282,8 +282,7 @@ class MultiHeadAttention(nn.Module):
     def project(self, query: Tensor, key: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries [B, H, Q, D/H], keys and values [B, H, K, D/H] of every head."""
         if key is None:
-            heads = self.in_proj(query).unflatten(-1, (3, self.num_heads, -1))  # [B, T, 3, H, D/H]
-            q, k, v = heads.permute(2, 0, 3, 1, 4).unbind(0)
+            q, k, v = map(self._split, self.in_proj(query).chunk(3, -1))
             return q, k, v
         return self.queries(query), *self.keys_and_values(key)
 

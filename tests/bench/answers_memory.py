@@ -1,7 +1,7 @@
 """The memory that answers to many questions take, and how soon the first one is there.
 
-    python tests/bench/answers_memory.py sentiment [LINES]
-    python tests/bench/answers_memory.py translate [LINES]
+    python tests/bench/answers_memory.py sentiment [LINES [OPTIONS OF dlcc sentiment]]
+    python tests/bench/answers_memory.py translate [LINES [OPTIONS OF dlcc translate]]
     python tests/bench/answers_memory.py vit FOLDER [OPTIONS OF dlcc vit predict]
 
 LINES short lines (1,000,000 and 200,000 unless told otherwise), or the pictures of FOLDER, are
@@ -62,11 +62,13 @@ def main() -> None:
             command = ["vit", "predict", pictures, "--json", *options]
             single = ["vit", "predict", str(files[0]), "--json", "--no-attention", *options]
         else:
-            count = int(rest[0]) if rest else LINES[what]
+            count, options = int(rest[0]) if rest else LINES[what], rest[1:]
             many, one = Path(folder, "many.txt"), Path(folder, "one.txt")
             many.write_text("".join(f"{line(number)}\n" for number in range(count)))
             one.write_text(f"{line(0)}\n")
-            command, single = ([what, "--file", str(file), "--json"] for file in (many, one))
+            command, single = (
+                [what, "--file", str(file), "--json", *options] for file in (many, one)
+            )
         subprocess.run([*DLCC, *single], check=True, capture_output=True)  # into the cache
         begun = time.perf_counter()
         subprocess.run([*DLCC, *single], check=True, capture_output=True)

@@ -121,6 +121,17 @@ def test_what_was_cut_off_is_gone_on_with(say: Callable, tmp_path: Path) -> None
 WHEN = ["", "today", "at the station last night", "in 1999", "when it rained", "twice"]
 
 
+def test_of_many_lines_with_a_problem_the_first_are_named(say: Callable, tmp_path: Path) -> None:
+    file = tmp_path / "strange.txt"
+    file.write_text("日本\n" * 5 + "The dog sees a cat.\n" + "日本\n" * 1002, encoding="utf-8")
+    warned = [line for line in say("--file", file).stderr.splitlines() if "warning" in line]
+    assert warned[:-1] == [
+        f"warning: line {number}: no character of it was in the training data"
+        for number in range(1, 6)
+    ]
+    assert warned[-1] == "warning: 1,002 further lines have a problem: --json says which"
+
+
 def test_a_line_is_translated_alike_in_any_company(run_dlcc: Callable) -> None:
     subjects, things = ["I", "She", "They", "Tom", "Our teacher"], ["a book", "it", "two old dogs"]
     lines = [f"{who} saw {what} {when}." for who in subjects for what in things for when in WHEN]
