@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlcc.cli.console import stdout
+from dlcc.cli.draw.bar import signs
 from dlcc.cli.draw.export import FORMATS, check_ending, export
 from dlcc.cli.draw.grid import GridStyle, attention_grid
 from dlcc.cli.draw.labels import display
@@ -195,26 +196,32 @@ def seen_heads(
 
 
 def text_panel(state: ViewState) -> "Panel":
-    """The key as a running text in the colours of what the asking token puts on it, and above it
-    the query, unless it is the same text."""
+    """The key as a running text in the colours of what the asking token puts on it; above it the
+    query, unless it is the same text; below it what explains the answer."""
     from dlcc.cli.draw.figure.texts import Passage, TextPanel, running
 
     shown, scale, trace = state.shown, state.scale_for(), state.trace
     row, queries, keys = state.row, shown.row_labels, shown.column_labels
     alone, special = queries == keys, {*map(display, trace.special)}
-    numbers = [trace.key_words[group[0]] for group in shown.keys] if trace.key_words else []
-    words = running(keys, shown.values[row], row if alone else None, numbers, special)
+    key_words = [trace.key_words[group[0]] for group in shown.keys] if trace.key_words else []
+    words = running(keys, shown.values[row], row if alone else None, key_words, special)
     passages = [Passage(words, f"{join_pieces([queries[row]])} looks at")]
     if not alone:
         asked = trace.query_words
         numbers = [asked[group[0]] for group in shown.queries] if asked else []
         asking = running(queries, [0.0] * len(queries), row, numbers, special)
         passages.insert(0, Passage(asking))
+    for name, found in state.explanations.items():
+        summed = [float(found[list(group)].sum()) for group in shown.keys]
+        own = scale_of("own", np.array(summed))
+        said = f"{display(name)}, up to {own.top:.3g}" + f" ({signs('truecolor')})" * own.signed
+        explained = running(keys, summed, None, key_words, special)
+        passages.append(Passage(explained, said, own, palette_of(state.palette, own.signed)))
     palette = palette_of(state.palette, scale.signed)
     label = f"weight, {scale.meaning}"
     if scale.name == "row":  # of all rows; this one alone is seen
         scale, label = scale_of("own", shown.values[row]), "weight"
-    return TextPanel(passages, shown.title, scale, label, palette)
+    return TextPanel(passages, shown.title, scale, label, palette, has_rays=not alone)
 
 
 def print_state(state: ViewState) -> None:

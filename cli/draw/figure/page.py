@@ -1,6 +1,6 @@
 """Traces and panels as one page: weights under the pointer, layers and heads to be switched."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -38,12 +38,12 @@ def page_of(
         title: of all.
         panels: what stands above: an answer, a picture.
     """
-    parts = []
+    parts: list[str] = []
     for panel in panels:
         if traces and isinstance(panel, MapPanel | HeadsPanel) and panel.scale.name in _SAME:
             continue  # that map is the one below
         if isinstance(panel, TextPanel):
-            parts.append(_text(panel, theme))
+            parts += _texts(panel, theme)
         else:
             svg = figure(".svg", [panel], theme)[0].decode()
             parts.append(f"<div>{svg.partition('?>')[2]}</div>")
@@ -63,13 +63,17 @@ def page_of(
     return page(heading, parts, theme.background, theme.ink)
 
 
-def _text(panel: TextPanel, theme: Theme) -> str:
-    words = [
-        (word.text, word.value, word.joined) for passage in panel.passages for word in passage.words
-    ]
-    style = Style(_ramp(panel.palette, theme), panel.palette.signed)
-    top = panel.scale.top if panel.scale else 1.0
-    return text_part(panel.title, words, style, panel.label, top)
+def _texts(panel: TextPanel, theme: Theme) -> Iterator[str]:
+    """What shares the panel's scale, and what has its own."""
+    shared = [passage for passage in panel.passages if passage.scale is None]
+    parts = [(panel.title, shared, panel.scale, panel.palette, panel.label)]
+    for each in panel.passages:
+        if each.scale is not None:
+            parts.append((each.heading, [each], each.scale, each.palette, "value"))
+    for title, passages, scale, palette, label in parts:
+        words = [(w.text, w.value, w.joined) for passage in passages for w in passage.words]
+        style = Style(_ramp(palette, theme), palette.signed)
+        yield text_part(title, words, style, label, scale.top if scale else 1.0)
 
 
 def _ramp(palette: Palette, theme: Theme) -> list[tuple[int, int, int]]:

@@ -104,6 +104,14 @@ class Sheet:
         where = Rectangle((x, y), wide, high, facecolor=fill or "none", edgecolor=edge, lw=0.8)
         self._axes.add_patch(where)
 
+    def stroke(
+        self, x: tuple[float, float], y: tuple[float, float], width: float, strength: float
+    ) -> None:
+        """A straight line of so many points, from 0 (nothing) to 1 (ink)."""
+        from matplotlib.lines import Line2D
+
+        self._axes.add_line(Line2D(x, y, lw=width, color=self.theme.ink, alpha=strength))
+
     def cells(self, x: float, y: float, colours: np.ndarray, side: float, gap: float = 0) -> None:
         """A grid of cells.
 

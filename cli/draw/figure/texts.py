@@ -15,6 +15,8 @@ from dlcc.core.trace.scales import Scale
 
 _FAINT = 0.1  # a share of the largest weight that is left without colour
 _LINE = 1.75  # times the size of letters
+_RAYS = 5.0  # likewise: the room of lines between two texts
+_LEAST_RAY = 0.06  # a share of the largest weight below which no line is drawn
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,10 @@ class Passage:
     words: Sequence[Word]
     heading: str = ""
     """In small letters above."""
+    scale: Scale | None = None
+    """Of its own values, where they are no weights as the others' are; then it has no bar."""
+    palette: Palette = PALETTES["viridis"]
+    """Of these."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,9 @@ class TextPanel:
     """Signed where the scale is."""
     notes: Sequence[str] = ()
     """Lines below."""
+    has_rays: bool = False
+    """Whether lines run from the marked word of the first passage to the words of the second, as
+    strong as their values; where both passages have one line."""
 
     @property
     def bar(self) -> Bar | None:
@@ -64,7 +73,7 @@ class TextPanel:
 
     def size(self, theme: Theme) -> tuple[float, float]:
         line = _LINE * theme.size
-        high = 0.0
+        high = _RAYS * theme.size if self._rays(theme) else 0.0
         for passage in self.passages:
             lines = max((row for *_, row in placed(passage.words, theme)), default=0) + 1
             high += (lines + bool(passage.heading)) * line + 0.6 * theme.size
@@ -73,37 +82,74 @@ class TextPanel:
 
     def draw(self, sheet: Sheet, x: float, y: float) -> None:
         theme, size = sheet.theme, sheet.theme.size
-        line, palette = _LINE * size, theme.palette(self.palette)
-        for passage in self.passages:
-            if passage.heading:
+        rays, begin = self._rays(theme), y
+        for number, passage in enumerate(self.passages):
+            below = bool(rays) and number == 1  # where the lines end, no heading is in their way
+            if below:
+                y += _RAYS * size
+                self._draw_rays(sheet, x, begin + 1.5 * size, y + 0.1 * size, rays)
+            if passage.heading and not below:
                 sheet.line(x, y + size, passage.heading, 0.85 * size, theme.dim)
-                y += line
-            values = np.array([[word.value for word in passage.words]])
-            shades = self.scale.places(values)[0] if self.scale else values[0]
-            last = 0
-            following = [*(word.joined for word in passage.words[1:]), False]
-            places = placed(passage.words, theme)
-            for (word, across, row), meets, shade in zip(places, following, shades, strict=True):
-                base, last = y + row * line + 1.15 * size, row
-                text, ink = display(word.text), theme.ink
-                wide = measured(text, size)
-                before, after = (0.0 if joins else 0.12 * size for joins in (word.joined, meets))
-                left, wide = x + across - before, before + wide + after
-                area = left, base - 1.05 * size, wide, 1.42 * size
-                if abs(shade) >= _FAINT:
-                    colour = palette.colours(shade, "truecolor")
-                    sheet.box(*area, hexadecimal(colour))
-                    ink = ink_on(colour)
-                if word.marked:
-                    sheet.box(*area, None, theme.ink)
-                sheet.word(x + across, base, text, size, ink)
-            y += (last + 1) * line + 0.6 * size
+                y += _LINE * size
+            y += self._draw_passage(sheet, x, y, passage)
+            if passage.heading and below:
+                sheet.line(x, y + size, passage.heading, 0.85 * size, theme.dim)
+                y += _LINE * size
+            y += 0.6 * size
         if self.bar:
             self.bar.draw(sheet, x, y)
             y += self.bar.height(theme) + 0.4 * size
         for note in self._notes(theme):
             sheet.line(x, y + size, note, 0.85 * size, theme.dim)
             y += theme.line
+
+    def _draw_passage(self, sheet: Sheet, x: float, y: float, passage: Passage) -> float:
+        """Its height."""
+        theme, size = sheet.theme, sheet.theme.size
+        line = _LINE * size
+        scale = passage.scale or self.scale
+        palette = theme.palette(passage.palette if passage.scale else self.palette)
+        values = np.array([[word.value for word in passage.words]])
+        shades = scale.places(values)[0] if scale else values[0]
+        last = 0
+        following = [*(word.joined for word in passage.words[1:]), False]
+        places = placed(passage.words, theme)
+        for (word, across, row), meets, shade in zip(places, following, shades, strict=True):
+            base, last = y + row * line + 1.15 * size, row
+            text, ink = display(word.text), theme.ink
+            wide = measured(text, size)
+            before, after = (0.0 if joins else 0.12 * size for joins in (word.joined, meets))
+            left, wide = x + across - before, before + wide + after
+            area = left, base - 1.05 * size, wide, 1.42 * size
+            if abs(shade) >= _FAINT:
+                colour = palette.colours(shade, "truecolor")
+                sheet.box(*area, hexadecimal(colour))
+                ink = ink_on(colour)
+            if word.marked:
+                sheet.box(*area, None, theme.ink)
+            sheet.word(x + across, base, text, size, ink)
+        return (last + 1) * line
+
+    def _rays(self, theme: Theme) -> list[tuple[float, float, float]]:
+        """Of each line where it begins and ends, and its place on the scale; none that are faint,
+        the strongest last."""
+        if not self.has_rays or self.scale is None:
+            return []
+        asking, asked = (list(placed(each.words, theme)) for each in self.passages[:2])
+        if any(row for *_, row in (*asking, *asked)):
+            return []
+        (start,) = (_middle(word, across, theme) for word, across, _ in asking if word.marked)
+        places = np.abs(self.scale.places(np.array([[word.value for word, *_ in asked]])))[0]
+        ends = (_middle(word, across, theme) for word, across, _ in asked)
+        rays = zip([start] * len(asked), ends, places.tolist(), strict=True)
+        return sorted((ray for ray in rays if ray[2] >= _LEAST_RAY), key=lambda ray: ray[2])
+
+    def _draw_rays(
+        self, sheet: Sheet, x: float, top: float, end: float, rays: list[tuple[float, float, float]]
+    ) -> None:
+        for start, across, place in rays:
+            width = 0.02 * sheet.theme.size + 0.2 * sheet.theme.size * place
+            sheet.stroke((x + start, x + across), (top, end), width, 0.25 + 0.6 * place)
 
     def _width(self, theme: Theme) -> float:
         ends = [
@@ -123,6 +169,10 @@ class TextPanel:
                 rows.setdefault(row, []).append(word.text)
             lines += [" ".join(rows[row]) for row in sorted(rows)]
         return lines
+
+
+def _middle(word: Word, across: float, theme: Theme) -> float:
+    return across + measured(display(word.text), theme.size) / 2
 
 
 def placed(

@@ -1,9 +1,11 @@
 """The text view: running words, filled by what the word that asks puts on them."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from textual.widgets import Input
 from viewing import Viewed, image_trace, state_of, text_trace, view
 
 from dlcc.cli.tui.opening import reproducing
@@ -103,6 +105,23 @@ def test_the_cursor_stays_in_sight():
 def test_the_demo_review_is_read_whole():
     async def steps(viewed: Viewed) -> None:
         assert "but the story is slow and the ending is a waste of time." in viewed.text
+
+    view(state_of(*load_traces(asset("demos/review-and-its-heads.trace"))), steps)
+
+
+def test_the_exported_text_has_the_explanations_that_are_seen(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press("e")
+        viewed.app.screen.query_one(Input).value = "text.svg"
+        await viewed.press("enter")
+        words = re.findall(r">([^<>]+)</text>", (tmp_path / "text.svg").read_text())
+        seen = [line for line in viewed.lines if " up to " in line]
+        assert len(seen) == 3
+        for line in seen:
+            assert line.split()[0] in words
+        assert words.count("waste") == 4
 
     view(state_of(*load_traces(asset("demos/review-and-its-heads.trace"))), steps)
 

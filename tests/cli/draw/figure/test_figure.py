@@ -10,6 +10,7 @@ from PIL import Image
 
 from dlcc.cli.draw.figure.answers import words_of
 from dlcc.cli.draw.figure.maps import HeadsPanel, MapPanel
+from dlcc.cli.draw.figure.page import page_of
 from dlcc.cli.draw.figure.panels import bar_of, figure
 from dlcc.cli.draw.figure.pictures import answer_panel
 from dlcc.cli.draw.figure.sheet import Sheet, measured
@@ -143,6 +144,44 @@ def test_texts_are_wrapped_whole():
     right = max(x + measured(text, PAPER.size) for text, (x, _) in found.items())
     assert right <= float(root.get("viewBox").split()[2])
     assert found["word199"][1] > found["word0"][1]
+
+
+def strokes(root):
+    """Of every line its ends and its width."""
+    found = []
+    for path in root.iter("{http://www.w3.org/2000/svg}path"):
+        width = re.search(r"stroke-width: ([\d.]+)", path.get("style", ""))
+        ends = re.findall(r"[ML] ([\d.]+) ([\d.]+)", path.get("d"))
+        if "stroke-opacity" in path.get("style", "") and width and len(ends) == 2:
+            found.append((*[tuple(map(float, end)) for end in ends], float(width[1])))
+    return found
+
+
+def test_lines_lead_from_the_word_that_asks_to_what_it_looks_at():
+    asking = Passage([Word("el"), Word("libro", marked=True)])
+    asked = Passage([Word("The", 0.3), Word("book", 0.9), Word("is", 0.01)], "looks at")
+    root = svg(TextPanel([asking, asked], scale=Scale("own", 0.9), has_rays=True))
+    places = {text: (x, y) for text, x, y in texts(root)}
+    middles = {word: places[word][0] + measured(word, PAPER.size) / 2 for word in places}
+    (to_the, to_book) = strokes(root)
+    for (begin, end, _), word in ((to_the, "The"), (to_book, "book")):
+        assert begin[0] == pytest.approx(middles["libro"], abs=0.5)
+        assert end[0] == pytest.approx(middles[word], abs=0.5)
+        assert places["libro"][1] < begin[1] < end[1] < places[word][1] < places["looks"][1]
+    assert to_the[2] < to_book[2]
+    long = Passage([Word(f"word{n}", 1.0) for n in range(100)])
+    assert not strokes(svg(TextPanel([asking, long], scale=Scale("own", 1), has_rays=True)))
+
+
+def test_what_explains_has_a_scale_of_its_own():
+    looked = Passage([Word("good", 0.5)], "asked")
+    told = Passage([Word("bad", -4.0)], "told", Scale("own", 4, signed=True), PALETTES["signed"])
+    root = svg(TextPanel([looked, told], scale=Scale("own", 1)))
+    fills = [each.get("style", "") for each in root.iter("{http://www.w3.org/2000/svg}path")]
+    assert any("#08306b" in fill for fill in fills)  # the far end of blue
+    panel = TextPanel([looked, told], "a text", Scale("own", 1))
+    page = page_of([], Chosen(), VIRIDIS, False, PAPER, panels=[panel])
+    assert page.index("a text") < page.index(">good<") < page.index("told") < page.index(">bad<")
 
 
 def test_a_text_is_cut_where_its_spans_begin_and_end():
