@@ -66,7 +66,7 @@ def learned(folder: Path) -> dict[str, tuple[list[float], list[torch.Tensor]]]:
     """By name the losses of each step, and the weights after the last one."""
     found = {}
     for name, task in tasks():
-        how = FitConfig(epochs=50, learning_rate=3e-3, bfloat16=False, ema_decay=0.9)
+        how = FitConfig(epochs=50, learning_rate=1e-3, bfloat16=False, ema_decay=0.9)
         losses: list[float] = []
         for event in fit(task, how, folder / name, should_stop=lambda: len(losses) == STEPS):  # noqa: B023
             if isinstance(event, Stepped):
