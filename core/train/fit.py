@@ -9,6 +9,7 @@ in minutes ties the schedule to the clock and gives that up.
 """
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -191,10 +192,21 @@ class _Trainer:
         read = self.losses.read()
         for step, (value, items) in enumerate(read, at.step - len(read) + 1):
             if not math.isfinite(value):
+                if step == 1 and self.restored is None:
+                    raise self._never_began(value)
                 raise self._diverged(f"the loss became {value} at step {step}")
             at.loss_sum, at.items = at.loss_sum + value * items, at.items + items
             total, count = total + value * items, count + items
         self.since = total, count
+
+    def _never_began(self, loss: float) -> DataError:
+        """What to say of a first loss that is no number; there is nothing to go on with."""
+        if self.team.leads:
+            shutil.rmtree(self.run / "last", ignore_errors=True)
+        return DataError(
+            f"the loss is {loss} before anything was learned: what the training begins with, or "
+            "learns from, is damaged"
+        )
 
     def _diverged(self, what: str) -> DlccError:
         """What to say of numbers that are none: soon after a resume, the state may be damaged."""

@@ -340,8 +340,8 @@ def test_patience_and_minutes_end_it_early(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_no_number_is_an_error(tmp_path: Path) -> None:
     task = LineTask()
-    task.loss = lambda batch, done: (task.model(batch).sum() * float("nan"), 1)  # type: ignore[method-assign]
-    with pytest.raises(DlccError, match="lower the learning rate"):
+    task.loss = lambda batch, done: (task.model(batch).sum() * (math.nan if done else 1), 1)  # type: ignore[method-assign]
+    with pytest.raises(DlccError, match="became nan at step 2: lower the learning rate"):
         list(fit(task, FitConfig(), tmp_path))
 
 
@@ -449,7 +449,7 @@ def test_a_resumed_state_that_diverges_at_once_may_be_damaged(tmp_path: Path) ->
     class Diverges(LineTask):
         def loss(self, batch: Tensor, done: float) -> tuple[Tensor, int]:
             loss, count = super().loss(batch, done)
-            return loss * math.nan, count
+            return loss * (math.nan if done else 1), count
 
     with pytest.raises(DlccError, match="lower the learning rate") as begun:
         list(fit(Diverges(), CONFIG, tmp_path / "new"))
@@ -483,6 +483,14 @@ def test_losses_of_a_device_that_is_not_asked_are_counted_alike(
         for name in ("asked", "not")
     )
     assert asked == unasked
+
+
+def test_a_first_loss_that_is_no_number_is_not_the_learning_rates_fault(tmp_path: Path) -> None:
+    task = LineTask()
+    task.model[2].weight.data[0, 3] = 3e38
+    with pytest.raises(DataError, match=r"(nan|inf) before anything was learned"):
+        list(fit(task, CONFIG, tmp_path))
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_loss_that_is_no_number_is_found_though_it_is_read_late(
