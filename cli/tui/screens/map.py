@@ -34,6 +34,7 @@ class MapScreen(WhatIf):
     CSS = """
     MapScreen.projector #side, MapScreen.projector Footer { display: none; }
     MapScreen.projector #title { height: 3; padding: 1 2; text-style: bold; text-align: center; }
+    MapScreen.projector #look { text-align: center; }
     MapScreen.-short.projector #title { height: 1; padding: 0 2; }
     MapScreen.-short #side { height: 2; border-top: none; }
     MapScreen.-wide #main { layout: horizontal; }

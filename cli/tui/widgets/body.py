@@ -87,7 +87,7 @@ class MapBody(Container):
         if state.view == TEXT:
             self.text.show(state)
         grid.highlight, grid.rows, grid.columns = state.highlight, state.rows, state.columns
-        grid.row, grid.column = state.row, state.column
+        grid.row, grid.column, grid.centred = state.row, state.column, state.projector
         scale = state.scale_for()
         grid.show(shown, state, scale, info.row_notes(state))
         ink = Ink(state.palette_seen, state.system, 1, shown.signed)

@@ -51,6 +51,8 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self.shown = _NOTHING
+        self.centred = False
+        """Whether the map stands in the middle of its room."""
         self.zoom: Cell | None = None
         """The size of cells; None takes the largest that fits."""
         self.cell = ZOOMS[0]
@@ -142,6 +144,7 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         if self.shown is _NOTHING or not self.size:
             return
         shown, size = self.shown, self.container_size
+        size = Size(size.width + self.styles.margin.left, size.height)
         layout = fitted(shown, size, self._sizes())
         self._label_width, words = layout.label_width, layout.words
         self.cell = layout.cell
@@ -157,6 +160,8 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
         high = -(-rows // 2) if self.cell.lines == 0 else rows * self.cell.lines
         wide = max(columns * self.cell.width, *(p.x + cell_len(p.text) for p in self._head[0]))
         self.virtual_size = Size(self._label_width + wide, self._head_height + high)
+        free = size.width - self._label_width - wide if self.centred else 0
+        self.styles.margin = (0, 0, 0, max(0, free // 2))
         self._laid_out = shown
         self._bring_into_sight()
         self.refresh()

@@ -196,6 +196,26 @@ def test_projector_mode_is_the_map_alone():
     view(state_of(text_trace()), steps)
 
 
+def test_in_projector_mode_a_map_with_room_beside_it_stands_in_the_middle():
+    async def steps(viewed: Viewed) -> None:
+        grid = grid_of(viewed)
+        await viewed.press("F", "down", "right")
+        await viewed.until(lambda: grid.region.x > 20)
+        wide = grid.virtual_size.width
+        assert abs(grid.region.x - (200 - grid.region.x - wide)) <= 1
+        cell = grid.cell
+        grid._lay_out()
+        assert grid.cell == cell
+        row = round(2.5 * cell.lines) + grid._head_height
+        await viewed.pilot.click(MapGrid, offset=(grid._label_width + 3 * cell.width + 1, row))
+        assert (viewed.state.row, viewed.state.column) == (2, 3)
+        await viewed.press("escape")
+        await viewed.until(lambda: grid.region.x == 0)
+        assert grid.region.x == 0
+
+    view(state_of(text_trace()), steps, size=(200, 50))
+
+
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
 @pytest.mark.parametrize("zoom", ZOOMS[:3])
 def test_columns_stay_aligned_whatever_the_tokens(size, zoom):
