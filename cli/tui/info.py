@@ -27,8 +27,8 @@ def describe(state: ViewState) -> list[tuple[str, str]]:
         sections.insert(1, ("answer", display(change)))
     if not shown.signed:
         sections += [
-            ("looks most at", _partners(row, shown.column_labels)),
-            ("looked at most by", _partners(column, shown.row_labels)),
+            ("looks most at", _partners(row, shown.column_labels) or "nothing"),
+            ("looked at most by", _partners(column, shown.row_labels) or "nothing"),
         ]
     if state.rows or state.columns:
         sections.append(_selection(state, shown))
@@ -97,7 +97,9 @@ def _cell(state: ViewState, shown: ShownMap) -> str:
     value = float(row[state.column])
     if shown.signed:
         return f"difference {value:+.4f}"
-    text = f"weight {value:.4f}, rank {maps.rank_in_row(row, state.column)} of {len(row)}"
+    text = f"weight {value:.4f}"
+    if row.any():
+        text += f", rank {maps.rank_in_row(row, state.column)} of {len(row)}"
     place = single_cell(state, shown)
     if place is not None and state.trace.scores is not None:
         score = float(state.trace.scores[place])
@@ -117,6 +119,8 @@ def single_cell(state: ViewState, shown: ShownMap) -> tuple[int, int, int, int] 
 def _row(row: np.ndarray, signed: bool) -> str:
     if signed:
         return f"from {row.min():+.4f} to {row.max():+.4f}, sum of gains {row[row > 0].sum():.4f}"
+    if not row.any():
+        return "looks at nothing"
     most = math.log2(len(row))
     return f"entropy {maps.row_entropy(row):.2f} of {most:.2f} bits, sum {row.sum():.3f}"
 

@@ -257,7 +257,10 @@ class OverviewScreen(PaneScreen):
 
         palette, places = tints(values, self.state.palette)
         count = self.state.trace.num_heads
-        texts = [f"{layer + 1}.{head + 1} {values[layer, head]:.3f}" for layer, head in order]
+        texts = [
+            f"{layer + 1}.{head + 1} {round(values[layer, head], 3) + 0.0:.3f}"
+            for layer, head in order
+        ]
         captions = Captions(
             [texts[start : start + count] for start in range(0, len(texts), count)],
             np.array([places[place] for place in order]).reshape(-1, count),
@@ -318,7 +321,7 @@ def _fitting(place: str, value: float, width: int) -> str:
     """A head's name with its value, if any, in as many digits as there is room for."""
     if not np.isnan(value):
         for digits in (3, 2, 1):
-            number = f"{value:.{digits}f}"
+            number = f"{round(value, digits) + 0.0:.{digits}f}"  # no -0
             whole = f"{place} {number.replace('0.', '.', 1) if abs(value) < 1 else number}"
             if len(whole) <= width:
                 return whole

@@ -52,7 +52,7 @@ def hue(strip: Strip) -> str:
 
 
 def test_heads_are_sorted_and_coloured_by_what_they_do_to_the_answer(monkeypatch, tmp_path):
-    changes = dict(zip(np.ndindex(2, 3), (0.1, -0.5, 0.0, 0.3, 0.02, -0.2), strict=True))
+    changes = dict(zip(np.ndindex(2, 3), (0.1, -0.5, -0.0001, 0.3, 0.02, -0.2), strict=True))
 
     def ablated(trace):
         return [Effect(*place, change, "") for place, change in changes.items()]
@@ -61,6 +61,7 @@ def test_heads_are_sorted_and_coloured_by_what_they_do_to_the_answer(monkeypatch
         await viewed.press("o", "x")
         assert places(viewed) == ["1.2", "2.1", "2.3", "1.1", "2.2", "1.3"]
         assert "change of the answer +0.100" in viewed.text
+        assert "1.3 .000" in viewed.text
         assert "names: orange +0.500, blue -0.500" in viewed.text
         heads = viewed.app.screen.query_one(Thumbnails)
         against, in_favour, nearly = (heads._thumbnail(*at)[0] for at in [(0, 1), (1, 0), (1, 1)])

@@ -134,6 +134,16 @@ def two_texts(keys: int = 8) -> AttentionTrace:
     return AttentionTrace(weights[None, None], query, key)
 
 
+def test_a_word_that_looks_at_nothing_says_so():
+    async def steps(viewed: Viewed) -> None:
+        await viewed.press(*["right"] * 7)
+        assert "row: looks at nothing" in viewed.text
+        assert "looks most at: nothing" in viewed.text
+        assert "rank" not in viewed.text
+
+    view(state_of(two_texts(), view=TEXT), steps)
+
+
 def braille(viewed: Viewed) -> list[str]:
     lines = ("".join(c for c in line if "\u2800" < c < "\u28ff") for line in viewed.lines)
     return [line for line in lines if line]
