@@ -84,7 +84,8 @@ def _leave_apart(places: dict[str, Tensor], labels: Tensor, content: Content, pa
     left_out = 0
     for name in ("test", "validation", "train"):
         part = places[name]
-        prints = [content.digests[row].tobytes() for row in content.rows[part].tolist()]
+        # As numpy: a tensor of one place would be taken for a plain number.
+        prints = [content.digests[row].tobytes() for row in content.rows[part.numpy()]]
         kept = part[torch.tensor([print not in seen for print in prints], dtype=torch.bool)]
         if len(labels[kept].unique()) < len(labels[part].unique()) or not len(kept):
             raise DataError(f"{path}: all {name} pictures of a class also validate or test")

@@ -61,6 +61,11 @@ def test_train_and_test_folders(tmp_path: Path) -> None:
             assert data.classes[label] in name
 
 
+def test_a_part_may_have_a_single_picture(tmp_path: Path) -> None:
+    layout = {"train/cat": 9, "train/dog": 9, "val/dog": 1, "test/cat": 1}
+    assert sizes(load_images(write_folder(tmp_path, layout), 8)) == (18, 1, 1)
+
+
 def test_pixels_belong_to_their_names(tmp_path: Path) -> None:
     data = load_images(write_folder(tmp_path, {"a": 20, "b": 20}), 8)
     for part in (data.train, data.validation, data.test):
