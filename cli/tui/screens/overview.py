@@ -257,10 +257,8 @@ class OverviewScreen(PaneScreen):
 
         palette, places = tints(values, self.state.palette)
         count = self.state.trace.num_heads
-        texts = [
-            f"{layer + 1}.{head + 1} {round(values[layer, head], 3) + 0.0:.3f}"
-            for layer, head in order
-        ]
+        numbers = {place: round(float(values[place]), 3) + 0.0 for place in order}  # no -0
+        texts = [f"{layer + 1}.{head + 1} {numbers[layer, head]:.3f}" for layer, head in order]
         captions = Captions(
             [texts[start : start + count] for start in range(0, len(texts), count)],
             np.array([places[place] for place in order]).reshape(-1, count),

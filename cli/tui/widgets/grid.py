@@ -200,8 +200,11 @@ class MapGrid(ScrollView, can_focus=True, inherit_bindings=False):
             return Strip.blank(width, base)
         line = y - self._head_height
         if line < 0:
-            text = self._head_line(y, width - self._label_width)
-            return Strip([Segment(" " * self._label_width), *text]).crop_extend(0, width, base)
+            parts = [
+                Segment(" " * self._label_width),
+                *self._head_line(y, width - self._label_width),
+            ]
+            return Strip(parts).crop_extend(0, width, base).apply_style(base)
         line += round(self.scroll_y)
         row = self._row_at(line)
         if row >= len(self.shown.row_labels):

@@ -183,6 +183,7 @@ def test_projector_mode_is_the_map_alone():
     async def steps(viewed: Viewed) -> None:
         lines = grid_of(viewed).cell.lines
         await viewed.press("F")
+        await viewed.until(lambda: grid_of(viewed).cell.lines > lines)
         assert grid_of(viewed).cell.lines > lines
         assert "looks most at" not in viewed.text
         assert "quit" not in viewed.text
@@ -196,13 +197,28 @@ def test_projector_mode_is_the_map_alone():
     view(state_of(text_trace()), steps)
 
 
+def test_all_of_a_map_stands_on_the_theme_s_background():
+    async def steps(viewed: Viewed) -> None:
+        for key in ("T", "T"):
+            await viewed.press(key)
+            grid = grid_of(viewed)
+            for y in range(grid.size.height):
+                assert all(part.style and part.style.bgcolor for part in grid.render_line(y))
+
+    view(state_of(text_trace()), steps)
+
+
 def test_in_projector_mode_a_map_with_room_beside_it_stands_in_the_middle():
     async def steps(viewed: Viewed) -> None:
         grid = grid_of(viewed)
         await viewed.press("F", "down", "right")
-        await viewed.until(lambda: grid.region.x > 20)
-        wide = grid.virtual_size.width
-        assert abs(grid.region.x - (200 - grid.region.x - wide)) <= 1
+
+        def difference() -> int:
+            return abs(200 - 2 * grid.region.x - grid.virtual_size.width)
+
+        await viewed.until(lambda: grid.region.x > 20 and difference() <= 1)
+        assert grid.region.x > 20
+        assert difference() <= 1
         cell = grid.cell
         grid._lay_out()
         assert grid.cell == cell
