@@ -212,6 +212,7 @@ Theme = Annotated[
 FigureTitle = Annotated[
     str, typer.Option("--title", help="Above the figure of --export.", metavar="TEXT")
 ]
+Tui = Annotated[bool, typer.Option("--tui", help="Open the viewer.")]
 Force = Annotated[
     bool, typer.Option("--force", help="Replace files that --save and --export find there.")
 ]

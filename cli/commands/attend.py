@@ -16,6 +16,7 @@ from dlcc.cli.options import (
     Save,
     Seed,
     Theme,
+    Tui,
     at_most_one,
 )
 
@@ -85,7 +86,7 @@ def attend(
     ] = None,
     numbers: Numbers = False,
     palette: Palette = "viridis",
-    tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
+    tui: Tui = False,
     save: Save = None,
     export_to: Export = None,
     theme: Theme = "paper",

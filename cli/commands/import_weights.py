@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dlcc.cli.options import Export, FigureTitle, Force, Json, Save, Theme, at_most_one
+from dlcc.cli.options import Export, FigureTitle, Force, Json, Save, Theme, Tui, at_most_one
 
 
 def import_weights(
@@ -39,7 +39,7 @@ def import_weights(
     normalise: Annotated[
         bool, typer.Option("--normalise", help="Divide each row by its sum.")
     ] = False,
-    tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
+    tui: Tui = False,
     save: Save = None,
     export_to: Export = None,
     theme: Theme = "paper",

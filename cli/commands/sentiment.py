@@ -26,6 +26,7 @@ from dlcc.cli.options import (
     Save,
     SkipBadRows,
     Theme,
+    Tui,
     at_most_one,
     check_map,
 )
@@ -96,7 +97,7 @@ def sentiment(
     ] = 0.0,
     csv: Annotated[bool, typer.Option("--csv", help="Print the result as CSV.")] = False,
     resume_output: ResumeOutput = None,
-    tui: Annotated[bool, typer.Option("--tui", help="Open the attention in the viewer.")] = False,
+    tui: Tui = False,
     save: Save = None,
     export_to: Export = None,
     theme: Theme = "paper",

@@ -27,6 +27,7 @@ from dlcc.cli.options import (
     Runner,
     Save,
     Theme,
+    Tui,
     at_most_one,
 )
 
@@ -70,7 +71,7 @@ def translate(
     palette: Palette = "viridis",
     resume_output: ResumeOutput = None,
     ablate: Ablate = None,
-    tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
+    tui: Tui = False,
     save: Save = None,
     export_to: Export = None,
     theme: Theme = "paper",

@@ -21,6 +21,7 @@ from dlcc.cli.options import (
     Runner,
     Save,
     Theme,
+    Tui,
     at_most_one,
 )
 from dlcc.core.errors import DataError
@@ -64,7 +65,7 @@ def predict(
     layer: Annotated[int | None, typer.Option(help="One layer's attention, from 1.")] = None,
     head: Annotated[int | None, typer.Option(help="One head's attention, from 1.")] = None,
     ablate: Ablate = None,
-    tui: Annotated[bool, typer.Option("--tui", help="Open the viewer.")] = False,
+    tui: Tui = False,
     save: Save = None,
     export_to: Export = None,
     theme: Theme = "paper",
