@@ -27,8 +27,8 @@ class FitConfig(Settings):
     epochs: int = setting(10, at_least(1))
     """Passes over the training data."""
     minutes: float = setting(0.0, at_least(0))
-    """Time budget: the schedule reaches its end then, or with the last epoch if that is sooner.
-    Resuming is exact only without; 0: none."""
+    """Time budget, without compiling: the schedule reaches its end then, or with the last epoch if
+    that is sooner. Resuming is exact only without; 0: none."""
     learning_rate: float = setting(1e-3, POSITIVE)
     """Highest learning rate, reached after the warm-up."""
     warmup: float = setting(0.05, PROPER_SHARE)

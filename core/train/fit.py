@@ -40,6 +40,7 @@ from dlcc.core.train.runtime import (
     fast_products,
     has_fast_bfloat16,
     made_here,
+    seconds_compiling,
 )
 from dlcc.core.train.state import STATE, At, restore_state, state_of
 from dlcc.core.train.task import (
@@ -163,7 +164,7 @@ class _Trainer:
         at.steps_in_epoch = len(batches)
         self.learner.model.train()
         while at.step_in_epoch < len(batches) and not self._out_of_time():
-            begun = time.monotonic()
+            begun, compiling = time.monotonic(), seconds_compiling()
             done = (at.epoch * len(batches) + at.step_in_epoch) / total
             if self.config.minutes:
                 done = max(done, at.seconds / (60 * self.config.minutes))
@@ -174,7 +175,7 @@ class _Trainer:
             at.step += 1
             if self.losses.are_due:
                 self._read()
-            at.seconds += time.monotonic() - begun
+            at.seconds += time.monotonic() - begun - (seconds_compiling() - compiling)
             self._tell_step(rate)
             if time.monotonic() - self.saved_at > self.config.checkpoint_seconds:
                 self.save_last()

@@ -122,7 +122,26 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of tensors through torch.compile, for each of their shapes apart."""
     torch._logging.set_logs(dynamo=logging.ERROR, inductor=logging.ERROR)
     found: Callable[..., Any] = torch.compile(function, dynamic=False)
-    return found
+    known = set()
+
+    def call(*given: Any) -> Any:
+        kind = tuple(each.shape if isinstance(each, Tensor) else each for each in given)
+        begun = time.monotonic()
+        result = found(*given)
+        if kind not in known:
+            known.add(kind)
+            _compiling[0] += time.monotonic() - begun
+        return result
+
+    return call
+
+
+_compiling = [0.0]
+
+
+def seconds_compiling() -> float:
+    """How long what is `compiled` took to compile so far."""
+    return _compiling[0]
 
 
 def autocast(device: torch.device, enabled: bool = True) -> torch.autocast:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from dlcc.core.errors import UsageError
 from dlcc.core.trace.trace import load_traces
 from dlcc.core.train.config import FitConfig
 from dlcc.core.train.fit import fit
-from dlcc.core.train.task import EpochEnded, Finished
+from dlcc.core.train.runtime import seconds_compiling
+from dlcc.core.train.task import EpochEnded, Finished, Stepped
 from dlcc.core.vit.classifier import PictureClassifier
 from dlcc.core.vit.config import VisionConfig, ViTConfig
 from dlcc.core.vit.model import ViT
@@ -134,7 +136,12 @@ def test_a_step_is_two_whole_graphs() -> None:
 def test_compiled_it_learns_the_same(tmp_path: Path) -> None:
     calm = replace(CONFIG, cutmix_share=0.0, mixup_share=0.0, augment="none", small=0.0)
     for name, compile in (("plain", False), ("compiled", True)):
-        list(fit(made(calm, compiled=compile), FIT, tmp_path / name))
+        begun, compiling = time.monotonic(), seconds_compiling()
+        events = list(fit(made(calm, compiled=compile), FIT, tmp_path / name))
+        wall, compiling = time.monotonic() - begun, seconds_compiling() - compiling
+        assert (compiling > 0.1) is compile
+        counted = [each.seconds for each in events if isinstance(each, Stepped)][-1]
+        assert counted < wall - compiling
     cpu = torch.device("cpu")
     plain, other = (
         PictureClassifier.load(tmp_path / name / "last", cpu).model.state_dict()
