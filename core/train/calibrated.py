@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from dlcc.core.errors import DataError
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -27,8 +29,16 @@ class Calibrated:
         return device
 
     def probabilities(self, logits: Logits) -> Logits:
-        """Calibrated probabilities of logits [..., C], an array's as an array."""
-        return calibrated(logits, self.temperature)
+        """Calibrated probabilities of logits [..., C], an array's as an array.
+
+        Raises:
+            DataError: they are no numbers.
+        """
+        with np.errstate(all="ignore"):
+            found = calibrated(logits, self.temperature)
+        if isinstance(found, np.ndarray) and not np.isfinite(found).all():
+            raise DataError("the model answers with no number: its weights or settings are damaged")
+        return found
 
 
 def calibrated(logits: Any, temperature: float) -> Any:

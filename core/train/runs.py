@@ -132,6 +132,7 @@ def read_record(run: Path) -> dict[str, Any] | None:
         record = dict(json.loads(read_bytes(path)))
         json.dumps(record, ensure_ascii=False).encode()  # half a character is none
         newer = record["format_version"] != _VERSION
+        _ = record["command"], record["started"]
         _ = str(record["recipe"]), dict(record["values"]), list(record["given"])
     if newer:
         raise DataError(f"{path} has format {record['format_version']}: install a newer dlcc")

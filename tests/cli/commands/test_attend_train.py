@@ -184,6 +184,10 @@ def test_a_run_is_gone_on_with_as_it_was_begun(run_dlcc, pairs, tmp_path):
         (run / "run.json").write_text(json.dumps(odd))
         damaged = run_dlcc("resume", run)
         assert (damaged.exit_code, "run.json is damaged" in damaged.stderr) == (3, True)
+    for name in ("command", "started"):
+        lacking = {key: value for key, value in record.items() if key != name}
+        (run / "run.json").write_text(json.dumps(lacking))
+        assert "run.json is damaged" in run_dlcc("resume", run).stderr
     del record["values"]["embeddings"]
     (run / "run.json").write_text(json.dumps(record))
     assert "run.json is damaged" in run_dlcc("resume", run).stderr

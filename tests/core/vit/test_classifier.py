@@ -128,6 +128,15 @@ def test_a_config_that_asks_for_more_than_the_file_has_is_refused_before_it_is_b
     assert devices == ["meta"]
 
 
+@pytest.mark.parametrize("odd", [{"pixel_mean": (0.5, 0.5, 1e38)}, {"temperature": 1e-320}])
+def test_an_answer_that_is_no_number_is_damage(odd: dict[str, object]) -> None:
+    mean = {name: value for name, value in odd.items() if name == "pixel_mean"}
+    made = PictureClassifier(ViT(replace(TINY, **mean)).eval(), CLASSES)
+    made.temperature = float(odd.get("temperature", 1.0))  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="answers with no number"):
+        made.answer(np.full((1, 3, 8, 8), 200, np.uint8))
+
+
 def test_scores_count_what_they_say() -> None:
     answers, data = learned_classifier(), image_set(30, 5000)
     swapped = replace(data, labels=torch.where(data.labels == 2, 1, data.labels))
