@@ -99,9 +99,10 @@ class OnnxRunner:
         import onnxruntime  # noqa: F401  # here, so that no two threads import at once
 
         background = ThreadPoolExecutor(1)
-        for file in {self._file(name) for name in names} - self._sessions.keys():
-            loading = background.submit(session_of, self.contents[file], self.called)
-            self._sessions[file] = loading.result
+        for file in map(self._file, names):  # in the order in which they are called
+            if file not in self._sessions:
+                loading = background.submit(session_of, self.contents[file], self.called)
+                self._sessions[file] = loading.result
         background.shutdown(wait=False)
 
     def _session(self, name: str) -> Any:

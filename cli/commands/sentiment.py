@@ -149,10 +149,6 @@ def sentiment(
         source = ClassifierSource(model, device)
     with loading("torch and the model"):
         classifier = source.classifier
-    if tui and model is None:
-        from dlcc.cli.commands.view import import_viewer
-
-        import_viewer(classifier.runner, "answer", "attend")
     if ablate is not None:
         from dlcc.cli.commands.ablate import ablated, check_ablate
 

@@ -133,10 +133,6 @@ def translate(
     source = TranslateSource(checkpoint, device, options, runner)
     with loading("torch and the model"):
         translator, console = source.translator, stdout()
-    if tui:
-        from dlcc.cli.commands.view import import_viewer
-
-        import_viewer(translator.runner, "encode", "traced")
     if ablate is not None:
         from dlcc.cli.commands.ablate import ablated
 
@@ -144,6 +140,10 @@ def translate(
         asked = ((line, partial(source.traces, line)) for line in sentences)
         ablated(source, asked, json_output, "log probability")
         return
+    if tui:
+        from dlcc.cli.commands.view import import_viewer
+
+        import_viewer(translator.runner, "encode", "traced")
     alone = given.alone and console.is_terminal and translator.config.attention != "none"
     draws = (alone if attention is None else attention) and not json_output and not tui
     shows = shows or draws

@@ -112,10 +112,6 @@ def predict(
         raise UsageError(f"attention of {len(paths):,} pictures: choose at most {_FEW}")
     with loading("torch and the model"):
         classifier = source.classifier
-    if tui and model is None:
-        from dlcc.cli.commands.view import import_viewer
-
-        import_viewer(classifier.runner, "attend")
     if ablate is not None:
         from dlcc.cli.commands.ablate import ablated, check_ablate
 
@@ -123,6 +119,10 @@ def predict(
         asked = ((str(path), partial(source.traces, str(path))) for path in paths)
         ablated(source, asked, json_output)
         return
+    if tui and model is None:
+        from dlcc.cli.commands.view import import_viewer
+
+        import_viewer(classifier.runner, "attend")
     seen = not many and not resume_output if attention is None else attention
     draw = seen and not json_output and (stdout().is_terminal or attention is True)
     if attention is None and draw and model is not None and classifier.windows:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcc.cli.draw.figure.panels import Bar, bar_of
-from dlcc.cli.draw.figure.sheet import Sheet, measured
+from dlcc.cli.draw.figure.sheet import Sheet, hexadecimal, measured
 from dlcc.cli.draw.figure.themes import Theme
 from dlcc.cli.draw.labels import display, number
 from dlcc.cli.draw.palette import PALETTES, Palette
@@ -18,6 +18,7 @@ _LEAST_CELL, _LEAST_SIZE = 3.0, 4.5  # points
 _MOST_LABELS = 300  # a side, up to which each word is written, in the smallest letters
 _LEAST_LABELLED = 4.8
 _DOTS = 128  # a side of a small map, at most
+_CAPTION = 1.4  # times the size of letters: the height of a small map's caption
 _GAP_FROM = 7.0  # cells at least this large stand apart
 
 
@@ -132,7 +133,8 @@ class _Layout:
 class Captions:
     """What stands above each small map, in a colour."""
 
-    texts: list[list[str]]
+    texts: np.ndarray
+    """[rows, columns] str."""
     places: np.ndarray
     """[rows, columns]: from 0 to 1, or of a signed palette from -1 to 1."""
     palette: Palette
@@ -196,7 +198,8 @@ class HeadsPanel:
                 sheet.picture(across, down, side, side, pixels.round().astype(np.uint8))
                 sheet.box(across, down, side, side, None, theme.dim)
                 if self.captions:
-                    self._caption(sheet, across, down - 1.4 * theme.size, side, (row, column))
+                    high = _CAPTION * theme.size
+                    self._caption(sheet, across, down - high, side, (row, column))
         self.bar.draw(sheet, x + left, top + len(self.layers) * step + theme.size)
 
     def _caption(
@@ -206,15 +209,15 @@ class HeadsPanel:
         assert captions is not None
         palette, size = theme.palette(captions.palette), theme.size
         fill = palette.colours(captions.places[place], "truecolor")
-        sheet.box(x, y, side, 1.4 * size, "#" + bytes(fill.round().astype(np.uint8)).hex())
-        text = captions.texts[place[0]][place[1]]
+        sheet.box(x, y, side, _CAPTION * size, hexadecimal(fill))
+        text = str(captions.texts[place])
         size *= min(1.0, 0.95 * side / measured(text, size))
         sheet.word(x + side / 2, y + theme.size, text, size, ink_on(fill), "center")
 
     def _step(self, theme: Theme) -> float:
         """From one row to the next."""
         _, side, gap = self._layout(theme)
-        return side + gap + (1.4 * theme.size if self.captions else 0.0)
+        return side + gap + (_CAPTION * theme.size if self.captions else 0.0)
 
     def _layout(self, theme: Theme) -> tuple[float, float, float]:
         left = max(measured(name, theme.size) for name in self.layers) + theme.size

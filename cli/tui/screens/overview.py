@@ -63,6 +63,12 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
         self.order = list(np.ndindex(state.trace.num_layers, state.trace.num_heads))
         """Of (layer, head), line by line."""
         self._values: np.ndarray | None = None
+        self._tints: tuple[Palette, np.ndarray] | None = None
+
+    @property
+    def are_coloured(self) -> bool:
+        """Whether the heads' names have the colours of their values."""
+        return self._tints is not None
 
     def on_resize(self, _: events.Resize) -> None:
         """Let the thumbnails fill the screen, neither flatter nor higher than a map may be."""
@@ -91,6 +97,9 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
     def sort(self, values: np.ndarray | None, order: list[tuple[int, int]]) -> None:
         """Draw the heads in another order, line by line, each with its value of [L, H] if any."""
         self._values, self.order = values, order
+        self._tints = None
+        if values is not None and self._ink.colored:
+            self._tints = tints(values, self._state.palette_seen)
         self._lines.clear()
         self.choose(*self.chosen)
 
@@ -136,8 +145,8 @@ class Thumbnails(ScrollView, can_focus=True, inherit_bindings=False):
         value = np.nan if self._values is None else float(self._values[layer, head])
         text = fit(_fitting(place, value, self._thumb.width), self._thumb.width)
         style = _STRONG if here else None
-        if self._values is not None and self._ink.colored:
-            palette, places = tints(self._values, self._state.palette_seen)
+        if self._tints is not None:
+            palette, places = self._tints
             style = palette.style(float(places[layer, head]), self._state.system)
             style += Style(bold=here, underline=here)
         return [Strip([Segment(text, style)]), *self._lines[layer, head]]
@@ -256,14 +265,10 @@ class OverviewScreen(PaneScreen):
         from dlcc.cli.draw.figure.maps import Captions
 
         palette, places = tints(values, self.state.palette)
-        count = self.state.trace.num_heads
-        numbers = {place: round(float(values[place]), 3) + 0.0 for place in order}  # no -0
-        texts = [f"{layer + 1}.{head + 1} {numbers[layer, head]:.3f}" for layer, head in order]
-        captions = Captions(
-            [texts[start : start + count] for start in range(0, len(texts), count)],
-            np.array([places[place] for place in order]).reshape(-1, count),
-            palette,
-        )
+        shape = -1, self.state.trace.num_heads
+        texts = [f"{at[0] + 1}.{at[1] + 1} {values[at]:z.3f}" for at in order]
+        shades = [places[at] for at in order]
+        captions = Captions(np.reshape(texts, shape), np.reshape(shades, shape), palette)
         said = f"{self._measure}, {_legend(values)}"
         return seen_heads(self.state, self.scale, order, said, captions)
 
@@ -279,7 +284,9 @@ class OverviewScreen(PaneScreen):
         blend = state.blend if state.view == PICTURE else ""
         scale = state.scale_for(choice, self.scale)
         values = self._values.get(self._measure)
-        legend = "" if values is None or not state.system else f"  names: {_legend(values)}"
+        legend = ""
+        if values is not None and self._thumbnails.are_coloured:
+            legend = f"  names: {_legend(values)}"
         room = self.app.size.width - 9
         bar = bar_of(scale, state, room, blend=blend)
         if len(bar) + len(legend) > room:
@@ -319,7 +326,7 @@ def _fitting(place: str, value: float, width: int) -> str:
     """A head's name with its value, if any, in as many digits as there is room for."""
     if not np.isnan(value):
         for digits in (3, 2, 1):
-            number = f"{round(value, digits) + 0.0:.{digits}f}"  # no -0
+            number = f"{value:z.{digits}f}"
             whole = f"{place} {number.replace('0.', '.', 1) if abs(value) < 1 else number}"
             if len(whole) <= width:
                 return whole
