@@ -32,6 +32,7 @@ from dlcc.cli.tui.screens.dialogs import Choose, Read, help_text
 from dlcc.cli.tui.screens.map import MapScreen
 from dlcc.cli.tui.screens.start import StartScreen
 from dlcc.cli.tui.state import Choice, Frame, ViewState
+from dlcc.cli.tui.widgets.graphics import ask_terminal
 from dlcc.cli.tui.widgets.ink import PALETTE_NAMES
 from dlcc.core.errors import DlccError
 from dlcc.core.files.paths import log_file
@@ -355,8 +356,9 @@ def view(
 ) -> None:
     """Open the viewer on a state, on the curves of runs, on a lesson or on the start screen."""
     if is_interactive():
-        app = ViewerApp(state, runs, lesson_number)
         take_keyboard()
+        ask_terminal()
+        app = ViewerApp(state, runs, lesson_number)
         app.run()
         if (app.return_code or 0) > 128:
             raise SystemExit(app.return_code)

@@ -1,12 +1,15 @@
-"""A picture in half blocks, two pixels a cell, with the weights of its patches over it."""
+"""A picture with the weights of its patches over it: in half blocks, two pixels a cell, or in the
+pixels of a terminal that shows them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from rich.segment import Segment
+from rich.segment import ControlType, Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Region, clamp
+from textual.app import ComposeResult
+from textual.geometry import Region, Size, clamp
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -23,9 +26,15 @@ from dlcc.cli.draw.pictures import (
     shades,
 )
 from dlcc.cli.tui.state import ViewState
+from dlcc.cli.tui.widgets.graphics import graphics, sixels
 from dlcc.cli.tui.widgets.ink import Ink, frame, palette_of
 
 _MARK = Style(color="white", bgcolor="black", bold=True)
+_HALVES = (2, 1)  # (rows, columns) of pixels in a cell of half blocks
+_THIN = 200  # pixels of a picture to one of a frame's line
+
+Box = tuple[int, int, int, int]
+"""(top, left, bottom, right)"""
 
 
 class Picture(Widget):
@@ -37,6 +46,8 @@ class Picture(Widget):
 
         patch: tuple[int, int]
 
+    DEFAULT_CSS = "Picture > * { width: 100%; height: 100%; }"
+
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._image = np.zeros((1, 1, 3), dtype=np.uint8)
@@ -45,8 +56,19 @@ class Picture(Widget):
         self._full_color = False
         self._blend = LIT
         self.patch: tuple[int, int] | None = None
-        self.box: tuple[int, int, int, int] | None = None
-        """(top, left, bottom, right) in pixels of the image, drawn as a frame."""
+        self.box: Box | None = None
+        """In pixels of the image, drawn as a frame."""
+        self._graphics = graphics()
+        self._kitty: Any = None
+        """What shows pixels by kitty's graphics, where the terminal has them."""
+        if self._graphics is not None and self._graphics.widget is not None:
+            self._kitty = self._graphics.widget()
+        self._sixels = ""
+        """What shows them by sixels, as soon as the picture has been in sight."""
+
+    def compose(self) -> ComposeResult:
+        if self._kitty is not None:
+            yield self._kitty
 
     def show(
         self, image: np.ndarray, weights: np.ndarray | None, state: ViewState, blend: str = LIT
@@ -58,39 +80,117 @@ class Picture(Widget):
         self._ink = Ink(state.palette_seen, state.system, 1, signed)
         self._palette, self._system = palette_of(state.palette_seen, signed), state.system or ""
         self._full_color = self._system in FULL_COLOR and self._ink.colored
-        self.refresh()
+        self._draw()
 
     def place(self, patch: tuple[int, int] | None) -> None:
         """Put the cursor on a patch (row, column)."""
         self.patch = patch
+        self._draw()
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        self._sixels = ""
+        if self._kitty is not None:
+            self._kitty.display = self._is_sharp
+            if self._is_sharp and self.size:
+                self._kitty.image = self._drawn()
         self.refresh()
 
+    @property
+    def _is_sharp(self) -> bool:
+        """Whether the terminal's pixels are used."""
+        return self._graphics is not None and self._full_color
+
+    @property
+    def _cell(self) -> tuple[int, int]:
+        """(rows, columns) of pixels in a cell."""
+        return self._graphics.cell if self._graphics and self._full_color else _HALVES
+
+    @property
+    def _room(self) -> Size:
+        """The cells that there are. Sixels come in bands of six pixels, after which terminals go on
+        to the next line, and scroll where there is none."""
+        spare = 2 if self._is_sharp and self._kitty is None else 0
+        return Size(self.size.width, max(1, self.size.height - spare))
+
     def _shape(self) -> tuple[int, int]:
-        """(rows, columns), the rows even: the most pixels of the image's proportions."""
-        height, width = self._image.shape[:2]
-        factor = min(max(2, self.size.height * 2) / height, max(1, self.size.width) / width)
-        columns = clamp(round(width * factor), 1, max(1, self.size.width))
-        return max(2, int(height * factor) // 2 * 2), columns
+        """(rows, columns) of pixels, in whole cells: the most of the image's proportions."""
+        (height, width), (high, wide) = self._image.shape[:2], self._cell
+        room = self._room.height * high, max(1, self._room.width) * wide
+        factor = min(room[0] / height, room[1] / width)
+        columns = clamp(round(width * factor / wide), 1, room[1] // wide) * wide
+        return max(1, int(height * factor) // high) * high, columns
+
+    def _extent(self) -> tuple[int, int]:
+        """(lines, columns) of cells that the picture takes."""
+        rows, columns = self._shape()
+        return rows // self._cell[0], columns // self._cell[1]
 
     def _corner(self) -> tuple[int, int]:
         """(line, column) of the upper left corner: it stands in the middle."""
-        rows, columns = self._shape()
-        return max(0, self.size.height - rows // 2) // 2, max(0, self.size.width - columns) // 2
+        lines, columns = self._extent()
+        return max(0, self._room.height - lines) // 2, max(0, self._room.width - columns) // 2
+
+    def _colours(self, rows: int, columns: int) -> np.ndarray:
+        """The picture's pixels [rows, columns, 3] under its weights, with its box."""
+        colors = resized(self._image, rows, columns)
+        if self._full_color and self._weights is not None:
+            colors = blended(colors, self._weights, self._blend, self._palette, self._system)
+        if self._full_color and self.box is not None:
+            colors = framed(colors, self.box, self._image.shape[:2])
+        return colors
+
+    # In pixels
+
+    def _drawn(self) -> Any:
+        """A Pillow image in the terminal's pixels, with a frame around the cursor's patch; for
+        kitty's graphics as large as there is room, else as the picture."""
+        from PIL import Image
+
+        colors = self._colours(*self._shape())
+        if self.patch is not None and self._weights is not None:
+            (row, column), grid = self.patch, self._weights.shape
+            colors = framed(colors, (row, column, row + 1, column + 1), grid)
+        colors = colors.round().clip(0, 255).astype(np.uint8)
+        if self._kitty is None:
+            return Image.fromarray(colors)
+        (high, wide), (first, left) = self._cell, self._corner()
+        whole = Image.new("RGB", (self.size.width * wide, self.size.height * high), self._paper)
+        whole.paste(Image.fromarray(colors), (left * wide, first * high))
+        return whole
+
+    @property
+    def _paper(self) -> tuple[int, int, int]:
+        return self.background_colors[1].rgb
+
+    def _over(self) -> Segment | None:
+        """What draws sixels over the half blocks, if nothing is in front of all of them."""
+        if not self._is_sharp or self._kitty is not None or not self.screen.is_active:
+            return None
+        if self.screen.find_widget(self).visible_region != self.region:
+            return None
+        self._sixels = self._sixels or sixels(self._drawn())
+        first, left = self._corner()
+        place = f"\x1b7\x1b[{self.region.y + first + 1};{self.region.x + left + 1}H"
+        return Segment(f"{place}{self._sixels}\x1b8", None, [(ControlType.CURSOR_FORWARD, 0)])
+
+    # In half blocks
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Compose the picture once, then draw its lines."""
-        rows, columns = self._shape()
         self._first, self._left = self._corner()
-        self._colors, self._steps = resized(self._image, rows, columns), None
+        lines, columns = self._extent()
+        self._colors = self._colours(2 * lines, columns)
+        self._steps = None
         if self._weights is not None:
-            self._steps = self._ink.levels(enlarged(self._weights, (rows, columns)))
-            if self._full_color:
-                self._colors = blended(
-                    self._colors, self._weights, self._blend, self._palette, self._system
-                )
-        if self.box is not None and self._full_color:
-            self._colors = self._framed(self._colors, self.box)
-        return super().render_lines(crop)
+            self._steps = self._ink.levels(enlarged(self._weights, (2 * lines, columns)))
+        strips = super().render_lines(crop)
+        below = self._first + lines - crop.y  # when it is drawn, the lines above have been
+        if 0 <= below < len(strips) and (over := self._over()):
+            strips[below] = Strip([over, *strips[below]], strips[below].cell_length)
+        return strips
 
     def render_line(self, y: int) -> Strip:
         base = self.rich_style
@@ -107,15 +207,6 @@ class Picture(Widget):
         self._draw_cursor(cells, y)
         cells = [Segment(" " * self._left), *cells]
         return Strip(cells).crop_extend(0, self.size.width, base).apply_style(base)
-
-    def _framed(self, colors: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-        """The pixels [rows, columns, 3] with a white line along the inner edge of a box."""
-        found, (height, width) = colors.copy(), self._image.shape[:2]
-        top, bottom = (round(edge * len(found) / height) for edge in box[::2])
-        left, right = (round(edge * found.shape[1] / width) for edge in box[1::2])
-        inside = found[top:bottom, left:right]
-        inside[[0, -1]], inside[:, [0, -1]] = 255, 255
-        return found
 
     def _shades(self, glyphs: list[str], steps: list[int] | None) -> list[Segment]:
         """A line without full colour: glyphs are lightness, or weights where colour is lacking."""
@@ -149,8 +240,29 @@ class Picture(Widget):
         frame(cells, y, range(top, max(top + 1, bottom)), range(left, max(left + 1, right)), _MARK)
 
     def on_click(self, event: events.Click) -> None:
-        (rows, columns), (first, left) = self._shape(), self._corner()
-        y, x = event.y - first, event.x - left
-        if self._weights is not None and 0 <= y < rows // 2 and 0 <= x < columns:
+        (lines, columns), (first, left) = self._extent(), self._corner()
+        y, x = event.screen_y - self.region.y - first, event.screen_x - self.region.x - left
+        if self._weights is not None and 0 <= y < lines and 0 <= x < columns:
             grid = self._weights.shape
-            self.post_message(self.Touched((2 * y * grid[0] // rows, x * grid[1] // columns)))
+            self.post_message(self.Touched((y * grid[0] // lines, x * grid[1] // columns)))
+
+
+def framed(colors: np.ndarray, box: Box, shape: tuple[int, ...]) -> np.ndarray:
+    """Pixels [rows, columns, 3] with a white line along the inner edge of a box, around a black one
+    where there is room.
+
+    Args:
+        colors: the pixels.
+        box: in steps of `shape`, (rows, columns).
+    """
+    found = colors.copy()
+    top, bottom = (round(edge * len(found) / shape[0]) for edge in box[::2])
+    left, right = (round(edge * found.shape[1] / shape[1]) for edge in box[1::2])
+    thick = max(1, len(found) // _THIN)
+    shades = (255, 0) if thick > 1 else (255,)
+    for inset, shade in enumerate(shades):
+        edge = inset * thick
+        inside = found[top + edge : bottom - edge, left + edge : right - edge]
+        inside[:thick], inside[-thick:] = shade, shade
+        inside[:, :thick], inside[:, -thick:] = shade, shade
+    return found
