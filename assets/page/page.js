@@ -1,6 +1,48 @@
-// A page of maps comes alive: another layer or head by button or key, the weight under the pointer,
-// and the text in the colours of the row that is pointed at. Without this the page reads as it is.
+// A page of maps comes alive: another layer, head or scale by button or key, the weight under the
+// pointer, and the text in the colours of the row that is pointed at. Without it the page reads too.
 (() => {
+  const DECADES = 3, SMALL = 56; // of the logarithmic scale; pixels of a map among all
+  const SCALES = ["shared", "own", "row", "log", "rank"];
+  // From weights to places on the bar, 0 to 1 or with signs -1 to 1, as Scale has it in Python.
+  const scaleOf = (name, values, columns, shared) => {
+    const sizes = values.map(Math.abs);
+    const most = (from, to) => sizes.subarray(from, to).reduce((top, size) => Math.max(top, size), 0);
+    const top = name === "own" ? most() : Math.max(most(), shared);
+    const tops = [], ranked = name === "rank" ? sizes.filter((size) => size > 0).sort() : [];
+    if (name === "row") for (let n = 0; n < sizes.length; n += columns) tops.push(most(n, n + columns));
+    const before = (size) => {
+      let [low, high] = [0, ranked.length];
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (ranked[middle] < size) low = middle + 1;
+        else high = middle;
+      }
+      return low;
+    };
+    const share = (size, n) => {
+      if (name === "log") return 1 + Math.log10(size / (top || 1)) / DECADES;
+      if (name === "row") return size / (tops[Math.floor(n / columns)] || 1);
+      if (name !== "rank") return size / (top || 1);
+      const first = before(size);
+      let last = first;
+      while (ranked[last] === size) last++;
+      return (first + last + 1) / 2 / ranked.length;
+    };
+    const at = (place) => {
+      if (name === "rank") {
+        const number = place * ranked.length; // halves to the even number, as in Python
+        return ranked[Math.round(number - (number % 2 === 0.5 ? 0.5 : 0)) - 1] || 0;
+      }
+      if (name === "log") return top * 10 ** (DECADES * (place - 1));
+      return name === "row" ? place : top * place;
+    };
+    const ends = [Math.min(...tops), Math.max(...tops)].map((end) => `${+end.toPrecision(2)}`);
+    return {
+      at,
+      place: (n) => (sizes[n] ? Math.sign(values[n]) * Math.min(Math.max(share(sizes[n], n), 0), 1) : 0),
+      row: `× each row's largest (${ends[0] === ends[1] ? ends[0] : ends.join(" to ")})`,
+    };
+  };
   const blend = (ramp, part) => {
     const place = Math.min(Math.max(part, 0), 1) * (ramp.length - 1);
     const left = Math.min(Math.floor(place), ramp.length - 2);
@@ -20,19 +62,20 @@
     const [layers, heads, rows, columns] = data.shape;
     const codes = new Uint16Array(Uint8Array.from(atob(data.codes), (c) => c.charCodeAt(0)).buffer);
     const [low, step] = data.signed ? [-data.most, (2 * data.most) / 65534] : [0, data.most / 65535];
-    const single = (layer, head, row, column) =>
-      low + step * codes[((layer * heads + head) * rows + row) * columns + column];
-    const weight = (row, column) => {
-      if (now.head < heads) return single(now.layer, now.head, row, column);
-      let sum = 0;
-      for (let head = 0; head < heads; head++) sum += single(now.layer, head, row, column);
-      return sum / heads;
+    const single = (layer, head) => {
+      const from = (layer * heads + head) * rows * columns;
+      return Float32Array.from(codes.subarray(from, from + rows * columns), (code) => low + step * code);
     };
-    const colour = (value) => {
-      const share = now.top ? value / now.top : 0;
-      return blend(data.ramp, data.signed ? (share + 1) / 2 : share);
+    const map = (layer, head) => {
+      if (head < heads) return single(layer, head);
+      const sum = single(layer, 0);
+      for (let n = 1; n < heads; n++) single(layer, n).forEach((value, place) => (sum[place] += value));
+      return sum.map((value) => value / heads);
     };
-    const now = { layer: data.shown[0], head: data.shown[1], row: -1, own: false, top: 1 };
+    const shade = (place) => blend(data.ramp, data.signed ? (place + 1) / 2 : place);
+    const weight = (row, column) => now.values[row * columns + column];
+    const colour = (row, column) => shade(now.scale.place(row * columns + column));
+    const now = { layer: data.shown[0], head: data.shown[1], row: -1, by: data.scale };
     const what = part.querySelector(".what"), says = part.querySelector(".says");
     const table = part.querySelector(".map table"), cells = [...part.querySelectorAll(".map td")];
     const text = part.querySelector(".text"), words = text ? [...text.children] : [];
@@ -41,21 +84,40 @@
     const buttons = { layer: [], head: [] };
 
     const scale = () => {
-      now.top = data.tops[+(now.head === heads)];
-      if (now.own) {
-        now.top = 0;
-        for (let n = 0; n < rows * columns; n++) {
-          now.top = Math.max(now.top, Math.abs(weight(Math.floor(n / columns), n % columns)));
-        }
-      }
-      const written = (value) => value.toFixed(now.top < 0.1 ? 4 : 2);
+      now.values = map(now.layer, now.head);
+      now.scale = scaleOf(now.by, now.values, columns, data.tops[+(now.head === heads)]);
+      const written = (value) => value.toFixed(value < 0.1 ? 4 : 2).replace(/^0\.0*$/, "0");
+      const at = (place) => written(now.scale.at(place));
       const [first, middle, last] = part.querySelectorAll(".bar b");
-      first.textContent = data.signed ? `−${written(now.top)}` : "0";
-      middle.textContent = data.signed ? "0" : written(now.top / 2);
-      last.textContent = (data.signed ? "+" : "") + written(now.top);
-      const kind = now.head < heads ? "heads" : "means";
-      const what = now.own ? "this map's own scale" : layers * heads > 1 ? `one scale for all ${kind}` : "";
-      part.querySelector(".bar small").textContent = ["weight", what].filter(Boolean).join(", ");
+      first.textContent = data.signed ? `−${at(1)}` : at(0);
+      middle.textContent = data.signed ? "0" : at(0.5);
+      last.textContent = (data.signed ? "+" : "") + at(1);
+      const meaning = {
+        shared: data.shared[+(now.head === heads)],
+        own: "this map's own scale", row: now.scale.row,
+        log: "logarithmic, one scale for all maps", rank: "by rank in this map",
+      }[now.by];
+      part.querySelector(".bar small").textContent = ["weight", meaning].filter(Boolean).join(", ");
+    };
+    const thumbnail = (picture) => {
+      const values = map(+picture.dataset.layer, +picture.dataset.head);
+      const found = scaleOf(now.by, values, columns, data.tops[0]);
+      const [high, wide] = [Math.min(rows, SMALL), Math.min(columns, SMALL)];
+      const canvas = document.createElement("canvas"), places = new Float32Array(high * wide);
+      [canvas.width, canvas.height] = [wide, high];
+      for (let n = 0; n < values.length; n++) { // each the largest of those it stands for
+        const down = Math.floor(Math.floor(n / columns) * high / rows);
+        const spot = down * wide + Math.floor((n % columns) * wide / columns), place = found.place(n);
+        if (Math.abs(place) > Math.abs(places[spot])) places[spot] = place;
+      }
+      paint(canvas, (n) => shade(places[n]));
+      picture.src = canvas.toDataURL();
+    };
+    const paint = (canvas, shaded) => {
+      const context = canvas.getContext("2d");
+      const pixels = context.createImageData(canvas.width, canvas.height);
+      for (let n = 0; n < canvas.width * canvas.height; n++) pixels.data.set([...shaded(n), 255], 4 * n);
+      context.putImageData(pixels, 0, 0);
     };
     const draw = () => {
       scale();
@@ -64,7 +126,8 @@
         what.textContent = heads > 1 ? `${data.names[now.layer]}, ${name}` : data.names[now.layer];
       }
       cells.forEach((cell, n) => {
-        const row = Math.floor(n / columns), value = weight(row, n % columns), shade = colour(value);
+        const row = Math.floor(n / columns), value = weight(row, n % columns);
+        const shade = colour(row, n % columns);
         cell.style.background = `rgb(${shade})`;
         cell.title = `${pairs(row, n % columns)} ${value.toFixed(3)}`;
         if (data.numbers) {
@@ -72,13 +135,7 @@
           cell.style.color = inkOn(shade);
         }
       });
-      if (canvas) {
-        const context = canvas.getContext("2d"), pixels = context.createImageData(columns, rows);
-        for (let n = 0; n < rows * columns; n++) {
-          pixels.data.set([...colour(weight(Math.floor(n / columns), n % columns)), 255], 4 * n);
-        }
-        context.putImageData(pixels, 0, 0);
-      }
+      if (canvas) paint(canvas, (n) => colour(Math.floor(n / columns), n % columns));
       for (const side of ["layer", "head"]) {
         buttons[side].forEach((each, n) => each.setAttribute("aria-pressed", n === now[side]));
       }
@@ -90,7 +147,8 @@
       says.textContent = column < 0 ? data.query[row]
         : `${pairs(row, column)}: ${weight(row, column).toFixed(4)}`;
       words.forEach((word, place) => {
-        const value = weight(row, place), shade = colour(value), seen = Math.abs(value) >= now.top / 10;
+        const value = weight(row, place), shade = colour(row, place);
+        const seen = Math.abs(now.scale.place(row * columns + place)) >= 0.1;
         word.style.background = seen ? `rgb(${shade})` : "none";
         word.style.color = seen ? inkOn(shade) : "inherit";
         word.title = value.toFixed(4);
@@ -117,14 +175,14 @@
     const numbered = (count) => [...Array(count).keys()].map((n) => `${n + 1}`);
     switches("layer", numbered(layers));
     switches("head", heads > 1 ? [...numbered(heads), "mean"] : []);
-    const own = () => {
-      now.own = !now.own;
+    const rescale = () => {
+      now.by = SCALES[(SCALES.indexOf(now.by) + 1) % SCALES.length];
+      part.querySelectorAll("img[data-head]").forEach(thumbnail);
       draw();
     };
-    if (layers * heads > 1) {
-      made("button", "scale", controls).onclick = own;
-      made("small", "  keys: ← → head, ↑ ↓ layer, s scale", controls);
-    }
+    made("button", "scale", controls).onclick = rescale;
+    const moves = layers * heads > 1 ? "← → head, ↑ ↓ layer, " : "";
+    made("small", `  keys: ${moves}s scale: shared, own, by row, logarithmic, by rank`, controls);
     what.after(controls);
     for (const small of part.querySelectorAll("img[data-head]")) {
       small.onclick = () => choose(+small.dataset.layer, +small.dataset.head);
@@ -149,7 +207,7 @@
     part.tabIndex = 0;
     const keys = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
     part.onkeydown = (event) => {
-      if (event.key === "s") own();
+      if (event.key === "s") rescale();
       const by = keys[event.key];
       if (!by || (by[0] ? layers : heads) < 2) return;
       event.preventDefault();

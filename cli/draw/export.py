@@ -120,8 +120,12 @@ def export(
     theme: str = "paper",
     title: str = "",
     panels: "Callable[[], Sequence[Panel]] | None" = None,
+    first: tuple[int, int] | None = None,
 ) -> str:
     """Write traces into one file, in the format that its ending names; `Files.write` says more.
+
+    Args:
+        first: layer and head that a page opens on, from 0; the number of heads for their mean.
 
     Returns:
         What there is to say of it; mostly nothing.
@@ -157,7 +161,8 @@ def export(
 
         shown = panels() if panels else None
         if ending == ".html":
-            data = page_of(traces, chosen, palette, numbers, THEMES[theme], title, shown or ())
+            parts = traces, chosen, palette, numbers, THEMES[theme], title, shown or ()
+            data = page_of(*parts, first)
         else:
             shown = shown or map_panels(traces, chosen, palette, numbers)
             data, lacking = figure(ending, shown, THEMES[theme], title)

@@ -1,7 +1,8 @@
 """What is seen as a file or as printed lines: hidden, merged and subtracted as on the screen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,8 @@ class Seen:
     """As numbers."""
     palette: str = "viridis"
     formats: Sequence[str] = FORMATS
+    page: "Callable[[], tuple[AttentionTrace, tuple[int, int]] | None]" = lambda: None
+    """The trace for a page, where layers and heads can be switched, and those that it opens on."""
 
     def write(self, path: Path, theme: str, title: str = "") -> str:
         """Write it in the format that the ending names, a figure with a title above it.
@@ -49,12 +52,15 @@ class Seen:
             DataError: the file cannot be written.
         """
         check_ending(path, formats=self.formats)
-        palette = palette_of(self.palette, False)
+        palette, traces, first = palette_of(self.palette, False), [*self.traces], None
+        if path.suffix.lower() == ".html" and (whole := self.page()) is not None:
+            traces, first = [whole[0]], whole[1]
         return export(
-            *(path, [*self.traces], palette),
+            *(path, traces, palette),
             theme=theme,
             title=title,
             panels=lambda: self.panels,
+            first=first,
         )
 
 
@@ -66,7 +72,36 @@ def seen_in(state: ViewState, numbers: bool = False) -> Seen:
         numbers: whether the map's cells show their weights.
     """
     drawn = text_panel(state) if state.view == TEXT else panel(state, numbers=numbers)
-    return Seen([drawn], [shown_trace(state)], state.palette)
+    page = partial(_whole, state)
+    return Seen([drawn], [shown_trace(state)], state.palette, page=page)
+
+
+def _whole(state: ViewState) -> tuple[AttentionTrace, tuple[int, int]] | None:
+    """The trace as it is shown, words and special tokens treated as asked, with the layer and head
+    under the cursor; None for a difference, what is rolled out, and more than a page holds."""
+    from dlcc.cli.draw.figure.page import MOST
+
+    (number, layer, head), trace, shown = astuple(state.choice), state.trace, state.shown
+    layers, heads = trace.num_layers, trace.num_heads
+    head = heads if head == "mean" and heads > 1 else head
+    if state.minus is not None or not isinstance(head, int):
+        return None
+    if layers * heads * shown.values.size > MOST:
+        return None
+    weights = [
+        [state.map_of(Choice(number, row, column)).values for column in range(heads)]
+        for row in range(layers)
+    ]
+    whole = AttentionTrace(
+        np.array(weights),
+        shown.row_labels,
+        shown.column_labels,
+        kind=trace.kind,
+        title=trace_name(trace, number),
+        layer_names=trace.layer_names,
+        made_by=trace.made_by,
+    )
+    return whole, (layer, head)
 
 
 def panel(

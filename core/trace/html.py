@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcc.core.files.paths import asset
+from dlcc.core.trace.scales import Scale, scale_of
 from dlcc.core.trace.small import shrink
 
 Colour = tuple[int, int, int]
@@ -43,7 +44,9 @@ class Style:
     numbers: bool = False
     """Whether cells show their weights."""
     top: float = 0.0
-    """The weight at the ramp's end, where parts share a scale; 0: the largest of their own."""
+    """The weight at the ramp's end at least, where parts share a scale."""
+    scale: str = "shared"
+    """One of `SCALES`; the script switches through them."""
     most: int = _MOST_NUMBERS
     """Weights that come along, so that heads can be switched; with more, none do."""
 
@@ -91,18 +94,23 @@ def page_part(
     means = weights.mean(1, dtype=np.float32) if heads > 1 else weights[:, 0]  # [L, Q, K]
     values = means[layer] if head == heads else weights[layer, head]
     most, most_mean = (float(np.abs(each).max()) or 1.0 for each in (weights, means))
-    tops = style.top or most, most_mean  # heads have one scale, and means have one
-    top = tops[head == heads]
+    tops = max(style.top, most), most_mean  # heads have one scale, and means have one
+    scale = scale_of(style.scale, values, tops[head == heads], style.signed)
+    places = scale.places(values)
     few = max(values.shape) <= _MOST_TOKENS
     name = f"head {head + 1} of {heads}" if head < heads else f"mean of {heads} heads"
     what = f"{layer_names[layer]}, {name}" if heads > 1 else layer_names[layer]
     what = "" if what in (title, "layer 1") else what
     heading = f"<b>{_safe(title)}</b>{': ' * bool(what)}"
-    table = _table(values, query, key, top, style)
+    shared = ("one scale for all maps",) * 2 if style.top else ("", "")
+    if layers * heads > 1:
+        shared = "one scale for all heads", "one scale for all means"
+    meaning = shared[head == heads] if style.scale == "shared" else scale.meaning
+    table = _table(values, query, key, places, style)
     parts = [
         f'<p>{heading}<span class="what">{_safe(what)}</span></p>',
-        f'<div class="map">{table if few else _picture(values, top, style, _LARGE, what)}</div>',
-        _bar(top, style, "weight, one scale for all " + ("means" if head == heads else "heads")),
+        f'<div class="map">{table if few else _picture(places, style, _LARGE, what)}</div>',
+        _bar(scale, style, ", ".join(part for part in ("weight", meaning) if part)),
         '<p class="says"></p>',
     ]
     if not few and len(query) <= _MOST_LINES:
@@ -111,7 +119,7 @@ def page_part(
         parts.append(_all_heads(weights, layer_names, tops[0], style))
     if weights.size <= style.most:
         words = " ".join(f"<span>{_safe(word)}</span>" for word in key)
-        data = _data(weights, (query, key, layer_names), tops, style, (layer, head))
+        data = _data(weights, (query, key, layer_names), tops, shared, style, (layer, head))
         parts += [f'<p class="text">{words}</p>', data]
     return _section(parts)
 
@@ -130,7 +138,7 @@ def text_part(
     """
     spans = []
     for word, value, joined in words:
-        shade = _shades(np.array([[value]]), top, style)[0, 0]
+        shade = _shades(np.array([[value / top]]), style)[0, 0]
         look = f"background:rgb({_rgb(shade)});color:{ink_on(shade)}"
         look = look if abs(value) >= _FAINT * top else "background:none"
         span = f'<span style="{look};padding:.15em 0" title="{value:.4f}">{_safe(word)}</span>'
@@ -139,7 +147,7 @@ def text_part(
         [
             f"<p><b>{_safe(title)}</b></p>",
             f'<p class="text">{"".join(spans)}</p>',
-            _bar(top, style, meaning),
+            _bar(Scale("shared", top, style.signed), style, meaning),
         ]
     )
 
@@ -151,12 +159,16 @@ def _section(parts: Sequence[str]) -> str:
 
 
 def _table(
-    values: np.ndarray, queries: Sequence[str], keys: Sequence[str], top: float, style: Style
+    values: np.ndarray,
+    queries: Sequence[str],
+    keys: Sequence[str],
+    places: np.ndarray,
+    style: Style,
 ) -> str:
-    """A cell a weight; queries are rows, keys columns."""
+    """A cell a weight in the colour of its place; queries are rows, keys columns."""
     heads = "".join(f'<th scope="col">{_safe(key)}</th>' for key in keys)
     rows = []
-    for query, row, shades in zip(queries, values, _shades(values, top, style), strict=True):
+    for query, row, shades in zip(queries, values, _shades(places, style), strict=True):
         cells = "".join(
             f'<td style="background:rgb({_rgb(shade)});color:{ink_on(shade)}" '
             f'title="{_safe(query)} → {_safe(key)} {weight:.3f}">'
@@ -186,8 +198,7 @@ def _all_heads(weights: np.ndarray, layer_names: Sequence[str], top: float, styl
         cells.append(f"<span>{_safe(name)}</span>")
         cells += [
             _picture(
-                values,
-                top,
+                scale_of(style.scale, values, top, style.signed).places(values),
                 style,
                 _SMALL,
                 f"{name}, head {n + 1}",
@@ -202,29 +213,23 @@ def _all_heads(weights: np.ndarray, layer_names: Sequence[str], top: float, styl
     )
 
 
-def _picture(
-    values: np.ndarray, top: float, style: Style, side: int, title: str, more: str = ""
-) -> str:
+def _picture(places: np.ndarray, style: Style, side: int, title: str, more: str = "") -> str:
     """A map as a picture, its longer side of `side` pixels, each the largest of those it stands
     for."""
-    rows, columns = values.shape
-    wide, high = (max(1, round(side * n / max(values.shape))) for n in (columns, rows))
-    small = shrink(values.astype(np.float32), min(rows, side), min(columns, side))
-    data = base64.b64encode(png(_shades(small, top, style))).decode()
+    rows, columns = places.shape
+    wide, high = (max(1, round(side * n / max(places.shape))) for n in (columns, rows))
+    small = shrink(places.astype(np.float32), min(rows, side), min(columns, side))
+    data = base64.b64encode(png(_shades(small, style))).decode()
     return (
         f'<img alt="{_safe(title)}" title="{_safe(title)}" width="{wide}" height="{high}"{more} '
         f'src="data:image/png;base64,{data}">'
     )
 
 
-def _bar(top: float, style: Style, meaning: str) -> str:
+def _bar(scale: Scale, style: Style, meaning: str) -> str:
     colours = ", ".join(f"rgb({_rgb(colour)})" for colour in style.ramp)
-    digits = 2 if top >= 0.1 else 4
-    ends = (
-        (f"−{top:.{digits}f}", "0", f"+{top:.{digits}f}")
-        if style.signed
-        else ("0", f"{top / 2:.{digits}f}", f"{top:.{digits}f}")
-    )
+    low, middle, end = (_written(scale.value(place)) for place in (0.0, 0.5, 1.0))
+    ends = (f"−{end}", "0", f"+{end}") if style.signed else (low, middle, end)
     numbers = "".join(f"<b>{end}</b>" for end in ends)
     return (
         f'<div class="bar"><small>{_safe(meaning)}</small>'
@@ -233,10 +238,16 @@ def _bar(top: float, style: Style, meaning: str) -> str:
     )
 
 
+def _written(value: float) -> str:
+    digits = 2 if value >= 0.1 else 4
+    return f"{value:.{digits}f}" if round(value, digits) else "0"
+
+
 def _data(
     weights: np.ndarray,
     names: tuple[Sequence[str], Sequence[str], Sequence[str]],
     tops: Sequence[float],
+    shared: Sequence[str],
     style: Style,
     shown: tuple[int, int],
 ) -> str:
@@ -250,6 +261,8 @@ def _data(
         "codes": base64.b64encode(steps.round().astype("<u2").tobytes()).decode(),
         "most": most,
         "tops": tops,
+        "shared": shared,
+        "scale": style.scale,
         "signed": style.signed,
         "ramp": [list(map(int, colour)) for colour in style.ramp],
         "numbers": style.numbers,
@@ -262,9 +275,9 @@ def _data(
     return f'<script type="application/json">{text}</script>'
 
 
-def _shades(values: np.ndarray, top: float, style: Style) -> np.ndarray:
-    """[rows, columns, 3] uint8."""
-    shares = values.astype(np.float32) / top
+def _shades(places: np.ndarray, style: Style) -> np.ndarray:
+    """[rows, columns, 3] uint8, for places on the bar."""
+    shares = places.astype(np.float32)
     places = ((shares + 1) / 2 if style.signed else shares).clip(0, 1) * (len(style.ramp) - 1)
     ramp = np.array(style.ramp, np.float32)
     left = np.minimum(places.astype(int), len(ramp) - 2)

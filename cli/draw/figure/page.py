@@ -12,10 +12,11 @@ from dlcc.cli.draw.figure.traces import is_signed, scales_of
 from dlcc.cli.draw.numbers import Chosen
 from dlcc.cli.draw.palette import PALETTES, Palette
 from dlcc.core.trace.html import Style, page, page_part, text_part
+from dlcc.core.trace.scales import Scale
 from dlcc.core.trace.trace import AttentionTrace
 
-_SAME = ("shared", "own")  # scales that a page has as well
-_MOST = 4_000_000  # weights that a page carries for its script: 11 MB
+MOST = 4_000_000
+"""Weights that a page carries for its script: 11 MB."""
 
 
 def page_of(
@@ -26,6 +27,7 @@ def page_of(
     theme: Theme,
     title: str = "",
     panels: Sequence[Panel] = (),
+    shown: tuple[int, int] | None = None,
 ) -> str:
     """HTML in one file: the panels, below them the maps of the traces.
 
@@ -37,10 +39,13 @@ def page_of(
         theme: colours.
         title: of all.
         panels: what stands above: an answer, a picture.
+        shown: layer and head that are seen first, from 0; the number of heads for their mean.
     """
     parts: list[str] = []
+    seen = Scale("shared", 0.0)
     for panel in panels:
-        if traces and isinstance(panel, MapPanel | HeadsPanel) and panel.scale.name in _SAME:
+        if traces and isinstance(panel, MapPanel | HeadsPanel):
+            seen = panel.scale
             continue  # that map is the one below
         if isinstance(panel, TextPanel):
             parts += _texts(panel, theme)
@@ -53,10 +58,12 @@ def page_of(
         signed = is_signed(trace)
         colours = _ramp(PALETTES["signed"] if signed else palette, theme)
         top = scales[signed].top if len(traces) > 1 else 0.0
-        style = Style(colours, signed, numbers, top, _MOST)
+        if seen.name in ("shared", "log"):  # of maps that are not on the page as well
+            top = max(top, seen.top)
+        style = Style(colours, signed, numbers, top, seen.name, MOST)
         names = [trace.layer_names[layer] for layer in layers]
         weights = trace.weights[np.ix_(layers, heads)]
-        alone = (len(layers) - 1, 0) if len(traces) > 1 or len(layers) * len(heads) == 1 else None
+        alone = (len(layers) - 1, 0) if len(traces) > 1 or len(layers) * len(heads) == 1 else shown
         name = trace.title or trace.kind
         parts.append(page_part(name, weights, trace.query, trace.key, names, style, alone))
     heading = title or (traces[0].title if traces else "") or "Attention"

@@ -1,14 +1,19 @@
 """What is seen goes into a file: each screen, in any theme, and nothing is replaced unasked."""
 
+import base64
+import json
 import re
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from textual.widgets import Input
 from viewing import Viewed, image_trace, state_of, text_trace, view
 
+from dlcc.cli.tui.export import seen_in
+from dlcc.cli.tui.state import Choice
 from dlcc.core.trace.trace import AttentionTrace
 
 
@@ -154,3 +159,35 @@ def test_characters_that_no_font_has_are_named(run_dlcc, tmp_path, ending):
     AttentionTrace(np.full((1, 1, 3, 3), 1 / 3, np.float32), words, words).save(trace)
     said = run_dlcc("view", trace, "--export", figure).stderr
     assert ("no font here has" in said) is (ending == "png"), said
+
+
+def opened_on(page: str) -> dict[str, Any]:
+    """What a page's script draws from."""
+    return json.loads(re.findall(r'<script type="application/json">(.*?)</script>', page)[0])
+
+
+@pytest.mark.parametrize(("head", "number"), [(2, 2), ("mean", 3)])
+def test_a_page_holds_all_heads_and_opens_on_the_one_that_is_seen(tmp_path, head, number):
+    trace = text_trace()
+    state = state_of(trace, choice=Choice(0, 1, head), words=True)
+    state.scale = "log"
+    path = tmp_path / "page.html"
+    seen_in(state).write(path, "paper")
+    page = path.read_text()
+    data = opened_on(page)
+    assert data["shape"] == [2, 3, 6, 6]  # pieces are one word, as on the screen
+    assert data["key"][2] == "student"
+    assert data["shown"] == [1, number]
+    assert data["scale"] == "log"
+    assert page.count("<img") == 6
+    seen = state.map_of(Choice(0, 1, 1)).values
+    codes = np.frombuffer(base64.b64decode(data["codes"]), "<u2").reshape(data["shape"])
+    assert np.allclose(codes[1, 1] / 65535 * data["most"], seen, atol=1e-4)
+
+
+def test_a_page_of_a_difference_holds_it_alone(tmp_path):
+    state = state_of(text_trace(), choice=Choice(0, 1, 2))
+    state.minus = Choice(0, 0, 0)
+    path = tmp_path / "page.html"
+    seen_in(state).write(path, "paper")
+    assert opened_on(path.read_text())["shape"] == [1, 1, 7, 7]

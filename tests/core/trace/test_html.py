@@ -1,6 +1,7 @@
 """What a notebook, and a page, shows of a trace."""
 
 import base64
+import html
 import json
 import re
 from io import BytesIO
@@ -11,6 +12,7 @@ from PIL import Image
 from viewing import random_weights, text_trace
 
 from dlcc.core.trace.html import Style, page, page_part, png, text_part
+from dlcc.core.trace.scales import SCALES, scale_of
 from dlcc.core.trace.trace import AttentionTrace
 
 
@@ -62,6 +64,27 @@ def test_the_script_gets_the_weights_and_no_token_ends_it() -> None:
     data = json.loads(re.findall(r"json\">(.*?)</script>", part)[0])
     codes = np.frombuffer(base64.b64decode(data["codes"]), "<u2").reshape(data["shape"])
     assert np.allclose((codes / 32767 - 1) * data["most"], trace.weights - 0.5, atol=1e-4)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("shift", [0.0, 0.2])
+def test_each_scale_colours_cells_heads_and_bar(scale: str, shift: float) -> None:
+    trace = text_trace()
+    weights = trace.weights - shift
+    ramp = ((0, 0, 0), (200, 200, 200))
+    style = Style(ramp, signed=shift > 0, scale=scale)
+    part = page_part("model", weights, trace.query, trace.key, trace.layer_names, style, (1, 2))
+    fitted = scale_of(scale, weights[1, 2], float(np.abs(weights).max()), shift > 0)
+    places = fitted.places(weights[1, 2])
+    shades = ((places + 1) / 2 if shift else places) * 200
+    found = re.findall(r'<td style="background:rgb\((\d+),', part)
+    assert list(map(int, found)) == shades.round().astype(int).ravel().tolist()
+    data = re.findall(r'base64,([^"]+)" *>', part)[-1]  # of the same head, small
+    pixels = np.asarray(Image.open(BytesIO(base64.b64decode(data))))
+    assert np.array_equal(pixels[..., 0], shades.round().astype(int))
+    said = "one scale for all heads" if scale == "shared" else html.escape(fitted.meaning)
+    assert f"<small>weight, {said}</small>" in part
+    assert json.loads(re.findall(r"json\">(.*?)</script>", part)[0])["scale"] == scale
 
 
 def test_a_page_reads_without_its_script() -> None:
