@@ -22,8 +22,11 @@ from dlcc.cli.tui.widgets.picture import Picture
 _MOST = 9  # maps at once
 _LEAST = Size(24, 11)  # of a map with its lines
 _LINES = 4  # of a map's name, scale and value
-_CUT = (0, 0)  # the size of cells where not all of a map is in sight
+_CUT = (0, 0, 0)  # how clear panes are in which not all of a map is in sight
 _CLEAR = 24  # pixels across a picture that is still one
+
+Clarity = tuple[int, int, int]
+"""Whether columns are named by words, not numbers; lines and columns of a cell, or pixels."""
 
 
 class Pane(Vertical):
@@ -130,30 +133,30 @@ class BesideScreen(PaneScreen):
         return across
 
     @property
-    def _clear(self) -> tuple[int, int]:
-        """From which size a map, or a picture, is worth looking at."""
-        return (_CLEAR, _CLEAR) if self._as_picture else (1, 2)
+    def _clear(self) -> Clarity:
+        """From where a map, or a picture, is worth looking at."""
+        return (1, _CLEAR, _CLEAR) if self._as_picture else (1, 1, 2)
 
-    def _largest(self, count: int) -> tuple[tuple[int, int], int]:
-        """The largest cells, or pixels across, of so many panes, and how many stand in a row; less
-        than `_CUT` where there is no room."""
+    def _largest(self, count: int) -> tuple[Clarity, int]:
+        """How clear so many panes are at most, and how many then stand in a row; less than `_CUT`
+        where there is no room."""
         ways = ((self._size_of(count, across), across) for across in range(1, count + 1))
         return max(ways, key=lambda way: (way[0], -(-count % way[1]), way[1]))
 
-    def _size_of(self, count: int, across: int) -> tuple[int, int]:
+    def _size_of(self, count: int, across: int) -> Clarity:
         room = Size(
             self.app.size.width // across - 1, (self.app.size.height - 1) // -(-count // across)
         )
         if room.width < _LEAST.width - 1 or room.height < _LEAST.height:
-            return (-1, 0) if count > 1 else _CUT
+            return (-1, 0, 0) if count > 1 else _CUT
         room = Size(room.width, room.height - _LINES)
         if self._as_picture:
             pixels = min(room.width, 2 * room.height)
-            return pixels, pixels
+            return 1, pixels, pixels
         layouts = [fitted(each, room, sizes(each, self._is_colored)) for each in self._first_maps()]
         if not all(each.whole for each in layouts):
             return _CUT
-        return min((each.cell.lines, each.cell.width) for each in layouts)
+        return min((each.words > 1, each.cell.lines, each.cell.width) for each in layouts)
 
     @property
     def _is_colored(self) -> bool:

@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 
-MOST, LEAST = 8, 3  # lines of the screen
+MOST, LEAST = 12, 3  # lines of the screen
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # of a cell [4, 2]
 _STRENGTHS = (0.06, 0.25, 0.6)
 """Shares of the scale from which a line is dotted, drawn through, and drawn twice as thick."""

@@ -26,6 +26,7 @@ from dlcc.core.trace.scales import scale_of
 _DIM = Style(dim=True)
 _ASKS = Style(bold=True, underline=True)
 _ASKED = Style(underline=True)
+_WIDEST = {True: 2, False: 5}  # cells between words of a short text that asks itself, or another
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         """Whether the text asks itself."""
         self._rays: tuple[np.ndarray, np.ndarray] | None = None
         """The lines between two texts, where there is room for them."""
+        self._gap, self._left, self._top = 1, 0, 0
+        """Cells between words, and free ones before and above short texts."""
 
     # What is shown
 
@@ -140,19 +143,20 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         if self._state is None or width < 2:
             return
         self._lines = []
+        self._gap, self._left = self._spread(width)
         for number, block in enumerate(self._blocks):
             if number:
                 self._lines.append(Line(-1))
             if block.heading:
                 self._lines.append(Line(number))
             line: list[tuple[int, int, str]] = []
-            x = 0
+            x = self._left
             for first, end in _unbroken(block.words):
                 length = sum(self._room(text) for text, _ in block.words[first:end]) + 1
                 if line and x + length >= width:
                     self._lines.append(Line(number, tuple(line)))
                     line, x = [], 0
-                x += 1  # a space, or the mark of the word that asks
+                x += self._gap if line else 1  # spaces, or the mark of the word that asks
                 for place in range(first, end):
                     text = block.words[place][0]
                     room = self._room(text)
@@ -160,8 +164,24 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
                     x += room
             self._lines.append(Line(number, tuple(line)))
         self._make_room_for_rays()
-        self.virtual_size = Size(width, len(self._lines))
+        free = self.container_size.height - len(self._lines)
+        self._top = max(0, free // 2) if self._left else 0
+        self.virtual_size = Size(width, self._top + len(self._lines))
         self.place()
+
+    def _spread(self, width: int) -> tuple[int, int]:
+        """The cells between words and those before the first, so that texts of one line each stand
+        in the middle, wide apart; 1 and 0 where one of them takes more lines."""
+        gaps = max(len(_unbroken(block.words)) for block in self._blocks)
+        lengths = [
+            sum(self._room(text) for text, _ in block.words) + len(_unbroken(block.words)) + 1
+            for block in self._blocks
+        ]
+        free = width - max(lengths)
+        if free < 2:
+            return 1, 0
+        gap = min(_WIDEST[self.one_text], 1 + free // (gaps + 1))
+        return gap, (free - (gap - 1) * (gaps - 1)) // 2
 
     def _make_room_for_rays(self) -> None:
         """Part two texts of a line each, where the screen has room, by lines from one to the other;
@@ -207,6 +227,11 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         )
         return next(found, 0)
 
+    def _line_at(self, y: int) -> Line:
+        """What stands on a line of the screen."""
+        y += round(self.scroll_y) - self._top
+        return self._lines[y] if 0 <= y < len(self._lines) else Line(-1)
+
     # Drawing
 
     def _mix(self) -> None:
@@ -219,15 +244,15 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
-        base, width, y = self._base, self.size.width, y + round(self.scroll_y)
-        line = self._lines[y] if y < len(self._lines) else Line(-1)
+        base, width, line = self._base, self.size.width, self._line_at(y)
         if line.ray >= 0 and self._rays is not None:
             drawn, strengths = (each[line.ray] for each in self._rays)
             return Strip(segments(drawn, strengths, base)).crop_extend(0, width, base)
         if line.block < 0:
             return Strip.blank(width, base)
         if not line.words:
-            heading = Segment(f" {self._blocks[line.block].heading}", base + _DIM)
+            text = " " * (self._left + 1) + self._blocks[line.block].heading
+            heading = Segment(text, base + _DIM)
             return Strip([heading]).crop_extend(0, width, base)
         return Strip(self._cells(line)).crop_extend(0, width, base)
 
@@ -240,7 +265,10 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         cells, x, closing = [], 0, " "
         for place, start, text in line.words:
             if start > x:
-                cells.append(Segment("[" if place == asks else closing, base))
+                opening = "[" if place == asks else " "
+                between = opening.rjust(start - x - 1) if start > x + 1 else ""
+                one = opening if place == asks else closing
+                cells.append(Segment(closing + between if between else one, base))
             closing = "]" if place == asks else " "
             level = steps[place] if steps else None
             style = base if level is None else styles[level]
@@ -259,8 +287,7 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
     # Mouse
 
     def on_click(self, event: events.Click) -> None:
-        y = event.y + round(self.scroll_y)
-        line = self._lines[y] if y < len(self._lines) else Line(-1)
+        line = self._line_at(event.y)
         before = [place for place, start, _ in line.words if start <= event.x]
         if before:
             self.post_message(self.Touched(before[-1], line.block == 0))
