@@ -81,7 +81,9 @@ class MapBody(Container):
         state, shown, grid = self.state, self.state.shown, self.grid
         if state.view not in state.views:
             state.view = state.views[0]
-        grid.display = state.view == MAP
+        if grid.display != (state.view == MAP):
+            grid.display = not grid.display
+            self.call_after_refresh(self.update_info)  # what is in sight is known then
         self.query_one("#pictures").display = state.view == PICTURE
         self.text.display = state.view == TEXT
         if state.view == TEXT:

@@ -49,8 +49,8 @@ def most_words(size: Size) -> int:
 
 
 def fitted(shown: ShownMap, size: Size, zooms: list[Cell]) -> Fitted:
-    """The largest cells, about as high as wide, that show the whole map; else the smallest, with
-    labels of one line where only numbers have room."""
+    """The largest cells, about as high as wide, that show the whole map, with whole labels where
+    there is room; else the smallest, with labels of one line where only numbers have room."""
     rows, columns = shown.values.shape
     longest = max(map(cell_len, shown.row_labels))
     label_width = min(longest, max(6, size.width // 4)) + 2
@@ -58,11 +58,12 @@ def fitted(shown: ShownMap, size: Size, zooms: list[Cell]) -> Fitted:
     flat = max(map(cell_len, shown.column_labels)) + 1
     ways = [
         (most, lines, across)
-        for most in (most_words(size), 1)
+        for labels in ((max(flat, most_words(size)), most_words(size)), (1,))
         for lines in range(max(1, height // rows), 0, -1)
         for across in range(
             min(width // columns, max(2 * lines, flat, NUMBER_WIDTH)), max(1, 2 * lines - 3), -1
         )
+        for most in labels
     ]
     for most, lines, across in ways:
         head = head_lines(shown.column_labels, across, most)

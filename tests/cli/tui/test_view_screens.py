@@ -1,5 +1,6 @@
 """The screens beside the map: heads, maps side by side, a cell's story, pictures, dialogs."""
 
+import asyncio
 import functools
 import json
 import re
@@ -764,3 +765,20 @@ def test_a_forced_word_stands_beside_what_was_written(monkeypatch):
 
     install(monkeypatch, attend=FakeSource(again=lambda *_: [text_trace(next(made))]))
     view(state_of(text_trace()), steps)
+
+
+def test_a_map_that_is_whole_has_no_minimap():
+    words = tuple(f"word{number}" for number in range(19))
+    trace = AttentionTrace(random_weights(1, 1, 19, 19), words, words)
+
+    async def run() -> None:
+        app = ViewerApp(state_of(trace))
+        async with app.run_test(size=(120, 36)) as pilot:
+            await pilot.pause(0.3)  # nothing else is drawn on the way
+            await pilot.press("w")
+            await pilot.pause(0.3)
+            assert app.screen.body.state.view == "map"
+            assert app.screen.body.grid.sight[2:] >= (19, 19)
+            assert not app.screen.body.minimap.display
+
+    asyncio.run(run())
