@@ -125,31 +125,33 @@ def page_part(
 
 
 def text_part(
-    title: str, words: Sequence[tuple[str, float, bool]], style: Style, meaning: str, top: float
+    title: str,
+    lines: Sequence[Sequence[tuple[str, float, bool]]],
+    style: Style,
+    meaning: str,
+    top: float,
 ) -> str:
-    """HTML: a running text, each word on the colour of its value, with that as its hint.
+    """HTML: running texts, each word on the colour of its value, with that as its hint.
 
     Args:
-        title: above it.
-        words: text, value, and whether no space stands before it.
+        title: above them.
+        lines: of each text the words: text, value, and whether no space stands before it.
         style: its colours.
         meaning: what a value is.
         top: the size of a value at the ramp's end.
     """
-    spans = []
-    for word, value, joined in words:
-        shade = _shades(np.array([[value / top]]), style)[0, 0]
-        look = f"background:rgb({_rgb(shade)});color:{ink_on(shade)}"
-        look = look if abs(value) >= _FAINT * top else "background:none"
-        span = f'<span style="{look};padding:.15em 0" title="{value:.4f}">{_safe(word)}</span>'
-        spans.append(("" if joined else " ") + span)
-    return _section(
-        [
-            f"<p><b>{_safe(title)}</b></p>",
-            f'<p class="text">{"".join(spans)}</p>',
-            _bar(Scale("shared", top, style.signed), style, meaning),
-        ]
-    )
+    texts = []
+    for words in lines:
+        spans = []
+        for word, value, joined in words:
+            shade = _shades(np.array([[value / top]]), style)[0, 0]
+            look = f"background:rgb({_rgb(shade)});color:{ink_on(shade)}"
+            look = look if abs(value) >= _FAINT * top else "background:none"
+            span = f'<span style="{look};padding:.15em 0" title="{value:.4f}">{_safe(word)}</span>'
+            spans.append(("" if joined else " ") + span)
+        texts.append(f'<p class="text">{"".join(spans)}</p>')
+    bar = _bar(Scale("shared", top, style.signed), style, meaning)
+    return _section([f"<p><b>{_safe(title)}</b></p>", *texts, bar])
 
 
 def _section(parts: Sequence[str]) -> str:

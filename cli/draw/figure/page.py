@@ -78,9 +78,9 @@ def _texts(panel: TextPanel, theme: Theme) -> Iterator[str]:
         if each.scale is not None:
             parts.append((each.heading, [each], each.scale, each.palette, "value"))
     for title, passages, scale, palette, label in parts:
-        words = [(w.text, w.value, w.joined) for passage in passages for w in passage.words]
+        lines = [[(w.text, w.value, w.joined) for w in passage.words] for passage in passages]
         style = Style(_ramp(palette, theme), palette.signed)
-        yield text_part(title, words, style, label, scale.top if scale else 1.0)
+        yield text_part(title, lines, style, label, scale.top if scale else 1.0)
 
 
 def _ramp(palette: Palette, theme: Theme) -> list[tuple[int, int, int]]:

@@ -46,8 +46,9 @@ class Bar:
             sheet.word(x + place * long, top + high + theme.size, text, small, theme.dim, align)
 
     def _with_room(self, size: float, long: float) -> Sequence[tuple[float, str]]:
-        """The ticks, or every second of them, or the ends: as many as stand apart."""
-        for step in (1, 2):
+        """The ticks, or every second of them, or the ends: as many as stand apart, the last among
+        them."""
+        for step in (step for step in (1, 2) if (len(self.ticks) - 1) % step == 0):
             kept = self.ticks[::step]
             if sum(measured(text, size) for _, text in kept) + size * len(kept) <= long:
                 return kept

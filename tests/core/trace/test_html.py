@@ -91,7 +91,7 @@ def test_a_page_reads_without_its_script() -> None:
     trace = text_trace(title="model")
     weights, style = trace.weights, Style(numbers=True, most=0)
     part = page_part("model", weights, trace.query, trace.key, trace.layer_names, style, (0, 1))
-    text = text_part("pos", [("so", 1, False), ("!", -1, True)], style, "", 1)
+    text = text_part("pos", [[("so", 1, False), ("!", -1, True)], [("it", 0, False)]], style, "", 1)
     whole = page("a <page>", [part, text], "#fff", "#000")
     plain = re.sub(r"<(script|style)>.*?</\1>", "", whole, flags=re.S)
     assert '<script type="application' not in whole
@@ -101,6 +101,7 @@ def test_a_page_reads_without_its_script() -> None:
     text = re.sub(r"<[^>]+>", "", plain)
     assert "layer 1, head 2 of" in text
     assert "so!" in text
+    assert whole.count('<p class="text">') == 2
     assert f"{weights.max():.2f}" in text  # of the colour bar
 
 

@@ -61,6 +61,9 @@ def test_a_colour_bar_has_numbers():
     assert signed == ((0, "−0.50"), (0.25, "−0.25"), (0.5, "0"), (0.75, "+0.25"), (1, "+0.50"))
     by_row = scale_of("row", np.array([[0.1, 0.2]]))
     assert bar_of(by_row, VIRIDIS).ticks[-1] == (1, "1.00")
+    logarithmic = MapPanel(np.array([[0.1, 0.9]]), ("a",), ("b", "c"), Scale("log", 0.99))
+    words = [text for text, *_ in texts(svg(logarithmic))]
+    assert words[-2:] == ["0.00099", "0.99"]  # the end has its number where not all have room
 
 
 def test_paper_is_white_and_the_terminal_is_as_the_screen():
