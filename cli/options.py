@@ -281,6 +281,27 @@ SkipBadRows = Annotated[
 ]
 
 
+class OptionGroup:
+    """Options that a command takes as one parameter; its subclasses are dataclasses of them."""
+
+
+@dataclass(frozen=True)
+class FigureOptions(OptionGroup):
+    """Where a figure goes, and how it looks."""
+
+    export: Export = None
+    theme: Theme = "paper"
+    title: FigureTitle = ""
+    force: Force = False
+
+
+@dataclass(frozen=True)
+class FileOptions(FigureOptions):
+    """The same with a trace for the viewer."""
+
+    save: Save = None
+
+
 def flag_of(each: Field[Any]) -> str:
     """The option of a setting, such as --learning-rate."""
     return flag(name_of(each))
@@ -389,18 +410,33 @@ def _numbers(name: str, text: str) -> tuple[int, ...]:
         raise UsageError("give whole numbers such as 64,128, or none", name, text) from None
 
 
+def _is_group(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, OptionGroup)
+
+
+def _options_in(group: type) -> list[inspect.Parameter]:
+    return [*inspect.signature(group).parameters.values()]
+
+
 def with_parameters(
     command: Callable[..., Any], parameters: Sequence[inspect.Parameter]
 ) -> Callable[..., Any]:
-    """`command` with parameters for Typer to read, beside its own; it is given those it takes."""
+    """`command` with parameters for Typer to read, beside its own; it is given those it takes. One
+    that is a group of options stands for all of them."""
     own = inspect.signature(command, eval_str=True)
     named = {each.name: each for each in own.parameters.values() if each.kind != each.VAR_KEYWORD}
     takes_all = len(named) < len(own.parameters)
+    groups = {name: each.annotation for name, each in named.items() if _is_group(each.annotation)}
 
     def run(**given: Any) -> Any:
+        for name, group in groups.items():
+            given[name] = group(**{each.name: given.pop(each.name) for each in _options_in(group)})
         return command(**{n: value for n, value in given.items() if takes_all or n in named})
 
-    everything = [each.replace(kind=each.KEYWORD_ONLY) for each in named.values()]
+    everything: list[inspect.Parameter] = []
+    for name, each in named.items():
+        taken = _options_in(groups[name]) if name in groups else [each]
+        everything += [option.replace(kind=option.KEYWORD_ONLY) for option in taken]
     everything += parameters
     run.__signature__ = own.replace(parameters=everything)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in everything}

@@ -7,15 +7,11 @@ import typer
 
 from dlcc.cli.options import (
     Embeddings,
-    Export,
-    FigureTitle,
-    Force,
+    FileOptions,
     Json,
     Numbers,
     Palette,
-    Save,
     Seed,
-    Theme,
     Tui,
     at_most_one,
 )
@@ -87,11 +83,7 @@ def attend(
     numbers: Numbers = False,
     palette: Palette = "viridis",
     tui: Tui = False,
-    save: Save = None,
-    export_to: Export = None,
-    theme: Theme = "paper",
-    title: FigureTitle = "",
-    force: Force = False,
+    output: FileOptions = FileOptions(),
     json_output: Json = False,
     seed: Seed = 0,
 ) -> None:
@@ -119,7 +111,7 @@ def attend(
 
     at_most_one(json=json_output, tui=tui)
     colours = chosen_palette(palette)
-    files = Files(save, export_to, theme, title, force)
+    files = Files(**vars(output))
     trained = None if load is None else load_trained(load)
     configs = _configs(mechanism, heads, not no_scale, temperature, mask, seed, trained)
     texts = _texts(query, key)

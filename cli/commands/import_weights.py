@@ -1,12 +1,13 @@
 """`dlcc import`: attention weights that another program kept, as a trace."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dlcc.cli.options import Export, FigureTitle, Force, Json, Save, Theme, Tui, at_most_one
+from dlcc.cli.options import FileOptions, Json, Tui, at_most_one
 
 
 def import_weights(
@@ -40,11 +41,7 @@ def import_weights(
         bool, typer.Option("--normalise", help="Divide each row by its sum.")
     ] = False,
     tui: Tui = False,
-    save: Save = None,
-    export_to: Export = None,
-    theme: Theme = "paper",
-    title: FigureTitle = "",
-    force: Force = False,
+    output: FileOptions = FileOptions(),
     json_output: Json = False,
 ) -> None:
     """Make a trace of attention weights that another program kept.
@@ -63,12 +60,13 @@ def import_weights(
     from dlcc.core.trace.arrays import read_tokens, read_weights, traces_of
 
     at_most_one(json=json_output, tui=tui)
-    files = Files(save, export_to, theme, title if export_to else "", force)
+    figure = output if output.export else replace(output, title="")  # else it is the trace's alone
+    files = Files(**vars(figure))
     traces = traces_of(
         read_weights(weights, array or ()),
         [] if tokens is None else read_tokens(tokens),
         [] if key_tokens is None else read_tokens(key_tokens),
-        title=title or weights.stem,
+        title=output.title or weights.stem,
         normalise=normalise,
         origin={"imported": str(weights)},
     )

@@ -9,14 +9,10 @@ import typer
 from dlcc.cli.options import (
     Ablate,
     Device,
-    Export,
-    FigureTitle,
-    Force,
+    FileOptions,
     Json,
     Numbers,
     Palette,
-    Save,
-    Theme,
     Tui,
     Words,
     at_most_one,
@@ -76,11 +72,7 @@ def look(
         typer.Option("--list", help="List the models of a folder, or of hub-cache.", metavar="DIR"),
     ] = None,
     tui: Tui = False,
-    save: Save = None,
-    export_to: Export = None,
-    theme: Theme = "paper",
-    title: FigureTitle = "",
-    force: Force = False,
+    output: FileOptions = FileOptions(),
     json_output: Json = False,
     device: Device = "auto",
 ) -> None:
@@ -116,7 +108,7 @@ def look(
         _list(json_output)
         return
     colours = chosen_palette(palette)
-    files = Files(save, export_to, theme, title, force)
+    files = Files(**vars(output))
     maker: Source | None = None
     if name in sources.names() or not _names_model(name):
         if generate or chat or hide_sinks or offline or ablate or words is not None:
@@ -142,7 +134,7 @@ def look(
     if maker is not None and head is None:
         shown = [mean_of_heads(trace, layer or trace.num_layers) for trace in shown]
         place = (1, 1)
-    if export_to is not None and export_to.suffix.lower() in (*FIGURES, ".txt"):
+    if output.export is not None and output.export.suffix.lower() in (*FIGURES, ".txt"):
         files.write(shown, colours, numbers, *place, to_save=numbered)
     else:
         files.write(numbered, colours, numbers, layer, head)

@@ -13,9 +13,7 @@ from dlcc.cli.options import (
     Checkpoint,
     Device,
     Encoding,
-    Export,
-    FigureTitle,
-    Force,
+    FileOptions,
     Format,
     Json,
     Model,
@@ -23,9 +21,7 @@ from dlcc.cli.options import (
     Palette,
     ResumeOutput,
     Runner,
-    Save,
     SkipBadRows,
-    Theme,
     Tui,
     at_most_one,
     check_map,
@@ -98,11 +94,7 @@ def sentiment(
     csv: Annotated[bool, typer.Option("--csv", help="Print the result as CSV.")] = False,
     resume_output: ResumeOutput = None,
     tui: Tui = False,
-    save: Save = None,
-    export_to: Export = None,
-    theme: Theme = "paper",
-    title: FigureTitle = "",
-    force: Force = False,
+    output: FileOptions = FileOptions(),
     json_output: Json = False,
     device: Device = "auto",
     runner: Runner = "auto",
@@ -130,7 +122,7 @@ def sentiment(
     from dlcc.core.sentiment.source import NO_ATTENTION, SentimentSource
 
     at_most_one(json=json_output, csv=csv, tui=tui)
-    files = Files(save, export_to, theme, title, force)
+    files = Files(**vars(output))
     shows = attention or tui or files.wanted
     needs = attention or tui or files.takes_traces
     if resume_output and (min_probability or shows):
@@ -138,7 +130,7 @@ def sentiment(
     colours = chosen_palette(palette)
     how = TableConfig(format=format, encoding=encoding, skip_bad_rows=skip_bad_rows)
     given = given_texts(texts or [], file, column, how)
-    if (layer or head) and not (attention or tui or export_to is not None):
+    if (layer or head) and not (attention or tui or output.export is not None):
         raise UsageError("--layer and --head choose the grid: add --attention, --export or --tui")
     source = SentimentSource(checkpoint, device, long, runner)
     if model is not None:

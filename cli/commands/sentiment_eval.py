@@ -1,7 +1,7 @@
 """`dlcc sentiment eval` and `dlcc sentiment compare`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +14,7 @@ from dlcc.cli.options import (
     Encoding,
     Json,
     Limit,
+    OptionGroup,
     Part,
     Seed,
     SkipBadRows,
@@ -39,28 +40,40 @@ Data = Annotated[
         metavar="PATH",
     ),
 ]
-Column = Annotated[str | None, typer.Option(help="A table's column with the text.", metavar="NAME")]
-LabelColumn = Annotated[
-    str | None, typer.Option(help="A table's column with the class.", metavar="NAME")
-]
-Labels = Annotated[
-    list[str] | None,
-    typer.Option(help="Read a label as another class; again for more.", metavar="NAME=CLASS"),
-]
 Long = Annotated[
     str, typer.Option(help="How long texts are read: windows (all of it) or ends.", metavar="HOW")
 ]
 
 
+@dataclass(frozen=True)
+class TextOptions(OptionGroup):
+    """How labelled texts are read."""
+
+    text_column: Annotated[
+        str | None, typer.Option("--column", help="A table's column with the text.", metavar="NAME")
+    ] = None
+    label_column: Annotated[
+        str | None, typer.Option(help="A table's column with the class.", metavar="NAME")
+    ] = None
+    classes_at: ClassesAt = None
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(help="Read a label as another class; again for more.", metavar="NAME=CLASS"),
+    ] = None
+    encoding: Encoding = None
+    skip_bad_rows: SkipBadRows = False
+
+    def split(self, seed: int) -> "SplitConfig":
+        """How the texts are read, and set apart with a seed."""
+        from dlcc.core.sentiment.config import SplitConfig
+
+        return SplitConfig(**vars(self), seed=seed)
+
+
 def evaluate(
     checkpoint: Checkpoint = None,
     data: Data = None,
-    column: Column = None,
-    label_column: LabelColumn = None,
-    classes_at: ClassesAt = None,
-    labels: Labels = None,
-    encoding: Encoding = None,
-    skip_bad_rows: SkipBadRows = False,
+    how: TextOptions = TextOptions(),
     part: Part = None,
     limit: Limit = None,
     long: Long = "windows",
@@ -86,21 +99,11 @@ def evaluate(
     """
     from dlcc.cli.console import by_model, counting, print_results, stdout
     from dlcc.cli.draw import scores as draw
-    from dlcc.core.sentiment.config import SplitConfig
     from dlcc.core.sentiment.score import score_texts
     from dlcc.core.sentiment.source import SentimentSource
 
     classifier = SentimentSource(checkpoint, device, long, "torch").classifier
-    columns = SplitConfig(
-        column,
-        label_column,
-        seed=seed,
-        classes_at=classes_at,
-        labels=labels,
-        encoding=encoding,
-        skip_bad_rows=skip_bad_rows,
-    )
-    chosen, reviews = _texts([classifier], data, columns, part)
+    chosen, reviews = _texts([classifier], data, how.split(seed), part)
     reviews = _sample(reviews, limit or _EXPLAINED if faithfulness else limit, seed)
     if faithfulness:
         _measure_faithfulness(classifier, chosen.name, reviews, seed, json_output)
@@ -152,12 +155,7 @@ def compare(
         typer.Argument(help="A trained GRU: run or checkpoint.", metavar="GRU", show_default=False),
     ] = None,
     data: Data = None,
-    column: Column = None,
-    label_column: LabelColumn = None,
-    classes_at: ClassesAt = None,
-    labels: Labels = None,
-    encoding: Encoding = None,
-    skip_bad_rows: SkipBadRows = False,
+    how: TextOptions = TextOptions(),
     limit: Limit = None,
     batch_tokens: Annotated[int, typer.Option(help="Tokens of a timed batch.")] = 8192,
     seconds: Annotated[float, typer.Option(help="Least time of each measurement.")] = 2.0,
@@ -194,18 +192,7 @@ def compare(
     lengths = [length for length in LENGTHS if length <= longest] or [longest]
     rows: list[dict[str, Any]] = [{"length": length} for length in lengths]
     if trained:
-        from dlcc.core.sentiment.config import SplitConfig
-
-        columns = SplitConfig(
-            column,
-            label_column,
-            seed=seed,
-            classes_at=classes_at,
-            labels=labels,
-            encoding=encoding,
-            skip_bad_rows=skip_bad_rows,
-        )
-        _, reviews = _texts(trained, data, columns, None)
+        _, reviews = _texts(trained, data, how.split(seed), None)
         reviews = _sample(reviews, limit, seed)
     for name, each in zip(names, trained, strict=False):
         for row in rows:

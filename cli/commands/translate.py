@@ -16,17 +16,13 @@ from dlcc.cli.options import (
     Checkpoint,
     Device,
     Encoding,
-    Export,
-    FigureTitle,
-    Force,
+    FileOptions,
     Json,
     Model,
     Numbers,
     Palette,
     ResumeOutput,
     Runner,
-    Save,
-    Theme,
     Tui,
     at_most_one,
 )
@@ -72,11 +68,7 @@ def translate(
     resume_output: ResumeOutput = None,
     ablate: Ablate = None,
     tui: Tui = False,
-    save: Save = None,
-    export_to: Export = None,
-    theme: Theme = "paper",
-    title: FigureTitle = "",
-    force: Force = False,
+    output: FileOptions = FileOptions(),
     json_output: Json = False,
     device: Device = "auto",
     runner: Runner = "auto",
@@ -103,7 +95,7 @@ def translate(
 
     at_most_one(json=json_output, tui=tui)
     colours = chosen_palette(palette)
-    files = Files(save, export_to, theme, title, force)
+    files = Files(**vars(output))
     shows = tui or files.wanted
     if resume_output and (shows or attention or (n_best != 1 and not json_output)):
         raise UsageError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlcc.cli.options import Export, FigureTitle, Force, Theme, Words
+from dlcc.cli.options import FigureOptions, Words
 from dlcc.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -76,10 +76,7 @@ def view(
     numbers: Annotated[
         bool, typer.Option("--numbers", help="Of --export: the weights in the map's cells.")
     ] = False,
-    export_to: Export = None,
-    theme: Theme = "paper",
-    title: FigureTitle = "",
-    force: Force = False,
+    output: FigureOptions = FigureOptions(),
 ) -> None:
     """Look at attention in the terminal, with the keyboard.
 
@@ -103,9 +100,9 @@ def view(
     from dlcc.cli.tui.widgets import patches
     from dlcc.core.errors import UsageError
 
-    if export_to is None and (word or numbers):
+    if output.export is None and (word or numbers):
         raise UsageError("--word and --numbers are for a figure: add --export FILE")
-    files = Files(None, export_to, theme, title, force)
+    files, export_to = Files(**vars(output)), output.export
     if not traces:
         if export_to is not None:
             raise UsageError("name a trace, as in dlcc view FILE.trace", "export", export_to)

@@ -12,15 +12,11 @@ from dlcc.cli.options import (
     Ablate,
     Checkpoint,
     Device,
-    Export,
-    FigureTitle,
-    Force,
+    FileOptions,
     Json,
     Model,
     ResumeOutput,
     Runner,
-    Save,
-    Theme,
     Tui,
     at_most_one,
 )
@@ -66,11 +62,7 @@ def predict(
     head: Annotated[int | None, typer.Option(help="One head's attention, from 1.")] = None,
     ablate: Ablate = None,
     tui: Tui = False,
-    save: Save = None,
-    export_to: Export = None,
-    theme: Theme = "paper",
-    title: FigureTitle = "",
-    force: Force = False,
+    output: FileOptions = FileOptions(),
     json_output: Json = False,
     resume_output: ResumeOutput = None,
     device: Device = "auto",
@@ -97,7 +89,7 @@ def predict(
     at_most_one(model=model is not None, checkpoint=checkpoint is not None)
     whole = "rollout" if checkpoint is not None and checkpoint.suffix == ".onnx" else "gradient"
     method = method or (whole if layer is None and head is None else "last")
-    files = Files(save, export_to, theme, title, force)
+    files = Files(**vars(output))
     source: Any = PictureSource(checkpoint, device, runner)
     if model is not None:
         from dlcc.core.huggingface.pictures import PictureModelSource
