@@ -2,7 +2,9 @@
 
 import re
 import shlex
+from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from dlcc.cli.draw.labels import display
@@ -17,11 +19,12 @@ from dlcc.cli.tui.state import (
     ViewState,
 )
 from dlcc.cli.tui.widgets.ink import PALETTE_NAMES
-from dlcc.core.errors import DataError, UsageError
+from dlcc.core.errors import DataError, DlccError, UsageError
 from dlcc.core.files.paths import asset
 from dlcc.core.files.remembered import recall, remember
 from dlcc.core.trace import maps
 from dlcc.core.trace.scales import SCALES
+from dlcc.core.trace.trace import load_traces
 from dlcc.core.train.metrics import METRICS, read_metrics
 from dlcc.core.train.runs import all_runs, is_run
 
@@ -59,6 +62,16 @@ def demos() -> list[Path]:
         return sorted(asset("demos").glob("*.trace"))
     except DataError:
         return []
+
+
+@cache
+def demo_of(kind: str) -> Path | None:
+    """The first demo of a kind of trace."""
+    for path in demos():
+        with suppress(DlccError):
+            if load_traces(path)[0].kind == kind:
+                return path
+    return None
 
 
 def recent() -> list[Path]:

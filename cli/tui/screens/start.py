@@ -1,6 +1,7 @@
 """The start screen: a sentence, a saved trace, a run folder or a demo."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,26 +26,54 @@ from dlcc.core.errors import DlccError
 from dlcc.core.sources import Source
 from dlcc.core.train.runs import name_of_run
 
+_OPENED = (
+    "A .trace file, as --save writes it or dlcc import makes it of another program's weights;\n"
+    "the folder of a training, with a map for each epoch; or a folder of traces."
+)
 _BACK = Key("escape", "Esc", "back", "Back to the map", footer="back")
 
 
+@dataclass(frozen=True)
+class Way:
+    """One way to a picture."""
+
+    line: str
+    go: Path | Callable[[], Any]
+    """What is opened, or done."""
+    said: Callable[[], Text] | None = None
+    """What it is, in a few lines."""
+    trace: Callable[[], Path | None] | None = None
+    """What it looks like."""
+
+
 class Preview(Vertical):
-    """The first map, or the picture, of the trace under the cursor."""
+    """What the way under the cursor leads to: in words, and as the first map or picture."""
 
     def compose(self) -> ComposeResult:
-        yield Static(id="previewed", markup=False)
+        yield Static(id="previewed")
         yield MapGrid()
         yield Picture()
 
-    def show(self, path: Path | None) -> None:
-        """Draw what a file holds; nothing where it is none, or cannot be read."""
+    _way: Way | None = None
+
+    def on_resize(self) -> None:
+        if self._way is not None:  # there may be room for it now
+            self.show(self._way)
+
+    def show(self, way: Way) -> None:
+        """Draw what there is to see; nothing of a file that cannot be read."""
+        self._way = way
         grid, picture = self.query_one(MapGrid), self.query_one(Picture)
         grid.can_focus = False
-        state = self._state_of(path) if path is not None and self.display else None
+        path = way.trace() if way.trace and self.display else None
+        state = self._state_of(path) if path is not None else None
         image = state.trace.image if state is not None else None
         grid.display = state is not None and image is None
         picture.display = image is not None
-        self.query_one("#previewed", Static).update(state.shown.title if state else "")
+        said = way.said() if way.said and self.display else Text()
+        if state is not None:
+            said = Text("\n").join(each for each in (said, Text(state.shown.title, "bold")) if each)
+        self.query_one("#previewed", Static).update(said)
         if state is not None and image is not None:
             picture.show(image, patches.weights(state), state)
         elif state is not None:
@@ -60,6 +89,39 @@ class Preview(Vertical):
             state.system = self.app.color_system  # type: ignore[attr-defined]  # our own app
             patches.begin(state)
         return state
+
+
+def _opening(kind: str, path: Path, name: str) -> Way:
+    """The way to what lies at a path."""
+    if path.is_dir():
+        return Way(f"{kind}: {display(name)}", path, partial(_run, path))
+    return Way(f"{kind}: {display(name)}", path, trace=lambda: path)
+
+
+def _asked_by(source: Source) -> Text:
+    """What a source wants to know."""
+    lines = []
+    for ask in source.asks:
+        such = f", such as “{display(ask.example)}”" if ask.example else ""
+        lines.append(f"{ask.label}{such}{' (may be left out)' * ask.optional}")
+    return Text("It asks for\n" + "\n".join(f"- {line}" for line in lines) + "\n" if lines else "")
+
+
+def _lessons() -> Text:
+    from dlcc.cli.tui.screens.lesson import lesson_lines
+
+    return Text("\n".join(lesson_lines()))
+
+
+def _run(path: Path) -> Text:
+    """What became of a training."""
+    from dlcc.cli.draw.runs import page_of
+    from dlcc.core.train.summary import summary_of
+
+    try:
+        return Text("\n").join(page_of(summary_of(path)))
+    except DlccError:  # opening it will say why
+        return Text()
 
 
 class StartScreen(Screen[None]):
@@ -90,31 +152,31 @@ class StartScreen(Screen[None]):
         yield Static(Text.assemble(("dlcc view", "bold"), welcome), id="welcome")
         self._ways = list(self._offers())
         with Horizontal():
-            yield Menu([line for line, _ in self._ways])
+            yield Menu([way.line for way in self._ways])
             yield Preview()
         yield footer()
 
-    def _offers(self) -> Iterator[tuple[str, Path | Callable[[], Any]]]:
+    def _offers(self) -> Iterator[Way]:
         for name in sources.names():
             try:
-                title = sources.source(name).title
+                source = sources.source(name)
             except DlccError as error:
-                yield f"{name}: cannot be loaded", partial(self.post_message, Failed(error))
+                failed = partial(self.post_message, Failed(error))
+                yield Way(f"{name}: cannot be loaded", failed)
             else:
-                yield f"{title} ...", partial(self._ask, name)
-        yield "Open a trace or a run folder ...", self._open
-        yield (
-            "Learn: the chapter in ten lessons ...",
-            partial(self.call_later, self.app.run_action, "lessons"),
-        )
-        for path in opening.recent():
-            yield f"Lately: {display(path.name)}", path
-        for path in opening.demos():
-            yield f"Demo: {display(path.stem.replace('-', ' '))}", path
+                said, demo = partial(_asked_by, source), partial(opening.demo_of, name)
+                yield Way(f"{source.title} ...", partial(self._ask, name), said, demo)
+        yield Way("Open a trace or a run folder ...", self._open, lambda: Text(_OPENED))
+        lessons = partial(self.call_later, self.app.run_action, "lessons")
+        yield Way("Learn: the chapter in ten lessons ...", lessons, _lessons)
+        traces = [("Lately", path, path.name) for path in opening.recent()]
+        traces += [("Demo", path, path.stem.replace("-", " ")) for path in opening.demos()]
+        for kind, path, name in traces:
+            yield _opening(kind, path, name)
         for path in opening.runs_near():
-            yield f"Run: {display(name_of_run(path))}", path
+            yield _opening("Run", path, name_of_run(path))
         for path in opening.near():
-            yield f"Here: {display(path.name)}", path
+            yield _opening("Here", path, path.name)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return action != "back" or self._over_map
@@ -123,13 +185,12 @@ class StartScreen(Screen[None]):
         self.app.pop_screen()
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        way = self._ways[event.option_index][1]
-        self.query_one(Preview).show(way if isinstance(way, Path) else None)
+        self.query_one(Preview).show(self._ways[event.option_index])
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         if not self.is_current:  # it was chosen twice, quickly
             return
-        way = self._ways[event.option_index][1]
+        way = self._ways[event.option_index].go
         if isinstance(way, Path):
             self.post_message(Opened(way))
         else:

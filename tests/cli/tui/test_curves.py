@@ -12,7 +12,7 @@ from viewing import Viewed, text_trace, view
 
 from dlcc.cli.progress import Watch
 from dlcc.cli.tui import app as viewer
-from dlcc.cli.tui.opening import best_frame, runs_near
+from dlcc.cli.tui.opening import best_frame, remember_opened, runs_near
 from dlcc.cli.tui.screens.beside import BesideScreen
 from dlcc.cli.tui.screens.curves import CurvesScreen, EpochMap
 from dlcc.cli.tui.training import LEFT, TrainingApp
@@ -61,6 +61,17 @@ def test_curves_and_the_map_of_an_epoch_are_exported(
         assert all(f">{word}</text>" in shown for word in ("(a)", "(c)", "epoch 3", "her"))
 
     view(None, steps, runs=[run])
+
+
+def test_the_start_screen_shows_what_became_of_a_run(run: Path) -> None:
+    remember_opened(run)
+
+    async def steps(viewed: Viewed) -> None:
+        lines = [way.line for way in viewed.app.screen._ways]
+        await viewed.press(*["down"] * lines.index("Lately: mine"))
+        assert "best accuracy 0.9 on the validation part, epoch 3" in viewed.text
+
+    view(None, steps, size=(160, 36))
 
 
 def test_it_opens_at_the_best_epoch_and_keys_choose_others(run: Path) -> None:

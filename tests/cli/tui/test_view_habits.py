@@ -237,15 +237,22 @@ def test_the_start_screen_shows_what_is_under_the_cursor_where_there_is_room(wid
     async def steps(viewed: Viewed) -> None:
         preview = viewed.app.screen.query_one(Preview)
         grid, picture = preview.query_one(MapGrid), preview.query_one(Picture)
-        shown = []
-        for _ in viewed.app.screen._ways:
-            shown.append("map" * grid.display or "picture" * picture.display)
+        shown = {}
+        await viewed.settle()
+        for way in viewed.app.screen._ways:
+            shown[way.line] = "map" * grid.display or "picture" * picture.display, viewed.text
             await viewed.press("down")
         if width < 110:
             assert not preview.display
-        else:
-            assert shown.count("map") == len(demos()) - 1
-            assert shown.count("picture") == 1
+            return
+        demonstrated = [seen for line, (seen, _) in shown.items() if line.startswith("Demo")]
+        assert sorted(demonstrated) == ["map"] * (len(demos()) - 1) + ["picture"]
+        kinds = {line.partition(":")[0]: each for line, each in shown.items()}
+        assert kinds["Attend"][0] == "map"  # from the start
+        assert "such as “The teacher" in kinds["Attend"][1]
+        assert kinds["Picture"][0] == "picture"
+        assert kinds["Lately"][0] == kinds["Any model"][0] == kinds["Learn"][0] == ""
+        assert "10  CutMix" in kinds["Learn"][1]
 
     view(None, steps, size=(width, 36))
 
