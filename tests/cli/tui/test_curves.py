@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from textual.widgets import Input
+from textual.widgets import Input, Static
 from viewing import Viewed, text_trace, view
 
 from dlcc.cli.progress import Watch
@@ -69,7 +69,8 @@ def test_the_start_screen_shows_what_became_of_a_run(run: Path) -> None:
     async def steps(viewed: Viewed) -> None:
         lines = [way.line for way in viewed.app.screen._ways]
         await viewed.press(*["down"] * lines.index("Lately: mine"))
-        assert "best accuracy 0.9 on the validation part, epoch 3" in viewed.text
+        said = viewed.app.screen.query_one("#previewed", Static).content
+        assert "best accuracy 0.9 on the validation part, epoch 3" in str(said)
 
     view(None, steps, size=(160, 36))
 

@@ -1,7 +1,7 @@
 """Habits: commands found by their words, keys that say why not, looks that are remembered."""
 
 import pytest
-from textual.widgets import Input
+from textual.widgets import Input, Static
 from viewing import Viewed, random_weights, state_of, text_trace, view
 
 from dlcc.cli.tui.keys import WHEN, WHY
@@ -237,10 +237,15 @@ def test_the_start_screen_shows_what_is_under_the_cursor_where_there_is_room(wid
     async def steps(viewed: Viewed) -> None:
         preview = viewed.app.screen.query_one(Preview)
         grid, picture = preview.query_one(MapGrid), preview.query_one(Picture)
+
+        def said() -> str:
+            return str(preview.query_one("#previewed", Static).content)
+
+        if width >= 110:
+            await viewed.until(lambda: bool(said()))  # it is laid out
         shown = {}
-        await viewed.settle()
         for way in viewed.app.screen._ways:
-            shown[way.line] = "map" * grid.display or "picture" * picture.display, viewed.text
+            shown[way.line] = "map" * grid.display or "picture" * picture.display, said()
             await viewed.press("down")
         if width < 110:
             assert not preview.display
