@@ -70,6 +70,10 @@ class Picture(Widget):
         if self._kitty is not None:
             yield self._kitty
 
+    def on_mount(self) -> None:
+        if self._kitty is not None:  # whose paper has the theme's colour
+            self.watch(self.app, "theme", self._draw_later, init=False)
+
     def show(
         self, image: np.ndarray, weights: np.ndarray | None, state: ViewState, blend: str = LIT
     ) -> None:
@@ -89,6 +93,9 @@ class Picture(Widget):
 
     def on_resize(self) -> None:
         self._draw()
+
+    def _draw_later(self) -> None:
+        self.call_after_refresh(self._draw)
 
     def _draw(self) -> None:
         self._sixels = ""

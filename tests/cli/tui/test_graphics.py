@@ -152,6 +152,9 @@ def test_kittys_graphics_fill_the_picture(monkeypatch):
         assert first.shape == (20 * picture.size.height, 10 * picture.size.width, 3)
         await viewed.press("right")
         assert not np.array_equal(np.asarray(shown.image), first)
+        before = np.asarray(shown.image)[-1, -1]
+        await viewed.press("T")
+        assert not np.array_equal(np.asarray(shown.image)[-1, -1], before)  # the paper around it
         await viewed.pilot.click(shown, offset=(picture.size.width // 2, 1))
         assert picture.patch is not None
         assert picture.patch[0] == 0
