@@ -2,6 +2,7 @@
 chosen, and groups of which one is meant where none is named."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -51,6 +52,7 @@ def command_of(function: Callable[..., Any], name: str) -> Any:
     What stands below "Examples:" in its docstring are command lines.
     """
     said, _, examples = (inspect.getdoc(function) or "").partition("\nExamples:\n")
+    said = re.sub(r"(?<!\n)\n(?!\n)", " ", said)  # lines end where the screen does
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     is_default = name == DEFAULT
     kind = DefaultCommand if is_default else Command

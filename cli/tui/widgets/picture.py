@@ -70,10 +70,6 @@ class Picture(Widget):
         if self._kitty is not None:
             yield self._kitty
 
-    def on_mount(self) -> None:
-        if self._kitty is not None:  # whose paper has the theme's colour
-            self.watch(self.app, "theme", self._draw_later, init=False)
-
     def show(
         self, image: np.ndarray, weights: np.ndarray | None, state: ViewState, blend: str = LIT
     ) -> None:
@@ -93,9 +89,6 @@ class Picture(Widget):
 
     def on_resize(self) -> None:
         self._draw()
-
-    def _draw_later(self) -> None:
-        self.call_after_refresh(self._draw)
 
     def _draw(self) -> None:
         self._sixels = ""
@@ -153,7 +146,7 @@ class Picture(Widget):
 
     def _drawn(self) -> Any:
         """A Pillow image in the terminal's pixels, with a frame around the cursor's patch; for
-        kitty's graphics as large as there is room, else as the picture."""
+        kitty's graphics as large as there is room, transparent around it."""
         from PIL import Image
 
         colors = self._colours(*self._shape())
@@ -164,13 +157,9 @@ class Picture(Widget):
         if self._kitty is None:
             return Image.fromarray(colors)
         (high, wide), (first, left) = self._cell, self._corner()
-        whole = Image.new("RGB", (self.size.width * wide, self.size.height * high), self._paper)
+        whole = Image.new("RGBA", (self.size.width * wide, self.size.height * high))
         whole.paste(Image.fromarray(colors), (left * wide, first * high))
         return whole
-
-    @property
-    def _paper(self) -> tuple[int, int, int]:
-        return self.background_colors[1].rgb
 
     def _over(self) -> Segment | None:
         """What draws sixels over the half blocks, if nothing is in front of all of them."""
