@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import sys
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ _BETWEEN = ("TMUX", "STY", "ZELLIJ")
 _PLACEHOLDERS = {"kitty": (0, 28), "ghostty": (1, 0)}
 """Since when terminals with kitty's graphics put them where certain characters stand, as they are
 used here; Debian 12 still has a kitty that answers alike and shows the characters."""
+
+_PATIENCE = 0.1  # seconds that textual-image waits for an answer
 
 
 @dataclass(frozen=True)
@@ -54,19 +57,25 @@ def graphics() -> Graphics | None:
 
 
 def ask_terminal() -> None:
-    """Ask a terminal that may have graphics for them."""
+    """Ask a terminal that may have graphics for them, if it answers at once."""
     global _found
     streams = (sys.__stdin__, sys.__stdout__)
     if not all(stream is not None and stream.isatty() for stream in streams) or not _may_have():
         return
+    began = time.monotonic()
+    if not _answer("\x1b[6n", "\x1b[", "R", 1) or time.monotonic() - began > _PATIENCE / 2:
+        return  # far away: answers that come too late would be taken for keys
     logging.getLogger("textual_image").addHandler(logging.NullHandler())  # not on the screen
     from textual_image import renderable, widget
 
     size = widget.get_cell_size()
-    if renderable.Image is renderable.SixelImage:
-        _found = Graphics((size.height, size.width))
-    elif renderable.Image is renderable.TGPImage and has_placeholders(_version()):
-        _found = Graphics((size.height, size.width), widget.TGPImage)
+    cell, kind = (size.height, size.width), renderable.Image
+    if kind is renderable.SixelImage:
+        _found = Graphics(cell)
+    elif kind is renderable.TGPImage and has_placeholders(
+        _answer("\x1b[>q", "\x1bP>|", "\x1b\\", _PATIENCE)
+    ):
+        _found = Graphics(cell, widget.TGPImage)
 
 
 def _may_have() -> bool:
@@ -86,15 +95,16 @@ def has_placeholders(version: str) -> bool:
     return found is not None and (int(found[2]), int(found[3])) >= _PLACEHOLDERS[found[1]]
 
 
-def _version() -> str:
-    """What the terminal says to XTVERSION, such as kitty(0.41.1); empty where it says nothing."""
+def _answer(question: str, first: str, last: str, seconds: float) -> str:
+    """What the terminal answers, such as its cursor's place or, to XTVERSION, kitty(0.41.1); empty
+    where it says nothing."""
     from textual_image._terminal import TerminalError, capture_terminal_response
 
     stdout = sys.__stdout__
     assert stdout is not None
     try:
-        with capture_terminal_response("\x1bP>|", "\x1b\\", 0.1) as response:
-            stdout.write("\x1b[>q")
+        with capture_terminal_response(first, last, seconds) as response:
+            stdout.write(question)
             stdout.flush()
     except (TerminalError, TimeoutError):
         return ""
