@@ -178,7 +178,7 @@ def picture_panel(
     weights = patches.weights_of(shown, trace, scale.places(shown.values)[row])
     assert trace.image is not None
     palette = palette_of(state.palette, scale.signed)
-    asks = f"{shown.row_labels[row]} asks"
+    asks = f"{patches.query_name(trace, shown.queries[row][0], shown.row_labels[row])} asks"
     pictures = [Picture(trace.image, "picture"), Picture(trace.image, asks, weights, state.blend)]
     shade = palette_under(state.blend, palette, scale.signed)
     bar = bar_of(scale, shade, f"weight, {scale.meaning}")

@@ -26,9 +26,10 @@ def describe(state: ViewState) -> list[tuple[str, str]]:
     if isinstance(change := state.trace.details.get("change"), str):
         sections.insert(1, ("answer", display(change)))
     if not shown.signed:
+        unit = " (row,column)" if state.trace.grid is not None else ""
         sections += [
-            ("looks most at", _partners(row, shown.column_labels) or "nothing"),
-            ("looked at most by", _partners(column, shown.row_labels) or "nothing"),
+            (f"looks most at{unit}", _partners(row, shown.column_labels) or "nothing"),
+            (f"looked at most by{unit}", _partners(column, shown.row_labels) or "nothing"),
         ]
     if state.rows or state.columns:
         sections.append(_selection(state, shown))

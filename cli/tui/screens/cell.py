@@ -24,7 +24,8 @@ def cell_story(state: ViewState) -> Group:
         value = float(shown.values[state.row, state.column])
         lines = [Text(f"{names}: {shown.title}", "bold"), Text(f"  {value:.4f}, combined from")]
         return Group(*lines, *_parts(state))
-    query, key = tuple(map(display, trace.query)), tuple(map(display, trace.key))
+    query = tuple(patches.query_name(trace, *each) for each in enumerate(map(display, trace.query)))
+    key = tuple(patches.key_name(trace, *each) for each in enumerate(map(display, trace.key)))
     safe = replace(trace, query=query, key=key, title=display(trace.title or trace.kind))
     story: list[RenderableType] = [Text(shown.title, "dim"), explanation(safe, *place)]
     if "query" not in trace.tensors or "key" not in trace.tensors:

@@ -135,7 +135,9 @@ class MixedScreen(PaneScreen):
         plain = ViewState(state.frames, state.frame).map_of(state.choice).values
         row = plain[state.shown.queries[state.row][0], patches.first_key(trace) :]
         share = share_inside(row, trace.grid, trace.image.shape[:2], box)
-        asks = state.shown.row_labels[state.row]
+        shown = state.shown
+        label = shown.row_labels[state.row]
+        asks = patches.query_name(trace, shown.queries[state.row][0], label)
         return (
             f" label: {names}\n box: {area:.1%} of the picture; {share:.1%} of the attention of "
             f"{asks} ({state.title_of(state.choice)}) is inside"

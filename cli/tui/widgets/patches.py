@@ -47,15 +47,26 @@ def patch_of(trace: AttentionTrace, key: int) -> tuple[int, int] | None:
     return None if place < 0 or trace.grid is None else divmod(place, trace.grid[1])
 
 
+def query_name(trace: AttentionTrace, position: int, label: str) -> str:
+    """What asks at a position: a patch by its place in the picture, else its label."""
+    patch = patch_of(trace, position) if len(trace.query) == len(trace.key) else None
+    return label if patch is None else _placed(patch)
+
+
+def key_name(trace: AttentionTrace, position: int, label: str) -> str:
+    """What is looked at, in the same way."""
+    patch = patch_of(trace, position)
+    return label if patch is None else _placed(patch)
+
+
+def _placed(patch: tuple[int, int]) -> str:
+    return f"row {patch[0] + 1}, column {patch[1] + 1}"
+
+
 def names(trace: AttentionTrace, shown: ShownMap, row: int, column: int) -> str:
-    """What looks at what in a cell, patches by their place in the picture."""
-    asks, looked = shown.queries[row][0], shown.keys[column][0]
-    own = patch_of(trace, asks) if len(trace.query) == len(trace.key) else None
-    pair = ((own, shown.row_labels[row]), (patch_of(trace, looked), shown.column_labels[column]))
-    return " → ".join(
-        label if place is None else f"row {place[0] + 1}, column {place[1] + 1}"
-        for place, label in pair
-    )
+    """What looks at what in a cell."""
+    asks = query_name(trace, shown.queries[row][0], shown.row_labels[row])
+    return f"{asks} → {key_name(trace, shown.keys[column][0], shown.column_labels[column])}"
 
 
 def under_cursor(state: ViewState) -> tuple[int, int] | None:
