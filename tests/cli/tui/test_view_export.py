@@ -14,6 +14,7 @@ from viewing import Viewed, image_trace, state_of, text_trace, view
 
 from dlcc.cli.tui.export import seen_in
 from dlcc.cli.tui.state import Choice
+from dlcc.cli.tui.widgets import patches
 from dlcc.core.trace.trace import AttentionTrace
 
 
@@ -46,6 +47,15 @@ def test_what_each_screen_shows_is_exported(tmp_path, monkeypatch):
     view(state_of(text_trace()), steps)
 
 
+def test_the_patch_that_asks_is_named_by_row_and_column(tmp_path):
+    state = state_of(image_trace())
+    patches.begin(state)
+    state.row = 5
+    seen_in(state).write(tmp_path / "a.svg", "paper")
+    words = words_of(tmp_path / "a.svg")
+    assert words[words.index("row") :][:5] == ["row", "2,", "column", "1", "asks"]
+
+
 def test_pictures_are_exported_as_pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
@@ -59,7 +69,7 @@ def test_pictures_are_exported_as_pictures(tmp_path, monkeypatch):
             await export_as(viewed, f"{name}.svg")
             await viewed.press("escape")
         assert Path("a.svg").read_text().count("<image") == 2  # plain and lit
-        assert {"picture", "row", "column", "asks"} <= set(words_of(Path("a.svg")))
+        assert {"picture", "[CLS]", "asks"} <= set(words_of(Path("a.svg")))
         assert Path("a.svg").read_bytes() != Path("b.svg").read_bytes()
         count = viewed.state.trace.num_layers * viewed.state.trace.num_heads
         assert Path("heads.svg").read_text().count("<image") == count
