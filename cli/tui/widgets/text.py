@@ -177,7 +177,8 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
             sum(self._room(text) for text, _ in block.words) + len(_unbroken(block.words)) + 1
             for block in self._blocks
         ]
-        free = width - max(lengths)
+        headings = [cell_len(block.heading) + 2 for block in self._blocks]
+        free = width - max(*lengths, *headings)
         if free < 2:
             return 1, 0
         gap = min(_WIDEST[self.one_text], 1 + free // (gaps + 1))

@@ -265,3 +265,17 @@ def test_pieces_are_words_unless_asked_otherwise():
 
     view(state_of(trace, words=None, view=MAP), steps, size=(120, 36))
     assert not state_of(long_trace(3), words=None).words
+
+
+def test_a_short_text_leaves_room_for_what_explains_it():
+    trace = AttentionTrace(
+        np.full((1, 1, 2, 2), 0.5, np.float32),
+        ("so", "good"),
+        ("so", "good"),
+        tensors={"explanation.occlusion": np.array([-0.5, 1.5], np.float32)},
+    )
+
+    async def steps(viewed: Viewed) -> None:
+        assert "occlusion, up to 1.5 (orange: for, blue: against)" in viewed.text
+
+    view(state_of(trace, view=TEXT), steps, size=(60, 24))
