@@ -16,7 +16,7 @@ from rich.segment import Segment
 
 _TERMS = ("xterm-kitty", "xterm-ghostty", "foot", "mlterm", "contour", "wezterm")
 _PROGRAMS = ("WezTerm", "iTerm.app", "mintty", "ghostty", "rio")
-_MARKS = ("KITTY_WINDOW_ID", "KONSOLE_VERSION", "WT_SESSION", "MLTERM")
+_MARKS = ("KITTY_WINDOW_ID", "KONSOLE_VERSION", "WT_SESSION", "MLTERM", "XTERM_VERSION")
 """By what terminals with graphics are known: TERM, TERM_PROGRAM, and what else they set. Others are
 not asked: one that does not answer costs time, and the keys that are typed meanwhile."""
 _BETWEEN = ("TMUX", "STY", "ZELLIJ")
@@ -25,6 +25,7 @@ _PLACEHOLDERS = {"kitty": (0, 28), "ghostty": (1, 0)}
 """Since when terminals with kitty's graphics put them where certain characters stand, as they are
 used here; Debian 12 still has a kitty that answers alike and shows the characters."""
 
+_DEFINED = re.compile(r"#(\d+);2;\d+;\d+;\d+")
 _PATIENCE = 0.1  # seconds that textual-image waits for an answer
 
 
@@ -45,7 +46,8 @@ def sixels(image: Any) -> str:
     console = Console()
     drawn = SixelImage(image).__rich_console__(console, console.options.update(width=image.width))
     texts = (each.text for each in drawn if isinstance(each, Segment))
-    return next(text for text in texts if text.startswith("\x1bP"))
+    found = next(text for text in texts if text.startswith("\x1bP"))
+    return _DEFINED.sub(r"\g<0>#\1", found)  # to xterm, to define a colour is not to choose it
 
 
 _found: Graphics | None = None

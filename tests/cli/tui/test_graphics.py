@@ -119,7 +119,7 @@ def test_sixels_hold_the_picture():
     assert said.startswith("\x1bP")
     assert said.endswith("\x1b\\")
     assert '"1;1;30;20' in said
-    assert "2;100;0;0!30~-!30~-!30~-!30B" in said.replace("$", "")
+    assert "#0;2;100;0;0#0!30~-!30~-!30~-!30B" in said.replace("$", "")
 
 
 def test_sixels_are_drawn_over_the_half_blocks_after_their_last_line(monkeypatch):
