@@ -134,6 +134,7 @@ class StartScreen(Screen[None]):
     StartScreen OptionList { height: 1fr; width: 1fr; }
     StartScreen Preview { display: none; width: 1fr; border-left: solid $primary; padding: 0 1; }
     StartScreen.-wide Preview { display: block; }
+    Preview > MapGrid, Preview > Picture { height: 1fr; }
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - as Textual has it
 
