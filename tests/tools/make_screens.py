@@ -5,6 +5,7 @@ python tests/tools/make_screens.py
 
 import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 os.environ |= {"COLORTERM": "truecolor", "TERM": "xterm-256color"}
@@ -27,19 +28,25 @@ _SCREENS = {
 """By file the demo that is shown, columns and rows, and the keys that are pressed."""
 
 
-async def draw(file: str, demo: str, size: tuple[int, int], keys: list[str]) -> None:
-    state = state_of(asset("demos") / f"{demo}.trace", "1.1.1", None, 1, "shared", "viridis")
-    app = ViewerApp(state)
+async def screen_of(app: ViewerApp, size: tuple[int, int], keys: Sequence[str]) -> str:
+    """An SVG of the screen after some keys, without fonts from the network."""
     async with app.run_test(size=size) as pilot:
-        await pilot.pause()
-        await pilot.press(*keys)
-        await pilot.pause()
+        await pilot.pause(0.2)
+        for key in keys:
+            await pilot.press(key)
+        await pilot.pause(0.2)
         svg = app.export_screenshot()
     start, end = svg.find("@font-face"), svg.rfind("}", 0, svg.find("-matrix {"))
-    svg = svg[:start] + svg[end + 1 :] if 0 < start < end else svg  # fonts from the network
-    (_ASSETS / file).write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n")
+    svg = svg[:start] + svg[end + 1 :] if 0 < start < end else svg
+    return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
+
+
+def showing(demo: str) -> ViewerApp:
+    """The viewer on a demo."""
+    path = asset("demos") / f"{demo}.trace"
+    return ViewerApp(state_of(path, "1.1.1", None, 1, "shared", "viridis"))
 
 
 if __name__ == "__main__":
     for name, (demo, size, keys) in _SCREENS.items():
-        asyncio.run(draw(name, demo, size, keys))
+        (_ASSETS / name).write_text(asyncio.run(screen_of(showing(demo), size, keys)))
