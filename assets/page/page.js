@@ -10,11 +10,11 @@
     const top = name === "own" ? most() : Math.max(most(), shared);
     const tops = [], ranked = name === "rank" ? sizes.filter((size) => size > 0).sort() : [];
     if (name === "row") for (let n = 0; n < sizes.length; n += columns) tops.push(most(n, n + columns));
-    const before = (size) => {
+    const count = (isBelow) => {
       let [low, high] = [0, ranked.length];
       while (low < high) {
         const middle = (low + high) >> 1;
-        if (ranked[middle] < size) low = middle + 1;
+        if (isBelow(ranked[middle])) low = middle + 1;
         else high = middle;
       }
       return low;
@@ -23,10 +23,8 @@
       if (name === "log") return 1 + Math.log10(size / (top || 1)) / DECADES;
       if (name === "row") return size / (tops[Math.floor(n / columns)] || 1);
       if (name !== "rank") return size / (top || 1);
-      const first = before(size);
-      let last = first;
-      while (ranked[last] === size) last++;
-      return (first + last + 1) / 2 / ranked.length;
+      const first = count((other) => other < size), last = count((other) => other <= size);
+      return (first + last + 1) / 2 / ranked.length; // equals share their mean
     };
     const at = (place) => {
       if (name === "rank") {

@@ -15,6 +15,7 @@ from dlcc.cli.draw.grid import GridStyle, attention_grid
 from dlcc.cli.draw.labels import display
 from dlcc.cli.draw.palette import color_system
 from dlcc.cli.draw.pictures import PLAIN, palette_under
+from dlcc.cli.tui import info
 from dlcc.cli.tui.opening import reproducing
 from dlcc.cli.tui.state import GLYPHS, PICTURE, TEXT, Choice, ShownMap, ViewState, trace_name
 from dlcc.cli.tui.widgets import patches
@@ -178,7 +179,7 @@ def picture_panel(
     weights = patches.weights_of(shown, trace, scale.places(shown.values)[row])
     assert trace.image is not None
     palette = palette_of(state.palette, scale.signed)
-    asks = f"{patches.query_name(trace, shown.queries[row][0], shown.row_labels[row])} asks"
+    asks = f"{patches.asking(trace, shown, row)} asks"
     pictures = [Picture(trace.image, "picture"), Picture(trace.image, asks, weights, state.blend)]
     shade = palette_under(state.blend, palette, scale.signed)
     bar = bar_of(scale, shade, f"weight, {scale.meaning}")
@@ -246,11 +247,9 @@ def text_panel(state: ViewState) -> "Panel":
         numbers = [asked[group[0]] for group in shown.queries] if asked else []
         asking = running(queries, [0.0] * len(queries), row, numbers, special)
         passages.insert(0, Passage(asking))
-    for name, found in state.explanations.items():
-        summed = [float(found[list(group)].sum()) for group in shown.keys]
-        own = scale_of("own", np.array(summed))
-        said = f"{display(name)}, up to {own.top:.3g}" + f" ({signs('truecolor')})" * own.signed
-        explained = running(keys, summed, None, key_words, special)
+    for name, summed, own in info.explained(state):
+        said = name + f" ({signs('truecolor')})" * own.signed
+        explained = running(keys, summed.tolist(), None, key_words, special)
         passages.append(Passage(explained, said, own, palette_of(state.palette, own.signed)))
     palette = palette_of(state.palette, scale.signed)
     label = f"weight, {scale.meaning}"

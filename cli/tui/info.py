@@ -11,6 +11,7 @@ from dlcc.cli.draw.labels import display
 from dlcc.cli.tui.state import GLYPHS, ShownMap, ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.core.trace import maps
+from dlcc.core.trace.scales import Scale, scale_of
 from dlcc.core.trace.trace import AttentionTrace
 
 _PARTNERS = 5
@@ -65,6 +66,17 @@ def drawn_as(state: ViewState, palette: str) -> str:
     if state.hide_special:
         parts.append("special tokens hidden, rows renormalised")
     return " · ".join(parts)
+
+
+def explained(state: ViewState) -> list[tuple[str, np.ndarray, Scale]]:
+    """Of each explanation what it is called, its values [K] summed over the map's keys, and their
+    scale."""
+    found = []
+    for name, values in state.explanations.items():
+        summed = np.array([values[list(group)].sum() for group in state.shown.keys])
+        scale = scale_of("own", summed)
+        found.append((f"{display(name)}, up to {scale.top:.3g}", summed, scale))
+    return found
 
 
 def alternatives(trace: AttentionTrace, query: int) -> list[tuple[str, float]]:

@@ -106,10 +106,10 @@ def page_part(
     if layers * heads > 1:
         shared = "one scale for all heads", "one scale for all means"
     meaning = shared[head == heads] if style.scale == "shared" else scale.meaning
-    table = _table(values, query, key, places, style)
+    drawn = _table(values, query, key, places, style) if few else ""
     parts = [
         f'<p>{heading}<span class="what">{_safe(what)}</span></p>',
-        f'<div class="map">{table if few else _picture(places, style, _LARGE, what)}</div>',
+        f'<div class="map">{drawn or _picture(places, style, _LARGE, what)}</div>',
         _bar(scale, style, ", ".join(part for part in ("weight", meaning) if part)),
         '<p class="says"></p>',
     ]

@@ -21,10 +21,8 @@ from dlcc.cli.tui.screens.panes import PaneScreen
 from dlcc.cli.tui.state import ViewState
 from dlcc.cli.tui.widgets import patches
 from dlcc.cli.tui.widgets.ink import bar_of, palette_of
-from dlcc.cli.tui.widgets.picture import Picture
+from dlcc.cli.tui.widgets.picture import Box, Picture
 from dlcc.core.trace.trace import AttentionTrace
-
-Box = tuple[int, int, int, int]
 
 
 def box_of(trace: AttentionTrace) -> Box | None:
@@ -135,9 +133,7 @@ class MixedScreen(PaneScreen):
         plain = ViewState(state.frames, state.frame).map_of(state.choice).values
         row = plain[state.shown.queries[state.row][0], patches.first_key(trace) :]
         share = share_inside(row, trace.grid, trace.image.shape[:2], box)
-        shown = state.shown
-        label = shown.row_labels[state.row]
-        asks = patches.query_name(trace, shown.queries[state.row][0], label)
+        asks = patches.asking(trace, state.shown, state.row)
         return (
             f" label: {names}\n box: {area:.1%} of the picture; {share:.1%} of the attention of "
             f"{asks} ({state.title_of(state.choice)}) is inside"

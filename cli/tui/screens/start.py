@@ -49,12 +49,12 @@ class Way:
 class Preview(Vertical):
     """What the way under the cursor leads to: in words, and as the first map or picture."""
 
+    _way: Way | None = None
+
     def compose(self) -> ComposeResult:
         yield Static(id="previewed")
         yield MapGrid()
         yield Picture()
-
-    _way: Way | None = None
 
     def on_resize(self) -> None:
         if self._way is not None:  # there may be room for it now
@@ -170,14 +170,12 @@ class StartScreen(Screen[None]):
         yield Way("Open a trace or a run folder ...", self._open, lambda: Text(_OPENED))
         lessons = partial(self.call_later, self.app.run_action, "lessons")
         yield Way("Learn: the chapter in ten lessons ...", lessons, _lessons)
-        traces = [("Lately", path, path.name) for path in opening.recent()]
-        traces += [("Demo", path, path.stem.replace("-", " ")) for path in opening.demos()]
-        for kind, path, name in traces:
+        files = [("Lately", path, path.name) for path in opening.recent()]
+        files += [("Demo", path, path.stem.replace("-", " ")) for path in opening.demos()]
+        files += [("Run", path, name_of_run(path)) for path in opening.runs_near()]
+        files += [("Here", path, path.name) for path in opening.near()]
+        for kind, path, name in files:
             yield _opening(kind, path, name)
-        for path in opening.runs_near():
-            yield _opening("Run", path, name_of_run(path))
-        for path in opening.near():
-            yield _opening("Here", path, path.name)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return action != "back" or self._over_map

@@ -63,10 +63,15 @@ def _placed(patch: tuple[int, int]) -> str:
     return f"row {patch[0] + 1}, column {patch[1] + 1}"
 
 
+def asking(trace: AttentionTrace, shown: ShownMap, row: int) -> str:
+    """What asks in a row of a map."""
+    return query_name(trace, shown.queries[row][0], shown.row_labels[row])
+
+
 def names(trace: AttentionTrace, shown: ShownMap, row: int, column: int) -> str:
     """What looks at what in a cell."""
-    asks = query_name(trace, shown.queries[row][0], shown.row_labels[row])
-    return f"{asks} → {key_name(trace, shown.keys[column][0], shown.column_labels[column])}"
+    looked = key_name(trace, shown.keys[column][0], shown.column_labels[column])
+    return f"{asking(trace, shown, row)} → {looked}"
 
 
 def under_cursor(state: ViewState) -> tuple[int, int] | None:

@@ -65,6 +65,10 @@ class Picture(Widget):
             self._kitty = self._graphics.widget()
         self._sixels = ""
         """What shows them by sixels, as soon as the picture has been in sight."""
+        self._pixels = np.zeros((0, 0, 3), dtype=np.uint8)
+        """What is shown by either."""
+        self._is_stale = False
+        """Whether something has changed since."""
 
     def compose(self) -> ComposeResult:
         if self._kitty is not None:
@@ -91,11 +95,9 @@ class Picture(Widget):
         self._draw()
 
     def _draw(self) -> None:
-        self._sixels = ""
-        if self._kitty is not None:
-            self._kitty.display = self._is_sharp
-            if self._is_sharp and self.size:
-                self._kitty.image = self._drawn()
+        if self._kitty is not None and not self._is_stale:
+            self.call_next(self._send)  # once, whatever else changes meanwhile
+        self._is_stale = True
         self.refresh()
 
     @property
@@ -144,30 +146,44 @@ class Picture(Widget):
 
     # In pixels
 
-    def _drawn(self) -> Any:
-        """A Pillow image in the terminal's pixels, with a frame around the cursor's patch; for
-        kitty's graphics as large as there is room, transparent around it."""
-        from PIL import Image
-
-        colors = self._colours(*self._shape())
+    def _renew(self) -> bool:
+        """Compose the terminal's pixels, with a frame around the cursor's patch; whether they are
+        others than before."""
+        if not self._is_stale:
+            return False
+        self._is_stale = False
+        colors, before = self._colours(*self._shape()), self._pixels
         if self.patch is not None and self._weights is not None:
             (row, column), grid = self.patch, self._weights.shape
             colors = framed(colors, (row, column, row + 1, column + 1), grid)
-        colors = colors.round().clip(0, 255).astype(np.uint8)
-        if self._kitty is None:
-            return Image.fromarray(colors)
+        self._pixels = colors.round().clip(0, 255).astype(np.uint8)
+        return not np.array_equal(self._pixels, before)
+
+    def _send(self) -> None:
+        """Give kitty's graphics an image as large as there is room, transparent around it."""
+        from PIL import Image
+
+        self._kitty.display = self._is_sharp
+        if not self._is_sharp or not self.size:
+            self._is_stale = False
+            return
         (high, wide), (first, left) = self._cell, self._corner()
         whole = Image.new("RGBA", (self.size.width * wide, self.size.height * high))
-        whole.paste(Image.fromarray(colors), (left * wide, first * high))
-        return whole
+        sent = self._kitty.image
+        if self._renew() or sent is None or sent.size != whole.size:
+            whole.paste(Image.fromarray(self._pixels), (left * wide, first * high))
+            self._kitty.image = whole
 
     def _over(self) -> Segment | None:
         """What draws sixels over the half blocks, if nothing is in front of all of them."""
+        from PIL import Image
+
         if not self._is_sharp or self._kitty is not None or not self.screen.is_active:
             return None
         if self.screen.find_widget(self).visible_region != self.region:
             return None
-        self._sixels = self._sixels or sixels(self._drawn())
+        if self._renew():
+            self._sixels = sixels(Image.fromarray(self._pixels))
         first, left = self._corner()
         place = f"\x1b7\x1b[{self.region.y + first + 1};{self.region.x + left + 1}H"
         return Segment(f"{place}{self._sixels}\x1b8", None, [(ControlType.CURSOR_FORWARD, 0)])
@@ -178,10 +194,11 @@ class Picture(Widget):
         """Compose the picture once, then draw its lines."""
         self._first, self._left = self._corner()
         lines, columns = self._extent()
-        self._colors = self._colours(2 * lines, columns)
-        self._steps = None
-        if self._weights is not None:
-            self._steps = self._ink.levels(enlarged(self._weights, (2 * lines, columns)))
+        self._colors, self._steps = np.zeros((0, 0, 3)), None
+        if self._kitty is None or not self._is_sharp:  # else they would be covered
+            self._colors = self._colours(2 * lines, columns)
+            if self._weights is not None:
+                self._steps = self._ink.levels(enlarged(self._weights, (2 * lines, columns)))
         strips = super().render_lines(crop)
         below = self._first + lines - crop.y  # when it is drawn, the lines above have been
         if 0 <= below < len(strips) and (over := self._over()):

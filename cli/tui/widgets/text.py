@@ -18,6 +18,7 @@ from textual.strip import Strip
 
 from dlcc.cli.draw.bar import signs
 from dlcc.cli.draw.labels import display, fit, spaced
+from dlcc.cli.tui import info
 from dlcc.cli.tui.state import ViewState
 from dlcc.cli.tui.widgets.ink import Ink
 from dlcc.cli.tui.widgets.rays import LEAST, MOST, rays, segments
@@ -105,11 +106,8 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         self._inks = [ink] * len(self._blocks)
         self._steps = [[] for _ in self._blocks]
         of_text = self._blocks[-1]
-        for name, values in state.explanations.items():
-            summed = np.array([values[list(group)].sum() for group in shown.keys])
-            scale = scale_of("own", summed)
+        for name, summed, scale in info.explained(state):
             own = Ink(state.palette_seen, state.system, 1, scale.signed)
-            name = f"{display(name)}, up to {scale.top:.3g}"
             if own.signed:
                 name += f" ({signs(state.system if own.colored else None)})"
             self._blocks.append(Block(name, of_text.words, of_text.dim))
@@ -266,10 +264,9 @@ class TextView(ScrollView, can_focus=True, inherit_bindings=False):
         cells, x, closing = [], 0, " "
         for place, start, text in line.words:
             if start > x:
-                opening = "[" if place == asks else " "
-                between = opening.rjust(start - x - 1) if start > x + 1 else ""
-                one = opening if place == asks else closing
-                cells.append(Segment(closing + between if between else one, base))
+                between = closing.ljust(start - x)
+                between = between[:-1] + "[" if place == asks else between
+                cells.append(Segment(between, base))
             closing = "]" if place == asks else " "
             level = steps[place] if steps else None
             style = base if level is None else styles[level]
