@@ -20,6 +20,7 @@ class Graphs:
         self._runs: Counter[Hashable] = Counter()
         self._recorded: dict[Hashable, tuple[torch.cuda.CUDAGraph, tuple[Tensor, ...], Tensor]] = {}
         self._stream = torch.cuda.Stream()
+        self._memory = torch.cuda.graph_pool_handle()  # one for all: they run one after another
 
     def run(
         self, kind: Hashable, function: Callable[..., Tensor], inputs: tuple[Tensor, ...]
@@ -37,7 +38,7 @@ class Graphs:
             if self._runs[key] <= _WARM:
                 return self._aside(function, inputs)
             kept, graph = tuple(each.clone() for each in inputs), torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph, self._memory):
                 output = function(*kept)
             self._recorded[key] = graph, kept, output
         graph, kept, output = self._recorded[key]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from torch import Tensor
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.rows import Rows
 from dlcc.core.files.vectors import look_up
-from dlcc.core.nn.batches import BOS, EOS, PAD, batches_by_length, pad
+from dlcc.core.nn.batches import BOS, EOS, PAD, batches_by_length, pad, padded_length
 from dlcc.core.progress import Progress
 from dlcc.core.trace.trace import AttentionTrace
 from dlcc.core.train.distributed import team
 from dlcc.core.train.parts import train_hash
 from dlcc.core.train.recipe import Chosen, Narrator
 from dlcc.core.train.runtime import choose_device, moved, seeded_generator
+from dlcc.core.train.task import Recordable
 from dlcc.core.translate.codec import Codec
 from dlcc.core.translate.config import (
     BUNDLED_VECTORS,
@@ -59,6 +61,8 @@ class TranslationTask:
         lengths = np.array(self.examples.lengths)
         self.source_lengths, self.target_lengths = lengths[::2], lengths[1::2]
         self.device = next(model.parameters()).device
+        self.step = 4 if self.device.type == "cuda" else 1
+        """Batches are padded to a multiple of so many tokens: a GPU records a step a length."""
         if not self.examples:
             raise DataError(f"no pair to train on has at most {config.max_tokens} tokens")
         longest = int(self.source_lengths.max())
@@ -74,31 +78,58 @@ class TranslationTask:
         noise = torch.rand(len(sources), generator=generator).double().numpy()
         longer = np.maximum(sources, targets + 1).tolist()
         order = np.lexsort((targets + 2 * noise, sources)).tolist()
-        batches = batches_by_length(longer, self.settings.batch_tokens, order=order)
+        batches = batches_by_length(longer, self.settings.batch_tokens, self.step, order)
         shuffled = torch.randperm(len(batches), generator=generator).tolist()
         return [batches[place] for place in shuffled]
 
     def loss(self, batch: list[int], done: float) -> tuple[Tensor, int]:
         """Mean cross-entropy of the target tokens, and how many there are."""
-        source, target = moved(
-            self.device,
-            pad([self.examples[2 * number] for number in batch]),
-            pad([[BOS, *self.examples[2 * number + 1], EOS] for number in batch]),
+        counts = self._counts(batch)
+        source, target = moved(self.device, *map(pad, self._rows(batch)))
+        return self._loss(counts, source, target), sum(counts)
+
+    def recordable(self, batch: list[int], done: float) -> Recordable:
+        """See `Recordable`: so that the same few shapes come again and again, both sides are as
+        long as the longer one, a multiple of some tokens, and rows without a target fill up what a
+        batch may hold."""
+        counts, (sources, targets) = self._counts(batch), self._rows(batch)
+        longest = max(*map(len, sources), *(len(each) - 1 for each in targets))
+        length = padded_length(longest, self.step)
+        missing = max(0, self.settings.batch_tokens // length - len(batch))
+        source = pad([*sources, *[[EOS]] * missing], length)
+        target = pad([*targets, *[[]] * missing], length + 1)
+        inputs = moved(self.device, source, target)
+        learned = partial(self._loss, [*counts, *[0] * missing])
+        return Recordable("pairs", learned, inputs, sum(counts))
+
+    def _counts(self, batch: list[int]) -> list[int]:
+        """Target tokens of each pair, the end included."""
+        counts: list[int] = (self.target_lengths[batch] + 1).tolist()
+        return counts
+
+    def _rows(self, batch: list[int]) -> tuple[list[Sequence[int]], list[Sequence[int]]]:
+        """The sources of a batch, and the targets between start and end."""
+        return (
+            [self.examples[2 * number] for number in batch],
+            [[BOS, *self.examples[2 * number + 1], EOS] for number in batch],
         )
+
+    def _loss(self, counts: Sequence[int], source: Tensor, target: Tensor) -> Tensor:
         given, wanted = target[:, :-1], target[:, 1:]
-        counts = (self.target_lengths[batch] + 1).tolist()
         share, shape = self.settings.teacher_forcing, given[:, 1:].shape
-        own = torch.zeros(shape, dtype=torch.bool) if share == 1 else torch.rand(shape) >= share
+        own = torch.rand(shape, device=given.device) >= share if share < 1 else None
         rows, part = team().share(counts)
-        source, given, wanted, own = (x[rows] for x in (source, given, wanted, own))
-        logits = self.model(source, self._forced(source, given, own))  # [B, T, V]
+        source, given, wanted = (x[rows] for x in (source, given, wanted))
+        if own is not None:
+            given = self._forced(source, given, own[rows])
+        logits = self.model(source, given)  # [B, T, V]
         loss = F.cross_entropy(
             logits.flatten(0, 1),
             wanted.flatten(),
             ignore_index=PAD,
             label_smoothing=self.settings.label_smoothing,
         )
-        return loss * part, sum(counts)
+        return loss * part
 
     def validate(self) -> dict[str, float]:
         """BLEU of greedy translations of the validation part, against the first reference."""
@@ -132,11 +163,9 @@ class TranslationTask:
         The guesses come from a first pass over the right tokens, so that both passes stay whole
         sequences ("parallel scheduled sampling", Duckworth et al. 2019).
         """
-        if self.settings.teacher_forcing == 1:
-            return given
         with torch.no_grad():
             guesses = self.model(source, given).argmax(-1)[:, :-1]
-        own = own.to(given.device) & (given[:, 1:] != PAD)
+        own = own & (given[:, 1:] != PAD)
         return torch.cat([given[:, :1], torch.where(own, guesses, given[:, 1:])], 1)
 
 

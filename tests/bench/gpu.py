@@ -31,7 +31,7 @@ from dlcc.core.train.fit import fit
 from dlcc.core.train.recipe import Chosen, recipe
 from dlcc.core.train.task import Stepped, Task
 from dlcc.core.vit.config import RECIPE, VisionConfig, ViTConfig
-from dlcc.core.vit.data import ImageData, ImageSet
+from dlcc.core.vit.images import ImageData, ImageSet
 from dlcc.core.vit.model import ViT
 from dlcc.core.vit.task import VisionTask
 

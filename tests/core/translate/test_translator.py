@@ -108,6 +108,20 @@ def test_the_loss_of_a_batch_does_not_see_padding() -> None:
     assert both.item() == pytest.approx((2 * one.item() + 4 * other.item()) / 6, rel=1e-5)
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_what_a_gpu_records_has_few_shapes_and_the_same_loss(architecture: str) -> None:
+    task, shapes = _task(architecture), set()
+    task.step = 4
+    for batch in task.batches(0):
+        plain, items = task.loss(batch, 0.0)
+        step = task.recordable(batch, 0.0)
+        shapes.add(tuple(each.shape for each in step.inputs))
+        assert step.items == items
+        assert step.loss(*step.inputs).item() == pytest.approx(plain.item(), rel=1e-5)
+    assert len(shapes) < len(task.batches(0)) / 2
+    assert all(s[0] * s[1] <= 120 and s[1] % 4 == 0 and t[1] == s[1] + 1 for s, t in shapes)
+
+
 def test_without_teacher_forcing_the_decoder_is_given_its_own_guesses(
     task: TranslationTask,
 ) -> None:
