@@ -17,6 +17,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -151,13 +152,15 @@ def written_texts(folder: Path, count: int, words: int) -> Path:
         "".join(drawn.choices("abcdefghijklmnopqrstuvwxyz", k=drawn.randint(2, 9)))
         for _ in range(20_000)
     ]
-    weights = [1 / (place + 10) for place in range(len(known))]
+    weights = list(accumulate(1 / (place + 10) for place in range(len(known))))
     with path.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(("text", "label"))
         for _ in range(count):
             length = max(10, round(drawn.lognormvariate(math.log(words), 0.6)))
-            table.writerow((" ".join(drawn.choices(known, weights, k=length)), drawn.choice("np")))
+            table.writerow(
+                (" ".join(drawn.choices(known, cum_weights=weights, k=length)), drawn.choice("np"))
+            )
     return path
 
 
@@ -234,6 +237,7 @@ def main() -> None:
         }
         for title, (name, given, unit) in trainings.items():
             if title.partition(",")[0] in only:
+                given = given | how
                 if name == "translate":
                     given = {**given, "data": written_pairs(Path(folder), 2 * options.texts)}
                 speed_of, waits, size = text_speed(name, given, device, seconds)
