@@ -24,6 +24,7 @@ _AT_ONCE = 4096  # pairs
 _SPACE = "▁"  # stands for the space before a token, as in sentencepiece
 _TOKEN = rf"'\w+|{_SPACE}?\w+|{_SPACE}?[^\w{_SPACE}]"
 _WORD = re.compile(r"\w+")
+_NOT_IN_ADDRESS = re.compile(r"(?<![@/.=&?#:])\b\w+(?![@/=&]|\.\w)\b")
 _SENTENCE_START = re.compile(r"""(?:^|[.?!…]["»”]?\s+)[¿¡"«“(\[\-—']*(\w)""")
 _SENTENCE_END = re.compile(
     r"(?<=[.!?…])(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bSt\.)\s+(?=\S)"
@@ -97,7 +98,7 @@ class Casing:
             word = match.group()
             return word.capitalize() if word.capitalize() in self.keep else word
 
-        return _WORD.sub(capital, text) if self.keep else text
+        return _NOT_IN_ADDRESS.sub(capital, text) if self.keep else text
 
     @staticmethod
     def upper(text: str) -> str:

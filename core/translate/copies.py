@@ -16,8 +16,13 @@ from tokenizers import Tokenizer
 
 MARKS = "\ue000\ue001\ue002\ue003\ue004\ue005"
 """The placeholders; a sentence has at most so many copied words."""
-_SPAN = re.compile(r"(?:(?:(?<!\S)[-+]|[$€£])(?=\d))?\w+(?:(?:[-.,@_&+]|:?/+|:(?=\d))\w+)*")
-_NUMBER = re.compile(r"[-+$€£]?\d+(?:[.,:/-]\d+)*(?=[a-z]{0,2}$|-[a-z])")
+_SPAN = re.compile(
+    r"(?:\w+://|\bwww\.)\S*[\w/]"  # an address
+    r"|(?:(?<!\S)[-+](?=\d)|[$€£](?=\d)|(?<!\S)[@#])?"
+    r"\w+(?:(?:[-.,@_&+]|/+|:(?=\d)|'(?=[A-ZÀ-Þ][a-zà-ÿ]))\w+)*(?:(?<=\d) ?°[CF]?(?!\w))?"
+)
+_NUMBER = re.compile(r"[-+$€£]?\d+(?:[.,:/-]\d+)*(?: ?°[CF]?)?(?=(?:st|nd|rd|th|s|am|pm)?$|-[a-z])")
+_ODD = re.compile(r"[\d@#]|://|^www\.")
 _WORD = re.compile(r"\w+")
 _NAMES = 50  # a name that occurs oftener is learned as a word
 _SAME = 0.8  # share of the pairs with a name in which the target has the same
@@ -64,14 +69,28 @@ def places(text: str, is_strange: Callable[[str], bool]) -> list[_Place]:
         span, at = match.group(), match.start()
         number = _NUMBER.match(span)
         words = [(m.group(), m.start()) for m in _WORD.finditer(span)]
-        odd = re.search(r"[\d@/]|^www\.", span)
+        whole = span[0].isupper() or re.search(r"[._/&+]", span)
         if number:
             found.append((at, at + number.end()))
-        elif odd or (span[0].isupper() and any(is_strange(word) for word, _ in words)):
+        elif _ODD.search(span) or (whole and any(is_strange(word) for word, _ in words)):
             found.append((at, match.end()))
         else:
             found += [(at + a, at + a + len(word)) for word, a in words if is_strange(word)]
-    return found[: len(MARKS)]
+    return _joined(text, found)[: len(MARKS)]
+
+
+def _joined(text: str, spans: Iterable[_Place]) -> list[_Place]:
+    """`spans` of `text`, in which a name is one with the names and numbers behind it: of Zhang Wei
+    or Windows 11 a model would have to know which words go together."""
+    found: list[_Place] = []
+    for start, end in spans:
+        before, last = found[-1] if found else (0, 0)
+        behind = text[last:start] == " " and (text[start].isupper() or text[start].isdigit())
+        if found and behind and any(map(str.isupper, text[before:last])):
+            found[-1] = (before, end)
+        else:
+            found.append((start, end))
+    return found
 
 
 def is_strange(word: str, known: frozenset[str], names: frozenset[str]) -> bool:
