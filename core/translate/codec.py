@@ -27,8 +27,11 @@ _WORD = re.compile(r"\w+")
 _NOT_IN_ADDRESS = re.compile(r"(?<![@/.=&?#:])\b\w+(?![@/=&]|\.\w)\b")
 _SENTENCE_START = re.compile(r"""(?:^|[.?!…]["»”]?\s+)[¿¡"«“(\[\-—']*(\w)""")
 _SENTENCE_END = re.compile(
-    r"(?<=[.!?…])(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bSt\.)\s+(?=\S)"
+    r"(?<=[.!?…])(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bSt\.)(?<!\b[A-HJ-Z]\.)"
+    r"\s+(?=\S)"
 )
+_TITLE = re.compile(r"\b(Mr|Mrs|Ms|Dr)(?= (?:[A-Z]|and\b))")
+_LEAD = re.compile(r"(?:[-*+•–—>#]+|\d{1,3}[.)]|\(?\w{1,2}\)) (?=\S)")
 _STRAIGHT = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "\u200b": None})
 _STRAIGHT |= dict.fromkeys(map(ord, copies.MARKS))
 
@@ -36,6 +39,18 @@ _STRAIGHT |= dict.fromkeys(map(ord, copies.MARKS))
 def clean(text: str) -> str:
     """Composed characters (NFC), straight quotes, single spaces."""
     return " ".join(unicodedata.normalize("NFC", text).translate(_STRAIGHT).split())
+
+
+def titled(text: str) -> str:
+    """A cleaned text in which Mr, Mrs, Ms and Dr end in a full stop, as a model has read them."""
+    return _TITLE.sub(r"\1.", text)
+
+
+def split_lead(text: str) -> tuple[str, str]:
+    """What stands before a cleaned line, such as a list's number or dash, and the line."""
+    match = _LEAD.match(text)
+    end = match.end() if match else 0
+    return text[:end], text[end:]
 
 
 def split_words(text: str) -> list[str]:

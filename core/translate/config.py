@@ -74,6 +74,9 @@ class TranslationConfig(Settings):
     """Share of the target probability spread over all tokens (Szegedy et al. 2016)."""
     teacher_forcing: float = setting(1.0, SHARE)
     """Probability that the decoder is given the right token before, not its own guess."""
+    r_drop: float = setting(0.0, at_least(0.0))
+    """Weight of the divergence between two passes with different dropout (R-Drop, Liang et al.
+    2021), about 5 where data are few; a step takes twice as long. 0: one pass."""
     max_tokens: int = 80
     """Longer training sentences are left out."""
 

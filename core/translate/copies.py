@@ -18,11 +18,13 @@ MARKS = "\ue000\ue001\ue002\ue003\ue004\ue005"
 """The placeholders; a sentence has at most so many copied words."""
 _SPAN = re.compile(
     r"(?:\w+://|\bwww\.)\S*[\w/]"  # an address
+    r"|(?:[\U0001f000-\U0001faff\u2600-\u27bf][\ufe0f\u200d]*)+"  # emoji
+    r"|(?:\b(?:[A-HJ-Z]|Mrs?|Ms|Dr)\. ?)+(?=[A-ZÀ-Þ][a-zà-ÿ])\w+"  # initials or a title, a name
     r"|(?:(?<!\S)[-+](?=\d)|[$€£](?=\d)|(?<!\S)[@#])?"
     r"\w+(?:(?:[-.,@_&+]|/+|:(?=\d)|'(?=[A-ZÀ-Þ][a-zà-ÿ]))\w+)*(?:(?<=\d) ?°[CF]?(?!\w))?"
 )
 _NUMBER = re.compile(r"[-+$€£]?\d+(?:[.,:/-]\d+)*(?: ?°[CF]?)?(?=(?:st|nd|rd|th|s|am|pm)?$|-[a-z])")
-_ODD = re.compile(r"[\d@#]|://|^www\.")
+_ODD = re.compile(r"[\d@#]|://|^www\.|^[^\w]+$")
 _WORD = re.compile(r"\w+")
 _NAMES = 50  # a name that occurs oftener is learned as a word
 _SAME = 0.8  # share of the pairs with a name in which the target has the same

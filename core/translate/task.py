@@ -122,6 +122,8 @@ class TranslationTask:
         source, given, wanted = (x[rows] for x in (source, given, wanted))
         if own is not None:
             given = self._forced(source, given, own[rows])
+        if self.settings.r_drop:
+            source, given, wanted = (torch.cat([x, x]) for x in (source, given, wanted))
         logits = self.model(source, given)  # [B, T, V]
         loss = F.cross_entropy(
             logits.flatten(0, 1),
@@ -129,6 +131,8 @@ class TranslationTask:
             ignore_index=PAD,
             label_smoothing=self.settings.label_smoothing,
         )
+        if self.settings.r_drop:
+            loss = loss + self.settings.r_drop / 2 * divergence(logits, wanted != PAD)
         return loss * part
 
     def validate(self) -> dict[str, float]:
@@ -167,6 +171,20 @@ class TranslationTask:
             guesses = self.model(source, given).argmax(-1)[:, :-1]
         own = own & (given[:, 1:] != PAD)
         return torch.cat([given[:, :1], torch.where(own, guesses, given[:, 1:])], 1)
+
+
+def divergence(logits: Tensor, counted: Tensor) -> Tensor:
+    """How much two passes over the same tokens disagree: the mean of both Kullback–Leibler
+    divergences (Liang et al. 2021, eq. 2).
+
+    Args:
+        logits: [2B, T, V]: of the first pass, and behind them of the second.
+        counted: boolean [2B, T]: the tokens that the mean is taken over.
+    """
+    first, second = logits.float().log_softmax(-1).chunk(2)
+    each = ((first.exp() - second.exp()) * (first - second)).sum(-1) / 2  # [B, T]
+    kept = counted[: len(each)]
+    return (each * kept).sum() / kept.sum()
 
 
 def build(chosen: Chosen, narrator: Narrator) -> TranslationTask:

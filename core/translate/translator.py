@@ -1,7 +1,7 @@
 """A trained translator: sentences in, translations out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from dlcc.core.nn.batches import BOS, PAD, batches_by_length, padded
 from dlcc.core.progress import Progress
 from dlcc.core.runner import Runner, TorchRunner, opened
 from dlcc.core.settings import Bound, Settings, setting
-from dlcc.core.translate.codec import Codec, Tokens, clean, split_sentences
+from dlcc.core.translate.codec import Codec, Tokens, clean, split_lead, split_sentences, titled
 from dlcc.core.translate.config import Seq2SeqConfig
 from dlcc.core.translate.search import Hypothesis, Steps, beam_search, greedy_search
 from dlcc.core.typed import typed
@@ -63,6 +63,13 @@ class Translation:
     """The sentences of a line that was translated sentence by sentence; the tokens stand there."""
     steps: Steps | None = field(default=None, compare=False, repr=False)
     """What the search looked at and weighed, where that was to be kept."""
+
+    def behind(self, lead: str) -> "Translation":
+        """This with what stood before the line, which no token has."""
+        if not lead:
+            return self
+        others = tuple((lead + text, score) for text, score in self.others)
+        return replace(self, source=lead + self.source, text=lead + self.text, others=others)
 
 
 class Translator:
@@ -162,7 +169,7 @@ class Translator:
         depend on the others.
 
         Hardly any training example has many words, so a long line of several sentences is
-        translated sentence by sentence.
+        translated sentence by sentence. What stands before a line, such as a list's number, stays.
 
         Args:
             texts: the lines.
@@ -170,19 +177,21 @@ class Translator:
             keep_steps: whether the translations say what the search looked at and weighed.
             progress: told how many sentences are done.
         """
-        lines = [self.read_as(text) for text in texts]
+        leads = [split_lead(self.read_as(text)) for text in texts]
+        lines = [line for _, line in leads]
         cut = [split_sentences(x) if len(x.split()) > _LONG_LINE else [x] for x in lines]
         sentences = [sentence for parts in cut for sentence in parts]
         options = options or SearchOptions()
         done = iter(self._translate(sentences, options, keep_steps, progress))
         return [
-            _joined(line, [next(done) for _ in parts], options.beam)
-            for line, parts in zip(lines, cut, strict=True)
+            _joined(line, [next(done) for _ in parts], options.beam).behind(lead)
+            for (lead, line), parts in zip(leads, cut, strict=True)
         ]
 
     def read_as(self, text: str) -> str:
-        """What a line is read as: without markup, invisible letters and words in capitals."""
-        return self.codec.plain_case(clean(typed(text)))
+        """What a line is read as: without markup, invisible letters and words in capitals; titles
+        with their full stops."""
+        return self.codec.plain_case(titled(clean(typed(text))))
 
     def continue_from(self, source: str, prefix: Sequence[int]) -> Translation:
         """Translate `source` with a translation that begins with the tokens `prefix`; its steps are

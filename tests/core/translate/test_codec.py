@@ -2,7 +2,15 @@ import pytest
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.nn.batches import BOS, EOS, PAD, UNK
-from dlcc.core.translate.codec import Casing, Codec, clean, split_sentences, split_words
+from dlcc.core.translate.codec import (
+    Casing,
+    Codec,
+    clean,
+    split_lead,
+    split_sentences,
+    split_words,
+    titled,
+)
 
 SOURCES = ["I saw Tom.", "We know Tom and Mary.", "Is the book old?", "The old book is Tom's."] * 3
 TARGETS = ["Vi a Tom.", "Conocemos a Tom y Mary.", "¿Es viejo el libro?", "¡El libro viejo!"] * 3
@@ -39,6 +47,26 @@ def test_sentences_end_at_marks_but_not_at_titles() -> None:
         '"Why?" Dr. No and Mrs. X knew...',
         "Did St. Tom?",
     ]
+
+
+def test_initials_do_not_end_a_sentence_and_titles_get_their_full_stop() -> None:
+    assert split_sentences("J. R. Tolkien wrote. So do I. You too.") == [
+        "J. R. Tolkien wrote.",
+        "So do I.",
+        "You too.",
+    ]
+    assert titled("Mr and Mrs Brown know Dr Who, not Mr. X or Mrs.") == (
+        "Mr. and Mrs. Brown know Dr. Who, not Mr. X or Mrs."
+    )
+
+
+@pytest.mark.parametrize(
+    ("lead", "line"),
+    [("- ", "a dog"), ("12. ", "a dog"), ("a) ", "3 dogs"), ("> ", "a"), ("## ", "A. B")]
+    + [("", each) for each in ("-5 dogs", "3 dogs", "1.", "", "- ", "A. B", "(a b) c")],
+)
+def test_what_stands_before_a_line_is_kept_apart(lead: str, line: str) -> None:
+    assert split_lead(lead + line) == (lead, line)
 
 
 @pytest.mark.parametrize("text", ["", "?", "İ", "ßa", "中文", "123."])

@@ -43,6 +43,7 @@ def codec() -> Codec:
             "Wei Ana has Node 5.2 or Zhang, Wei and 3 Zhang",
             ["Wei Ana", "Node 5.2", "Zhang", "Wei", "and", "3"],
         ),
+        ("It is J. R. Zhang, Mrs. Wei or 😀😀", ["J. R. Zhang", "Mrs. Wei", "😀😀"]),
         ("dog.txt, c.org/dog, in/or", ["dog.txt", "c.org/dog"]),
         ("Is a well-known dog here?", []),
         ("Do dogs or an unfriendly doggy run?", ["unfriendly"]),

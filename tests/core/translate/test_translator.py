@@ -1,11 +1,13 @@
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.files.rows import Rows
@@ -21,6 +23,7 @@ from dlcc.core.translate.task import (
     TranslationTask,
     build_codec,
     build_model,
+    divergence,
     start_from,
     word_vectors,
 )
@@ -108,6 +111,20 @@ def test_the_loss_of_a_batch_does_not_see_padding() -> None:
     assert both.item() == pytest.approx((2 * one.item() + 4 * other.item()) / 6, rel=1e-5)
 
 
+def test_two_passes_are_held_together_by_both_divergences() -> None:
+    torch.manual_seed(0)
+    logits, counted = torch.randn(4, 3, 5), torch.tensor([[True, True, False], [True] * 3] * 2)
+    first, second = (part[counted[:2]].log_softmax(-1) for part in logits.chunk(2))
+    both = [F.kl_div(a, b, log_target=True, reduction="sum") / 5 for a, b in
+            ((first, second), (second, first))]  # fmt: skip
+    assert divergence(logits, counted).item() == pytest.approx(sum(both).item() / 2)
+    plain, held = (_task(r_drop=weight).loss([0, 1, 2], 0.0)[0] for weight in (0.0, 5.0))
+    assert held.item() == pytest.approx(plain.item())  # without dropout both passes agree
+    task = _task(r_drop=5.0)
+    task.model.config = replace(task.model.config, dropout=0.5)
+    assert task.loss([0, 1, 2], 0.0)[0] > plain + 0.1
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_what_a_gpu_records_has_few_shapes_and_the_same_loss(architecture: str) -> None:
     task, shapes = _task(architecture), set()
@@ -170,6 +187,18 @@ def test_a_missing_full_stop_is_set(task: TranslationTask) -> None:
     assert result.text == "El perro ve un gato."
     assert result.source == "The dog sees a cat"
     assert result.source_tokens.texts[-1] == "."
+
+
+def test_a_list_keeps_its_marks(task: TranslationTask) -> None:
+    translator = task.translator
+    plain, listed, bare = translator.translate(
+        ["The dog sees a cat.", "- The dog sees a cat.", "-"]
+    )
+    assert listed.text == f"- {plain.text}"
+    assert listed.source == "- The dog sees a cat."
+    assert listed.tokens == plain.tokens
+    assert listed.others[0] == (listed.text, plain.others[0][1])
+    assert not bare.text.startswith("- ")
 
 
 def test_a_long_line_is_translated_sentence_by_sentence(task: TranslationTask) -> None:
