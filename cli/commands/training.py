@@ -117,7 +117,9 @@ def trained(
     from dlcc.core.train.fit import fit
 
     resume = chosen.resumed is not None
-    task.about["settings"] = chosen.settings()
+    settings, built = chosen.settings(), task.config.get("encoder", task.config)
+    # A model that was trained before brought its own sizes.
+    task.about["settings"] = settings | {n: built[n] for n in settings.keys() & built.keys()}
     console.note(f"run folder: {run}")
     if not resume and team().leads:
         runs.write_record(run, name, chosen.begun())

@@ -116,7 +116,7 @@ def translate(
         return
     if n_best < 1:
         raise UsageError(f"--n-best {n_best}: at least 1")
-    from dlcc.core.translate.source import TranslateSource
+    from dlcc.core.translate.source import TranslateSource, alignment_of
     from dlcc.core.translate.translator import SearchOptions
 
     options = SearchOptions(beam, length_penalty)
@@ -164,7 +164,7 @@ def translate(
     style = GridStyle(colours, color_system(console), numbers, console.width)
     for trace in words if draws else ():
         console.print()
-        console.print(attention_grid(trace, style=style))
+        console.print(attention_grid(alignment_of(trace), style=style))
     if tui:
         from dlcc.cli.tui.app import view_traces
 

@@ -61,12 +61,8 @@ def evaluate(
 
 
 def compare(
-    attention: Annotated[
-        Path, typer.Argument(help="Run folder of the model with attention.", metavar="ATTENTION")
-    ],
-    without: Annotated[
-        Path, typer.Argument(help="Run folder of the model without attention.", metavar="WITHOUT")
-    ],
+    first: Annotated[Path, typer.Argument(help="Run folder of a model.", metavar="FIRST")],
+    second: Annotated[Path, typer.Argument(help="Run folder of another.", metavar="SECOND")],
     more: Annotated[
         list[Path] | None, typer.Argument(help="Run folders of further models.", metavar="MORE")
     ] = None,
@@ -82,7 +78,7 @@ def compare(
     json_output: Json = False,
     device: Device = "auto",
 ) -> None:
-    """Compare a model with attention to one without, and to others such as a Transformer.
+    """Compare models, such as one with attention, one without, and a Transformer.
 
     By sentence length; and from English to Spanish by words that have several translations: how
     often it is the reference's.
@@ -97,8 +93,8 @@ def compare(
     from dlcc.core.translate.score import differences
     from dlcc.core.translate.senses import sense_scores, senses_as_json
 
-    folders = {"attention": attention, "without": without}
-    for folder in more or ():
+    folders: dict[str, Path] = {}
+    for folder in (first, second, *(more or ())):
         if folder.name in folders:
             raise UsageError(f"{folder}: another model is called {folder.name} already")
         folders[folder.name] = folder
@@ -108,7 +104,7 @@ def compare(
     )
     for name, translator in translators.items():
         note(f"{name}: {_training(translator)}")
-    places = differences(sentences, scores["attention"], scores["without"], examples)
+    places = differences(sentences, scores[first.name], scores[second.name], examples)
     shown = [
         {
             "source": sentences[place].source,

@@ -74,6 +74,15 @@ class Choice:
     """A number, one of maps.REDUCTIONS over the heads, or ROLLOUT over layers and heads."""
 
 
+def first_choice(trace: AttentionTrace) -> Choice:
+    """The map of a trace that is shown first: its first, or the one that it says it opens on, as
+    [layer from 1, one of maps.REDUCTIONS]."""
+    match trace.details.get("opens_on"):
+        case [int(layer), str(head)] if head in maps.REDUCTIONS and 0 < layer <= trace.num_layers:
+            return Choice(0, layer - 1, head)
+    return Choice()
+
+
 @dataclass(frozen=True)
 class ShownMap:
     """One map as it is shown: after hiding, merging and subtracting."""

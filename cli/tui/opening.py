@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dlcc.cli.draw.labels import display
 from dlcc.cli.options import command_of
+from dlcc.cli.tui.frames import first_choice
 from dlcc.cli.tui.state import (
     PICTURE,
     ROLLOUT,
@@ -215,7 +216,7 @@ def reproducing(state: ViewState) -> str:
 def _view_options(state: ViewState) -> list[str]:
     """The options of `dlcc view` that differ from its own choice."""
     differing: list[tuple[bool, list[str]]] = [
-        (state.choice != Choice(), ["--map", _named(state.choice)]),
+        (state.choice != first_choice(state.traces[0]), ["--map", _named(state.choice)]),
         (state.frame > 0, ["--epoch", str(state.frame + 1)]),
         (state.minus is not None, ["--minus", _named(state.minus or Choice())]),
         (state.words != state.has_pieces, ["--words" if state.words else "--tokens"]),

@@ -7,7 +7,7 @@ import numpy as np
 
 from dlcc.cli.draw.labels import display
 from dlcc.cli.draw.pictures import FULL_COLOR, LIT, PLAIN
-from dlcc.cli.tui.frames import Choice, Frame, ShownMap
+from dlcc.cli.tui.frames import Choice, Frame, ShownMap, first_choice
 from dlcc.cli.tui.offers import Offers
 from dlcc.core.sources import Source
 from dlcc.core.trace import maps
@@ -67,6 +67,8 @@ class ViewState(Offers):
     def __post_init__(self) -> None:
         if self.words is None:
             self.words = self.has_pieces
+        if self.choice == Choice():
+            self.choice = self.nearest(first_choice(self.trace))
 
     @property
     def has_pieces(self) -> bool:

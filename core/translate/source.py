@@ -14,6 +14,7 @@ from dlcc.core.ablation import Effect, Head, off
 from dlcc.core.errors import DataError, UsageError
 from dlcc.core.progress import Progress
 from dlcc.core.sources import Ask, ModelSource, loaded_once
+from dlcc.core.trace.maps import mean_of_heads
 from dlcc.core.trace.trace import AttentionTrace
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ def trace_of(
             "ids": list(emitted),
             "alternatives": _alternatives(translator, steps, source.copies),
             "copies": list(source.copies),
+            "opens_on": [aligning_layer(len(weights)), "mean"],
         },
         made_by=dict(origin or {}),
     )
@@ -218,8 +220,21 @@ def aligned(weights: np.ndarray) -> np.ndarray:
     heads of its last layer but one, which aligns best (Garg et al. 2019)."""
     if weights.ndim == 2:
         return weights
-    mean: np.ndarray = weights[:, max(weights.shape[1] - 2, 0)].mean(1)
+    mean: np.ndarray = weights[:, aligning_layer(weights.shape[1]) - 1].mean(1)
     return mean
+
+
+def aligning_layer(count: int) -> int:
+    """Which of `count` decoder layers says best what a word translates, from 1: the last but one
+    (Garg et al. 2019)."""
+    return max(count - 1, 1)
+
+
+def alignment_of(trace: AttentionTrace) -> AttentionTrace:
+    """The map of a translation's trace that says what each word translates, as `aligned` does."""
+    if trace.num_layers == trace.num_heads == 1:
+        return trace
+    return mean_of_heads(trace, aligning_layer(trace.num_layers))
 
 
 def _alternatives(

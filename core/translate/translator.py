@@ -196,7 +196,7 @@ class Translator:
     def continue_from(self, source: str, prefix: Sequence[int]) -> Translation:
         """Translate `source` with a translation that begins with the tokens `prefix`; its steps are
         kept."""
-        source = self.read_as(source)
+        lead, source = split_lead(self.read_as(source))
         tokens = self._encode([source])[0]
         hypotheses = greedy_search(
             self.runner,
@@ -206,7 +206,7 @@ class Translator:
             keep_steps=True,
             marks=self.codec.marks,
         )
-        return self._translation(source, tokens, hypotheses)
+        return self._translation(source, tokens, hypotheses).behind(lead)
 
     def compared(self, steps: Steps) -> tuple[dict[str, np.ndarray], float, str]:
         """What the weights of `steps` were computed from, of L layers and H heads (one of GRUs).

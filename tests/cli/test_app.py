@@ -78,7 +78,7 @@ def test_every_help_ends_with_examples_of_the_command_that_can_be_run(
 
 def test_panels_leave_arguments_in_their_order() -> None:
     arguments = [each.name for each in COMMANDS["dlcc translate compare"].params]
-    assert arguments[:3] == ["attention", "without", "more"]
+    assert arguments[:3] == ["first", "second", "more"]
 
 
 def test_helps_show_panels_in_one_order_and_what_presets_set(run_dlcc: Run) -> None:
