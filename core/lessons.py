@@ -127,8 +127,9 @@ def trace_of(show: dict[str, Any]) -> AttentionTrace:
 
     Args:
         show: `demo`, the name of a bundled trace, and `trace`, its number in it; or `asked`, what
-            the source `attend` is asked. `temperature` and `causal` change the softmax, `mix` is
-            the box of a second picture in the first, in pixels.
+            the source `attend` is asked. `mean` takes the mean of a layer's heads, `temperature`
+            and `causal` change the softmax, `mix` is the box of a second picture in the first, in
+            pixels.
     """
     if "demo" in show:
         trace = load_traces(asset("demos") / f"{show['demo']}.trace")[show.get("trace", 1) - 1]
@@ -138,7 +139,7 @@ def trace_of(show: dict[str, Any]) -> AttentionTrace:
         return _mixed(trace, show["mix"])
     if "temperature" in show or "causal" in show:
         return _turned(trace, show.get("temperature", 1.0), show.get("causal", False))
-    return trace
+    return maps.mean_of_heads(trace, show["mean"]) if "mean" in show else trace
 
 
 def _turned(trace: AttentionTrace, temperature: float, causal: bool) -> AttentionTrace:

@@ -68,6 +68,8 @@ class BlockConfig:
     None. On a CPU this is the expensive part of dropout."""
     norm_eps: float = 1e-6
     """Added to the variance in each normalisation."""
+    attention_bias: bool = True
+    """Whether the projections of attention have a bias."""
 
 
 class EncoderBlock(nn.Module):
@@ -82,7 +84,7 @@ class EncoderBlock(nn.Module):
         inner = config.dropout if config.inner_dropout is None else config.inner_dropout
         self.config = config
         self.attention_norm = nn.LayerNorm(width, eps=config.norm_eps)
-        self.attention = MultiHeadAttention(width, config.num_heads, inner)
+        self.attention = MultiHeadAttention(width, config.num_heads, inner, config.attention_bias)
         self.feed_forward_norm = nn.LayerNorm(width, eps=config.norm_eps)
         self.feed_forward = FeedForward(width, config.hidden_dim, inner)
         if config.layer_scale:
@@ -127,8 +129,8 @@ class EncoderBlock(nn.Module):
 class DecoderBlock(nn.Module):
     """Causal self-attention, attention to a memory and a feed-forward layer, normalised first.
 
-    Vaswani et al. 2017, section 3.1. `BlockConfig`'s drop_path, layer_scale and norm_first are an
-    encoder's.
+    Vaswani et al. 2017, section 3.1. `BlockConfig`'s drop_path, layer_scale, norm_first and
+    attention_bias are an encoder's.
     """
 
     def __init__(self, config: BlockConfig) -> None:

@@ -66,6 +66,8 @@ class ViTConfig(Settings):
     """See `BlockConfig`."""
     norm_eps: float = 1e-6
     """See `BlockConfig`."""
+    attention_bias: bool = setting(True)
+    """Whether the projections of attention have a bias."""
     pixel_mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     """Subtracted from red, green and blue, which run from 0 to 1."""
     pixel_std: tuple[float, ...] = (0.25, 0.25, 0.25)

@@ -51,6 +51,7 @@ class ViT(nn.Module):
                     drop_path=config.drop_path * number / max(config.num_layers - 1, 1),
                     layer_scale=config.layer_scale,
                     norm_eps=config.norm_eps,
+                    attention_bias=config.attention_bias,
                 )
             )
             for number in range(config.num_layers)
@@ -165,7 +166,8 @@ def interpolate_positions(
 
 def _initialise_linear(layer: nn.Linear) -> None:
     nn.init.trunc_normal_(layer.weight, std=0.02)
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
 
 
 def _channels(values: tuple[float, ...]) -> Tensor:

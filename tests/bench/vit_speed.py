@@ -3,8 +3,8 @@
     python tests/bench/vit_speed.py [--threads N] [--rounds N] [--size small|book]
 
 All take 32 × 32 pictures in patches of 4 and have the same width, layers, heads and feed-forward
-width; SimpleViT, and ours with mean pooling, have no class token, and vit-pytorch's projections
-have no bias. A step is forward, loss, backward and a fused AdamW step on random pictures. They
+width; SimpleViT, and ours with mean pooling, have no class token. vit-pytorch's projections have no
+bias, nor has ours with mean pooling. A step is forward, loss, backward and a fused AdamW step on random pictures. They
 take turns, so that what else the machine does meets all alike, and each gets the median of its
 rounds, in processor time. vit-pytorch and torchvision are needed.
 """
@@ -44,7 +44,9 @@ def models(width: int, layers: int, heads: int, hidden: int) -> dict[str, nn.Mod
     ours = {"embed_dim": width, "num_layers": layers, "num_heads": heads, "hidden_dim": hidden}
     return {
         "dlcc": ViT(ViTConfig(10, **ours)),
-        "dlcc, mean pooling": ViT(ViTConfig(10, **ours, class_token=False, pooling="mean")),
+        "dlcc, mean pooling": ViT(
+            ViTConfig(10, **ours, class_token=False, pooling="mean", attention_bias=False)
+        ),
         "vit-pytorch ViT": vit_pytorch.ViT(**theirs, **sizes, dim_head=width // heads),
         "vit-pytorch SimpleViT": vit_pytorch.SimpleViT(**theirs, **sizes, dim_head=width // heads),
         "torchvision": torchvision.models.VisionTransformer(

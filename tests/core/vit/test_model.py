@@ -23,6 +23,7 @@ KINDS = {
     "sequence": replace(CONV, pooling="sequence"),
     "sinusoidal": replace(TINY, positions="sinusoidal"),
     "layer scale": replace(TINY, layer_scale=True, drop_path=0.1),
+    "no biases": replace(TINY, attention_bias=False),
 }
 
 
