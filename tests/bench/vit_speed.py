@@ -4,9 +4,9 @@
 
 All take 32 × 32 pictures in patches of 4 and have the same width, layers, heads and feed-forward
 width; SimpleViT, and ours with mean pooling, have no class token. vit-pytorch's projections have no
-bias, nor has ours with mean pooling. A step is forward, loss, backward and a fused AdamW step on random pictures. They
-take turns, so that what else the machine does meets all alike, and each gets the median of its
-rounds, in processor time. vit-pytorch and torchvision are needed.
+bias, nor have ours with mean pooling. A step is forward, loss, backward and a fused AdamW step on
+random pictures. They take turns, so that what else the machine does meets all alike, and each gets
+the median of its rounds, in processor time. vit-pytorch and torchvision are needed.
 """
 
 import argparse
