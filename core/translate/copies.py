@@ -19,7 +19,7 @@ MARKS = "\ue000\ue001\ue002\ue003\ue004\ue005"
 _SPAN = re.compile(
     r"(?:\w+://|\bwww\.)\S*[\w/]"  # an address
     r"|(?:[\U0001f000-\U0001faff\u2600-\u27bf][\ufe0f\u200d]*)+"  # emoji
-    r"|(?:\b(?:[A-HJ-Z]|Mrs?|Ms|Dr)\. ?)+(?=[A-ZÀ-Þ][a-zà-ÿ])\w+"  # initials or a title, a name
+    r"|(?:\b(?:[A-HJ-Z]|Mrs?|Ms|Dr)\. ?){1,5}(?=[A-ZÀ-Þ][a-zà-ÿ])\w+"  # initials or a title, a name
     r"|(?:(?<!\S)[-+](?=\d)|[$€£](?=\d)|(?<!\S)[@#])?"
     r"\w+(?:(?:[-.,@_&+]|/+|:(?=\d)|'(?=[A-ZÀ-Þ][a-zà-ÿ]))\w+)*(?:(?<=\d) ?°[CF]?(?!\w))?"
 )

@@ -295,3 +295,13 @@ def test_quitting():
             assert viewed.app._exit
 
         view(state_of(text_trace()), steps)
+
+
+@pytest.mark.parametrize(
+    ("named", "choice"),
+    [([2, "mean"], Choice(0, 1, "mean")), ([3, "mean"], Choice()), ([1, "best"], Choice())]
+    + [(each, Choice()) for each in ("2", [], [1], {"layer": 1}, [None, "mean"])],
+)
+def test_a_trace_opens_on_the_map_that_it_names(named, choice):
+    state = state_of(text_trace(details={"opens_on": named}))
+    assert state.choice == choice
