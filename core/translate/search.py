@@ -60,6 +60,7 @@ def greedy_search(
     prefix: Sequence[int] = (),
     keep_steps: bool = False,
     marks: Marks = (),
+    insist: bool = True,
 ) -> list[Hypothesis]:
     """Take the most probable token at each step.
 
@@ -70,11 +71,12 @@ def greedy_search(
         prefix: target tokens that every translation begins with.
         keep_steps: whether the hypotheses say how they were written.
         marks: placeholders, see `_Copies`.
+        insist: whether all of a source's are wanted.
 
     Returns:
         One hypothesis a source.
     """
-    rows, copies = _Rows(runner, vocabulary, source, keep_steps), _Copies(source, marks)
+    rows, copies = _Rows(runner, vocabulary, source, keep_steps), _Copies(source, marks, insist)
     size, limits = len(source), longest_target(rows.mask.sum(1))
     given = np.tile(np.array([BOS, *prefix]), (size, 1))
     emitted = [given[:, 1:]]
@@ -105,6 +107,7 @@ def beam_search(
     length_penalty: float,
     keep_steps: bool = False,
     marks: Marks = (),
+    insist: bool = True,
 ) -> list[list[Hypothesis]]:
     """Keep the `beam` most probable beginnings at each step (Sutskever et al. 2014, 3.2).
 
@@ -116,12 +119,13 @@ def beam_search(
         length_penalty: the exponent of Wu et al. 2016, eq. 14; 0 prefers short translations.
         keep_steps: whether the best ones say how they were written.
         marks: placeholders, see `_Copies`.
+        insist: whether all of a source's are wanted.
 
     Returns:
         For each source its up to N best finished hypotheses, best first.
     """
     live = list(range(len(source)))  # sources still searched
-    rows, copies = _Rows(runner, vocabulary, source, keep_steps), _Copies(source, marks)
+    rows, copies = _Rows(runner, vocabulary, source, keep_steps), _Copies(source, marks, insist)
     limits = longest_target(rows.mask.sum(1)).tolist()
     each = np.repeat(np.arange(len(live)), beam)
     rows.select(each)
@@ -182,9 +186,11 @@ class _Copies:
     Args:
         source: tokens [R, S] of each row to write.
         marks: the tokens of each placeholder.
+        insist: whether an end costs something while one is missing.
     """
 
-    def __init__(self, source: np.ndarray, marks: Marks) -> None:
+    def __init__(self, source: np.ndarray, marks: Marks, insist: bool) -> None:
+        self._missing = _MISSING if insist else 0.0
         self._marks = np.array(marks or np.zeros((0, 2)), dtype=np.int64)  # [K, 2]
         self._asked = self._in(source)
         self.marked = np.array([PAD, BOS, EOS, *self._marks.ravel()])
@@ -194,7 +200,7 @@ class _Copies:
         """What is added to the logits of what may follow `tokens`, parts of [R, T]: [R, M]."""
         left = self._asked & ~self._in(np.concatenate(tokens, 1))
         found = np.full((len(left), len(self.marked)), -np.inf, np.float32)  # PAD, BOS: never
-        found[:, 2] = np.where(left.any(1), -_MISSING, 0.0)
+        found[:, 2] = np.where(left.any(1), -self._missing, 0.0)
         found[:, 3:][np.repeat(left, self._marks.shape[1], 1)] = 0.0
         return found
 

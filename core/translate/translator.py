@@ -260,6 +260,11 @@ class Translator:
             results.update(zip(batch, hypotheses, strict=True))
             if progress:
                 progress(len(results), len(readable))
+        for n in readable:
+            if cut_up[n].copies and not results[n][0].finished:  # rather without one of them
+                source = padded([cut_up[n].ids])
+                found = self._search(source, options, keep_steps, insist=False)[0]
+                results[n] = found if found[0].finished else results[n]
         return [
             self._translation(source, tokens, results.get(n, []))
             for n, (source, tokens) in enumerate(zip(sources, cut_up, strict=True))
@@ -278,13 +283,18 @@ class Translator:
         ]
 
     def _search(
-        self, source: np.ndarray, options: SearchOptions, keep_steps: bool
+        self, source: np.ndarray, options: SearchOptions, keep_steps: bool, insist: bool = True
     ) -> list[list[Hypothesis]]:
-        model, marks = (self.runner, self.config.vocab_size), self.codec.marks
+        model = self.runner, self.config.vocab_size, source
+        how: Any = {"keep_steps": keep_steps, "marks": self.codec.marks, "insist": insist}
         if options.beam == 1:
-            found = greedy_search(*model, source, keep_steps=keep_steps, marks=marks)
-            return [[hypothesis] for hypothesis in found]
-        return beam_search(*model, source, options.beam, options.length_penalty, keep_steps, marks)
+            return [[hypothesis] for hypothesis in greedy_search(*model, **how)]
+        return beam_search(*model, options.beam, options.length_penalty, **how)
+
+    def _left_out(self, tokens: Tokens, hypothesis: Hypothesis) -> list[str]:
+        """The words to copy that a translation is without."""
+        marks = zip(tokens.copies, self.codec.marks, strict=False)
+        return [word for word, both in marks if not set(both) & set(hypothesis.tokens)]
 
     def _translation(
         self, source: str, tokens: Tokens, hypotheses: Sequence[Hypothesis]
@@ -306,6 +316,8 @@ class Translator:
             )
         elif not hypotheses[0].finished:
             problem = "the translation did not come to an end and was cut off"
+        elif left := self._left_out(tokens, hypotheses[0]):
+            problem = f"the translation leaves out {', '.join(left)}"
         found: dict[str, float] = {}
         for hypothesis in hypotheses:  # one text may be spelled with different tokens
             text = self.codec.decode(hypothesis.tokens, tokens.copies)

@@ -124,6 +124,23 @@ def test_a_placeholder_is_written_once_and_only_if_the_source_has_it() -> None:
     assert BOS not in found[0]
 
 
+def test_placeholders_that_are_not_insisted_on_may_be_left_out() -> None:
+    source, marks = padded([[5, 4, 6]]), [[5], [4], [6]]
+    for insist, wanted in ((True, (5, 4, 6)), (False, (5, 4))):
+        (found,) = greedy_search(_Likes(), 7, source, marks=marks, insist=insist)
+        assert found.tokens == wanted
+        assert beam_search(_Likes(), 7, source, 2, 0.0, marks=marks, insist=insist)[0][0] == found
+
+
+def test_rather_than_never_ending_a_translation_leaves_a_word_out_and_says_so() -> None:
+    translator = Translator.load(asset("translate"), torch.device("cpu"))
+    text = "Tom and Mary O'Brien have 2 children: Anna (5) and Luis (7)."
+    (found,) = translator.translate([text])
+    left = [word for word in ("O'Brien", "2", "Anna", "5", "Luis", "7") if word not in found.text]
+    assert left
+    assert found.problem == f"the translation leaves out {', '.join(left)}"
+
+
 def test_the_bundled_model_keeps_names_numbers_and_rare_words() -> None:
     lines = KEPT.read_text(encoding="utf-8").splitlines()
     pairs = [line.split("\t") for line in lines if not line.startswith("#")]
