@@ -95,16 +95,18 @@ def compare(
 
     folders: dict[str, Path] = {}
     for folder in (first, second, *(more or ())):
-        if folder.name in folders:
-            raise UsageError(f"{folder}: another model is called {folder.name} already")
-        folders[folder.name] = folder
+        name = (folder.parent if folder.name == "best" else folder).name  # a run's, not "best"
+        if name in folders:
+            raise UsageError(f"{folder}: another model is called {name} already")
+        folders[name] = folder
     translators = _load(folders, device)
     sentences, scores, results = _score(
         translators, data, part, (limit, seed), beam, length_penalty
     )
     for name, translator in translators.items():
         note(f"{name}: {_training(translator)}")
-    places = differences(sentences, scores[first.name], scores[second.name], examples)
+    one, other, *_ = scores.values()
+    places = differences(sentences, one, other, examples)
     shown = [
         {
             "source": sentences[place].source,

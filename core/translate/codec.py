@@ -42,7 +42,8 @@ def clean(text: str) -> str:
 
 
 def titled(text: str) -> str:
-    """A cleaned text in which Mr, Mrs, Ms and Dr end in a full stop, as a model has read them."""
+    """A cleaned text in which Mr, Mrs, Ms and Dr end in a full stop: then they go with the name
+    behind them."""
     return _TITLE.sub(r"\1.", text)
 
 
