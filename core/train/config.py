@@ -36,7 +36,8 @@ class FitConfig(Settings):
     schedule: str = setting("cosine", one_of(SCHEDULES))
     """How it falls afterwards, to 0: cosine or linear; or constant."""
     optimizer: str = setting("adamw", one_of(OPTIMIZERS))
-    """adamw; or muon, which takes the weights of linear layers from it (Jordan et al. 2024)."""
+    """adamw; or muon, which takes the weights of linear layers and convolutions from it (Jordan et
+    al. 2024)."""
     layer_decay: float = setting(1.0, _DECAY)
     """Each block learns at this share of the rate of the block above it, what stands before the
     blocks at that of the lowest: for pretrained models (Clark et al. 2020). 1: all alike."""

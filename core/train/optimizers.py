@@ -1,7 +1,7 @@
-"""What moves the weights: AdamW alone, or with Muon for the weights of linear layers."""
+"""What moves the weights: AdamW alone, or with Muon for those of linear layers and convolutions."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -17,14 +17,14 @@ def optimizers_of(model: nn.Module, config: FitConfig, recorded: bool = False) -
     """The optimizers of all weights of `model` that are learned, to be recorded as CUDA graphs
     or not.
 
-    Muon (Jordan et al. 2024) makes a linear layer's step orthogonal, so that all its directions
-    are learned alike. Its steps are scaled to the length of AdamW's: one learning rate and one
-    decay serve both.
+    Muon (Jordan et al. 2024) makes the step of a linear layer or a convolution orthogonal, so that
+    all its directions are learned alike. Its steps are scaled to the length of AdamW's: one
+    learning rate and one decay serve both.
     """
     shares = rate_shares(model, config.layer_decay)
     linear: set[Tensor] = set()
     if config.optimizer == "muon":
-        layers = (module for module in model.modules() if isinstance(module, nn.Linear))
+        layers = (each for each in model.modules() if isinstance(each, nn.Linear | nn.Conv2d))
         linear = {layer.weight for layer in layers if layer.weight.requires_grad}
     rest = [each for each in shares if each not in linear]
     matrices = _groups([p for p in rest if p.ndim >= 2], shares, config.weight_decay)
@@ -34,7 +34,7 @@ def optimizers_of(model: nn.Module, config: FitConfig, recorded: bool = False) -
     optimizers: list[Optimizer] = [torch.optim.AdamW(groups, lr=rate, **how)]
     if linear:
         groups = _groups([p for p in shares if p in linear], shares, config.weight_decay)
-        optimizers.append(Muon(groups, lr=rate, adjust_lr_fn="match_rms_adamw"))
+        optimizers.append(Muon(groups, rate))
     for group in _param_groups(optimizers) if recorded else ():
         group["lr"] = torch.tensor(rate, device=group["params"][0].device)
     return optimizers
@@ -53,9 +53,19 @@ def _param_groups(optimizers: Sequence[Optimizer]) -> Iterator[dict[str, Any]]:
     return chain.from_iterable(each.param_groups for each in optimizers)
 
 
-class Muon(torch.optim.Muon):
+class Muon(Optimizer):
     """torch's, but for rounding, and with the same state: the matrices of one shape are made
-    orthogonal together, which takes a GPU as long as one of them."""
+    orthogonal together, which takes a GPU as long as one of them. A convolution's weights are the
+    matrix of what each of its outputs sees.
+
+    Args:
+        groups: weights [R, ...], each at least of two dimensions.
+        lr: scaled to the length of AdamW's steps.
+    """
+
+    def __init__(self, groups: Iterable[dict[str, Any]], lr: float, weight_decay: float = 0.1):
+        how = {"lr": lr, "weight_decay": weight_decay, "momentum": 0.95, "eps": 1e-7, "ns_steps": 5}
+        super().__init__(groups, how | {"ns_coefficients": (3.4445, -4.7750, 2.0315)})
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]  # no loss is asked again
@@ -68,7 +78,7 @@ class Muon(torch.optim.Muon):
                 self._step(weights, group)
 
     def _step(self, weights: list[Tensor], group: Mapping[str, Any]) -> None:
-        """Move N weights of one shape [R, C]."""
+        """Move N weights of one shape [R, ...]."""
         for weight in weights:
             if not self.state[weight]:
                 self.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
@@ -76,10 +86,11 @@ class Muon(torch.optim.Muon):
         slopes: list[Any] = [weight.grad for weight in weights]
         torch._foreach_lerp_(before, slopes, 1 - group["momentum"])
         ahead = torch._foreach_lerp(slopes, before, group["momentum"])
-        steps = _orthogonal(torch.stack(ahead), group).float()  # [N, R, C]
-        rate, length = group["lr"], 0.2 * math.sqrt(max(weights[0].shape))
+        matrices = torch.stack(ahead).flatten(2)  # [N, R, C]
+        rate, length = group["lr"], 0.2 * math.sqrt(max(matrices.shape[1:]))
+        steps = _orthogonal(matrices, group).float() * (rate * length)
         torch._foreach_mul_(weights, 1 - rate * group["weight_decay"])
-        torch._foreach_sub_(weights, list(steps * (rate * length)))
+        torch._foreach_sub_(weights, list(steps.view(-1, *weights[0].shape)))
 
 
 def _orthogonal(matrices: Tensor, group: Mapping[str, Any]) -> Tensor:

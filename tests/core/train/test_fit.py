@@ -118,7 +118,7 @@ def test_stopped_and_resumed_it_ends_with_the_same_weights(
     assert epochs == [1, 2, 3, 4, 5]
 
 
-def test_muon_takes_the_linear_weights_and_leaves_the_rest_to_adamw(tmp_path: Path) -> None:
+def test_muon_takes_the_matrices_and_leaves_the_rest_to_adamw(tmp_path: Path) -> None:
     begun = LineTask().model.state_dict()
     moved = {}
     for optimizer in OPTIMIZERS:

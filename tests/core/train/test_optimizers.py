@@ -7,7 +7,7 @@ from torch import nn
 from dlcc.core.train.optimizers import Muon, optimizer_state, restore_optimizers, set_rate
 
 SHAPES = [(16, 16), (48, 16), (16, 64), (16, 16), (64, 16)]
-HOW = {"lr": 0.01, "weight_decay": 0.05, "adjust_lr_fn": "match_rms_adamw"}
+HOW = {"lr": 0.01, "weight_decay": 0.05}
 
 
 def _weights() -> list[nn.Parameter]:
@@ -29,7 +29,8 @@ def _steps(optimizer: torch.optim.Optimizer, seeds: range) -> None:
 @pytest.mark.parametrize("taken_over", [False, True])
 def test_stacked_matrices_move_as_torch_moves_them_one_by_one(taken_over: bool) -> None:
     ours, theirs, begun = _weights(), _weights(), _weights()
-    stacked, single = Muon(ours, **HOW), torch.optim.Muon(theirs, **HOW)
+    single = torch.optim.Muon(theirs, **HOW, adjust_lr_fn="match_rms_adamw")
+    stacked = Muon(ours, **HOW)
     _steps(single, range(10))
     if not taken_over:
         _steps(stacked, range(10))
@@ -44,6 +45,22 @@ def test_stacked_matrices_move_as_torch_moves_them_one_by_one(taken_over: bool) 
         moved = (there - first).detach().abs().max()
         assert moved > 0.1
         assert (here - there).detach().abs().max() < 1e-2 * moved
+
+
+def test_a_convolution_moves_as_the_matrix_of_what_its_outputs_see() -> None:
+    torch.manual_seed(0)
+    filters = [nn.Parameter(torch.randn(8, 4, 3, 3)) for _ in range(2)]
+    filters[1].data = filters[1].data.contiguous(memory_format=torch.channels_last)
+    matrices = [nn.Parameter(each.detach().reshape(8, 36)) for each in filters]
+    optimizers = [Muon(weights, **HOW) for weights in (filters, matrices)]
+    for _ in range(5):
+        for here, there in zip(filters, matrices, strict=True):
+            here.grad = torch.randn_like(here)
+            there.grad = here.grad.reshape(8, 36)
+        for optimizer in optimizers:
+            optimizer.step()
+    for here, there in zip(filters, matrices, strict=True):
+        torch.testing.assert_close(here.reshape(8, 36), there, rtol=0, atol=1e-4)
 
 
 def test_rates_that_lie_on_the_device_move_weights_alike() -> None:
