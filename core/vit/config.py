@@ -214,7 +214,7 @@ RECIPE = Recipe(
     _preset,
     {
         "best": "accuracy 0.920 on 1,000 of CIFAR-10's training pictures kept apart, after 96 "
-        "epochs (160 minutes on two cores)"
+        "epochs (160 minutes on two cores), with AdamW on its convolutions then"
     },
     {"with a backbone": _FINE_TUNING},
     on_gpu=4,
