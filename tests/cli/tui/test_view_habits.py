@@ -219,12 +219,12 @@ def test_the_small_map_is_clicked():
     async def steps(viewed: Viewed) -> None:
         body = viewed.map.body
         await viewed.press("w")
-        await viewed.until(lambda: body.minimap.display)
+        await viewed.until(lambda: body.minimap.display and body.minimap.size.height)
         high, wide = body.minimap._small.shape
         await viewed.pilot.click(body.minimap, offset=(wide - 1, high - 1))
-        assert min(viewed.state.row, viewed.state.column) > 140
+        await viewed.until(lambda: min(viewed.state.row, viewed.state.column) > 140)
         await viewed.pilot.click(body.minimap, offset=(0, 0))
-        assert max(viewed.state.row, viewed.state.column) < 10
+        await viewed.until(lambda: max(viewed.state.row, viewed.state.column) < 10)
 
     view(state_of(trace), steps, size=(120, 30))
 
