@@ -141,11 +141,12 @@ class Viewed:
             await asyncio.sleep(0)
 
     async def until(self, ready: Callable[[], bool]) -> None:
-        """Wait for what a busy machine draws late, for two seconds at most."""
+        """Wait for what a busy machine draws late; it has to come within two seconds."""
         for _ in range(100):
             if ready():
                 return
             await self.pilot.pause(0.02)
+        assert ready()
 
     async def type(self, text: str) -> None:
         names = {character: name for name, character in CHARACTERS.items()}

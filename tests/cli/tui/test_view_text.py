@@ -209,7 +209,7 @@ def test_with_one_head_arrows_and_pages_go_by_lines():
     trace = AttentionTrace(np.eye(400, dtype=np.float32)[None, None], words, words)
 
     async def steps(viewed: Viewed) -> None:
-        assert "↑ line" in viewed.text
+        await viewed.until(lambda: "↑ line" in viewed.text)  # the footer comes last
         await viewed.press("right", "right", "down")
         a_line = viewed.state.row - 2
         assert 5 < a_line < 12  # words in a line: the word straight below
