@@ -22,18 +22,18 @@ def optimizers_of(model: nn.Module, config: FitConfig, recorded: bool = False) -
     learning rate and one decay serve both.
     """
     shares = rate_shares(model, config.layer_decay)
-    linear: set[Tensor] = set()
+    by_muon: set[Tensor] = set()
     if config.optimizer == "muon":
         layers = (each for each in model.modules() if isinstance(each, nn.Linear | nn.Conv2d))
-        linear = {layer.weight for layer in layers if layer.weight.requires_grad}
-    rest = [each for each in shares if each not in linear]
+        by_muon = {layer.weight for layer in layers if layer.weight.requires_grad}
+    rest = [each for each in shares if each not in by_muon]
     matrices = _groups([p for p in rest if p.ndim >= 2], shares, config.weight_decay)
     others = _groups([p for p in rest if p.ndim < 2], shares, 0.0)
     rate, groups = config.learning_rate, matrices + others
     how: Any = {"betas": (0.9, config.beta2), "fused": True, "capturable": recorded}
     optimizers: list[Optimizer] = [torch.optim.AdamW(groups, lr=rate, **how)]
-    if linear:
-        groups = _groups([p for p in shares if p in linear], shares, config.weight_decay)
+    if by_muon:
+        groups = _groups([p for p in shares if p in by_muon], shares, config.weight_decay)
         optimizers.append(Muon(groups, rate))
     for group in _param_groups(optimizers) if recorded else ():
         group["lr"] = torch.tensor(rate, device=group["params"][0].device)
@@ -170,4 +170,9 @@ def restore_optimizers(optimizers: Sequence[Optimizer], state: Mapping[str, Tens
         place, number, name = key.split(".")
         states[int(place)].setdefault(int(number), {})[name] = tensor
     for optimizer, values in zip(optimizers, states, strict=True):
+        weights = list(chain.from_iterable(each["params"] for each in optimizer.param_groups))
+        for number, remembered in values.items():
+            shapes = {each.shape for each in remembered.values() if each.ndim}
+            if shapes - {weights[number].shape}:
+                raise ValueError("its optimizer moved other weights: begin a new run")
         optimizer.load_state_dict({**optimizer.state_dict(), "state": values})

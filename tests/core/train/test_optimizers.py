@@ -75,3 +75,12 @@ def test_rates_that_lie_on_the_device_move_weights_alike() -> None:
     assert isinstance(recorded.param_groups[0]["lr"], torch.Tensor)
     for here, there in zip(weights, others, strict=True):
         torch.testing.assert_close(here, there)
+
+
+def test_the_state_of_other_weights_is_refused() -> None:
+    weights = _weights()
+    optimizer = Muon(weights, **HOW)
+    _steps(optimizer, range(2))
+    state = optimizer_state([optimizer])
+    with pytest.raises(ValueError, match="moved other weights"):
+        restore_optimizers([Muon(weights[1:] + weights[:1], **HOW)], state)
