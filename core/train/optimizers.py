@@ -171,8 +171,8 @@ def restore_optimizers(optimizers: Sequence[Optimizer], state: Mapping[str, Tens
         states[int(place)].setdefault(int(number), {})[name] = tensor
     for optimizer, values in zip(optimizers, states, strict=True):
         weights = list(chain.from_iterable(each["params"] for each in optimizer.param_groups))
-        for number, remembered in values.items():
+        for index, remembered in values.items():
             shapes = {each.shape for each in remembered.values() if each.ndim}
-            if shapes - {weights[number].shape}:
+            if shapes - {weights[index].shape}:
                 raise ValueError("its optimizer moved other weights: begin a new run")
         optimizer.load_state_dict({**optimizer.state_dict(), "state": values})
